@@ -1,0 +1,47 @@
+/* arena.h - memory of one batch: given out piece by piece, taken back all at once.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Chunks are kept over a reset, so that a warm batch allocates nothing. Running out of memory
+ * ends the program (there is nothing sensible left to do with a batch half in memory).
+ * Thread: an arena belongs to one worker.
+ */
+#pragma once
+
+#include "base/str.h"
+
+struct arena_chunk;
+
+struct arena {
+	struct arena_chunk *first, *current;
+	char *at, *end;	    /* the free part of `current` */
+	size_t total_bytes; /* memory held, for metrics */
+};
+
+void arena_fini(struct arena *a); /* a zeroed arena is ready for use */
+/* Ends everything handed out. */
+void arena_reset(struct arena *a);
+
+void *arena_alloc_slow(struct arena *a, size_t bytes);
+
+/* Uninitialised memory, aligned to 16, until the next reset. Never NULL. */
+static inline void *arena_alloc(struct arena *a, size_t bytes)
+{
+	size_t rounded = (bytes + 15) & ~(size_t)15;
+	if (UNLIKELY((size_t)(a->end - a->at) < rounded))
+		return arena_alloc_slow(a, rounded);
+	void *p = a->at;
+	a->at += rounded;
+	return p;
+}
+
+static inline void *arena_zalloc(struct arena *a, size_t bytes)
+{
+	return memset(arena_alloc(a, bytes), 0, bytes);
+}
+
+#define ARENA_NEW(arena, type) ((type *)arena_zalloc(arena, sizeof(type)))
+#define ARENA_ARRAY(arena, type, count) ((type *)arena_zalloc(arena, sizeof(type) * (size_t)(count)))
+
+/* A copy with a NUL behind it that is not counted. */
+struct str arena_copy(struct arena *a, struct str s);
+struct str arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -1,0 +1,51 @@
+/* base.h - the few words that every file may use.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * OWNED(matcher) *m frees on every way out of a scope; TAKE(m) hands it over on the only good one.
+ * Assertions are for our own bugs and stay on in every build (meson.build refuses b_ndebug).
+ */
+#pragma once
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MUST_CHECK __attribute__((warn_unused_result))
+#define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* A place that only a bug of ours can reach. */
+#define UNREACHABLE(why)                                                                           \
+	do {                                                                                       \
+		fprintf(stderr, "bug: %s:%d: %s\n", __FILE__, __LINE__, why);                      \
+		abort();                                                                           \
+	} while (0)
+
+/* DEFINE_OWNED(x) after `void x_free(struct x *)` makes OWNED(x) usable as a variable's type. */
+#define DEFINE_OWNED(name)                                                                         \
+	static inline void name##_free_at_end(struct name **p)                                     \
+	{                                                                                          \
+		name##_free(*p);                                                                   \
+	}                                                                                          \
+	struct name
+#define OWNED(name) __attribute__((cleanup(name##_free_at_end))) struct name
+#define TAKE(p)                                                                                    \
+	({                                                                                         \
+		__typeof__(p) taken_ = (p);                                                        \
+		(p) = NULL;                                                                        \
+		taken_;                                                                            \
+	})
+
+static inline void free_at_end(void *p)
+{
+	free(*(void **)p);
+}
+/* OWNED_MEM char *s: plain memory that is freed when the scope ends. */
+#define OWNED_MEM __attribute__((cleanup(free_at_end)))

@@ -1,0 +1,79 @@
+/* digest.c - SHA-1 and SHA-256 by libcrypto. */
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* The calls with a context on our own stack allocate nothing and use the processor's SHA
+ * instructions; their replacements of OpenSSL 3 allocate for each digest. They are marked as
+ * old, not as wrong, so we ask for the interface of 1.1. */
+#define OPENSSL_API_COMPAT 0x10100000L
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include "base/digest.h"
+
+#include <openssl/sha.h>
+
+static const char hex[] = "0123456789abcdef";
+
+void digest_uuid5(const struct str *parts, size_t count, char out[UUID_LEN])
+{
+	static const unsigned char space[16] = {0x6b, 0xa7, 0xb8, 0x12, 0x9d, 0xad, 0x11, 0xd1,
+						0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8};
+	unsigned char hash[SHA_DIGEST_LENGTH];
+	SHA_CTX sha;
+
+	SHA1_Init(&sha);
+	SHA1_Update(&sha, space, sizeof space);
+	for (size_t i = 0; i < count; i++)
+		SHA1_Update(&sha, parts[i].data, parts[i].len);
+	SHA1_Final(hash, &sha);
+	hash[6] = (hash[6] & 0x0f) | 0x50; /* version 5 */
+	hash[8] = (hash[8] & 0x3f) | 0x80; /* variant of RFC 4122 */
+	for (int i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*out++ = '-';
+		*out++ = hex[hash[i] >> 4];
+		*out++ = hex[hash[i] & 15];
+	}
+}
+
+void digest_sha256(struct str data, unsigned char out[SHA256_BYTES])
+{
+	SHA256_CTX sha;
+
+	SHA256_Init(&sha);
+	SHA256_Update(&sha, data.data, data.len);
+	SHA256_Final(out, &sha);
+}
+
+void digest_text(struct str data, char out[DIGEST_TEXT_LEN])
+{
+	unsigned char hash[SHA256_BYTES];
+
+	digest_sha256(data, hash);
+	memcpy(out, "sha256:", 7);
+	for (int i = 0; i < SHA256_BYTES; i++) {
+		out[7 + i * 2] = hex[hash[i] >> 4];
+		out[8 + i * 2] = hex[hash[i] & 15];
+	}
+}
+
+void digest_hmac(struct str key, struct str data, unsigned char out[SHA256_BYTES])
+{
+	unsigned char pad[64] = {0}, inner[SHA256_BYTES];
+	SHA256_CTX sha;
+
+	if (key.len > sizeof pad)
+		digest_sha256(key, pad);
+	else if (key.len)
+		memcpy(pad, key.data, key.len);
+	for (size_t i = 0; i < sizeof pad; i++)
+		pad[i] ^= 0x36;
+	SHA256_Init(&sha);
+	SHA256_Update(&sha, pad, sizeof pad);
+	SHA256_Update(&sha, data.data, data.len);
+	SHA256_Final(inner, &sha);
+	for (size_t i = 0; i < sizeof pad; i++)
+		pad[i] ^= 0x36 ^ 0x5c;
+	SHA256_Init(&sha);
+	SHA256_Update(&sha, pad, sizeof pad);
+	SHA256_Update(&sha, inner, sizeof inner);
+	SHA256_Final(out, &sha);
+}

@@ -1,0 +1,30 @@
+/* load.h - reads a folder of rule files into a ruleset; the only way to get one.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Reads every *.yaml and *.yml below the folder (not *.test.yaml), in the order of their names as
+ * bytes, and the word files they name. All errors of all files are found in one run. The same
+ * files can come as a bundle: one text that holds them all, as it is published on
+ * `chat.rulesets` and hashed into the digest.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/findings.h"
+#include "rules/ruleset.h"
+
+/* Reads the folder `dir` and, if not NULL, the directory file `staff`. On success the caller owns
+ * *out (ruleset_free). Returns -1 with findings.errors > 0 (rules that are wrong; err says how
+ * many), or -1 with the err of the file system. Warnings may be there after success too. */
+MUST_CHECK int ruleset_load(struct ruleset **out, const char *dir, const char *staff,
+			    struct findings *findings, struct err *err);
+
+/* The same from a bundle. */
+MUST_CHECK int ruleset_unbundle(struct ruleset **out, struct str bundle, struct findings *findings,
+				struct err *err);
+
+/* The bundle of a loaded set: deterministic text from which ruleset_unbundle() makes the same set
+ * with the same digest. Lives as long as the set. */
+struct str ruleset_bundle(const struct ruleset *set);
+
+void ruleset_free(struct ruleset *set); /* NULL is fine */
+DEFINE_OWNED(ruleset);

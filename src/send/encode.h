@@ -1,0 +1,42 @@
+/* encode.h - an event as CloudEvents 1.0: structured JSON for files, binary mode for Kafka.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * CONTRACT.md section 3 fixes names, order and escapes. Pure; writes into reused buffers.
+ * Evidence is masked here and nowhere else.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "model.h"
+
+enum evidence_mode { EVIDENCE_MASKED, EVIDENCE_NONE, EVIDENCE_FULL };
+
+struct encode_settings {
+	struct str source; /* "/chatmill/default" */
+	enum evidence_mode evidence;
+};
+
+/* "chatmill.tag.v1" … Static. */
+struct str encode_type(enum event_type type);
+
+/* The value of a Kafka record: the JSON object `data`. Appends to `out`. */
+void encode_data(struct buf *out, const struct event *event, const struct encode_settings *settings);
+
+/* The whole event as one line of JSON, without the newline. Appends to `out`. */
+void encode_structured(struct buf *out, const struct event *event,
+		       const struct encode_settings *settings);
+
+/* Headers of binary mode: ce_specversion, ce_id, ce_source, ce_type, ce_time, ce_subject,
+ * ce_sequence (not for hit and erase) and content-type. Values live in `scratch` (cleared first)
+ * and in the event. Returns how many of the ENCODE_HEADERS_MAX were written. */
+enum { ENCODE_HEADERS_MAX = 8 };
+struct encode_header {
+	const char *name;
+	struct str value;
+};
+size_t encode_headers(struct buf *scratch, const struct event *event,
+		      const struct encode_settings *settings,
+		      struct encode_header out[ENCODE_HEADERS_MAX]);
+
+/* `text` with any run of 7 or more digits (of any script's decimal digits) as one `*`. */
+void encode_masked(struct buf *out, struct str text);
