@@ -27,9 +27,10 @@ enum {
 struct record {
 	struct str value;  /* data NULL: a null value (a tombstone) */
 	struct str key;
-	int64_t time_ms;   /* of the Kafka record, or of the line as CONTRACT.md section 2 says */
+	int64_t time_ms;   /* of the Kafka record; in a file that of the line before, else 1 */
 	int64_t offset;	   /* of the Kafka record, or the line number from 1 */
 	int32_t partition; /* -1 in a file */
+	bool time_inherited; /* in a file: time_ms counts only if the record has no time of its own */
 	/* `value.data` may be read up to RECORD_PADDING bytes past its end. */
 };
 enum { RECORD_PADDING = 64 }; /* simdjson reads so far */
@@ -86,7 +87,9 @@ struct message {
 	struct str corpid, msgid;
 	uint64_t seq; /* 0: none */
 	int64_t msgtime_ms; /* > 0, as given by the message (not clamped) */
-	int64_t recv_ms;    /* recv_ts, else the record's time */
+	/* recv_ts, else the record's time; if that is inherited msgtime goes before it. This is also
+	 * the time that `load` stamps, and that the next line of a file inherits. */
+	int64_t recv_ms;
 	struct str msgtype; /* as written */
 
 	struct str from;

@@ -22,6 +22,7 @@ struct pipeline_settings {
 	struct decode_settings decode;
 	struct react_settings react;
 	int32_t partitions;   /* of the archive; keys are checked against them if `check_routes` */
+	bool split_batches;   /* E5 records are the caller's to split: pipeline_split() */
 	bool check_routes;    /* a subject of another partition is a dead letter `misrouted` */
 	size_t due_events_max; /* events that fall due before one record in one batch; 0: no limit */
 };
@@ -70,6 +71,11 @@ enum pipeline_step pipeline_take(struct pipeline *p, struct shard *shard,
 bool pipeline_read(struct pipeline *p, const struct rulebook *book, const struct record *record);
 enum pipeline_step pipeline_apply(struct pipeline *p, struct shard *shard,
 				  const struct rulebook *book);
+/* True when the record just read is an E5 batch and settings.split_batches: it then is no dead
+ * letter, and pipeline_split() gives the records in it (they live until pipeline_clear()). */
+bool pipeline_is_batch(const struct pipeline *p);
+void pipeline_split(struct pipeline *p, const struct record *batch, struct record **out,
+		    size_t *count);
 /* The message that pipeline_read() read, until the next read or clear. */
 const struct message *pipeline_message(const struct pipeline *p);
 /* Its Kafka key, corpid + "/" + subject; empty if it has no subject. */

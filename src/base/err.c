@@ -26,8 +26,12 @@ int err_wrap(struct err *err, const char *fmt, ...)
 	va_start(args, fmt);
 	int len = vsnprintf(err->text, sizeof err->text, fmt, args);
 	va_end(args);
-	if (len >= 0 && (size_t)len < sizeof err->text)
-		(void)snprintf(err->text + len, sizeof err->text - (size_t)len, ": %s", inner);
+	if (len >= 0 && (size_t)len < sizeof err->text - 2) {
+		memcpy(err->text + len, ": ", 3);
+		size_t room = sizeof err->text - (size_t)len - 3;
+		memcpy(err->text + len + 2, inner, room);
+		err->text[sizeof err->text - 1] = '\0'; /* a cut sentence is still one */
+	}
 	return -1;
 }
 

@@ -1,0 +1,14 @@
+/* file.h - a whole file as text.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+
+enum { FILE_BYTES_MAX = 64 * 1024 * 1024 }; /* rules, words, configuration: never larger */
+
+/* Reads `path` into `arena`, with a NUL behind it that is not counted. More than `bytes_max` is
+ * ERR_DATA; a file that is not there or not readable ERR_NOINPUT. */
+MUST_CHECK int file_read(struct arena *arena, const char *path, size_t bytes_max, struct str *out,
+			 struct err *err);

@@ -1,0 +1,54 @@
+/* cmd.h - commands and their options: one table, from which parsing, --help and errors are made.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A command is a row of `commands` in commands.c: its words ("rules check"), its options, its help
+ * with examples, and the function that does it. A file cmd/NAME.c holds one command.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/str.h"
+
+enum option_kind {
+	OPTION_FLAG,   /* --strict: bool */
+	OPTION_TEXT,   /* --rules DIR: const char * */
+	OPTION_NUMBER, /* --limit N: int64_t, at least `least` */
+};
+
+struct option {
+	const char *name;  /* without the dashes */
+	char letter;	   /* 0: none */
+	enum option_kind kind;
+	const char *value; /* "DIR", for --help; NULL for a flag */
+	const char *help;
+	size_t offset;	   /* of the field in the command's own struct of options */
+	int64_t least;	   /* OPTION_NUMBER */
+	bool required;
+};
+
+#define OPTIONS_END {0}
+
+struct command {
+	const char *words;	 /* "scan", "rules check" */
+	const char *arguments;	 /* "--rules DIR [FILE…|-]" */
+	const char *summary;	 /* half a sentence, for the list of commands */
+	const char *help;	 /* paragraphs and examples */
+	const struct option *options;
+	size_t options_bytes;	 /* size of the struct of options; zeroed, then filled */
+	int arguments_min, arguments_max; /* how many plain arguments; -1: any number */
+	/* Does the command. Returns 0, or -1 with err (its kind is the exit status). An answer
+	 * «no» is err_set(err, ERR_NO, "") with an empty text: nothing more is printed. */
+	int (*run)(const void *options, const char *const *arguments, int argument_count,
+		   struct err *err);
+};
+
+/* Every command of the program, ended by NULL; in commands.c. */
+extern const struct command *const commands[];
+
+/* Reads argv (behind the command's words) into `options` and *arguments (pointing into argv;
+ * `--` ends options, `-` is an argument). */
+MUST_CHECK int options_parse(const struct command *command, int argc, char **argv, void *options,
+			     const char **arguments, int *argument_count, struct err *err);
+
+/* --help of one command, to `out`. */
+void options_help(const struct command *command, FILE *out);

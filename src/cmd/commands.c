@@ -1,0 +1,10 @@
+/* commands.c - the list of commands, in the order of --help. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/commands.h"
+
+const struct command *const commands[] = {
+	&cmd_scan,
+	&cmd_config_check,
+	&cmd_config_show,
+	NULL,
+};

@@ -1,0 +1,10 @@
+/* commands.h - every command of the program by name; each is defined in the file of its name.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+
+#include "cmd/cmd.h"
+
+extern const struct command cmd_scan;
+extern const struct command cmd_config_check;
+extern const struct command cmd_config_show;

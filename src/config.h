@@ -1,0 +1,83 @@
+/* config.h - the configuration file: one table of keys, typed and documented.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A value comes from, later ones win: the default in the table, the YAML file, the environment
+ * (CHATMILL_A__B for a.b, CHATMILL_KAFKA__BOOTSTRAP_SERVERS for kafka's bootstrap.servers), an
+ * option of the command. A value may be {file: PATH} (the file's text without the last newline)
+ * or {env: NAME}; such values are never shown. Relative paths are relative to the folder of the
+ * configuration file. An unknown key is a finding that names the nearest known one.
+ *
+ * Read once at start, then immutable. Thread: any.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/findings.h"
+#include "send/encode.h"
+
+enum origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT };
+
+/* A property handed on to librdkafka or libpq, or a corp of `consent`. */
+struct property {
+	const char *name, *value;
+	bool secret; /* never shown */
+	enum origin origin;
+	int line, col; /* in the file; 0 from elsewhere */
+};
+
+struct properties {
+	const struct property *items;
+	size_t count;
+};
+
+enum consent { CONSENT_IGNORE, CONSENT_ALERT_ONLY, CONSENT_DROP };
+
+struct config {
+	struct arena arena; /* owns all that follows */
+	const char *file;   /* as given, for messages; its folder is the base of relative paths */
+	const char *pipeline, *instance;
+	int64_t workers;
+	struct properties kafka;
+	struct {
+		const char *topic, *corpid; /* corpid NULL: a shape without one is no_corp */
+		int64_t partitions, replication, record_bytes_max;
+	} input;
+	struct {
+		const char *tags, *stages, *alerts, *hits, *deadletter, *rulesets; /* hits: NULL off */
+	} output;
+	struct {
+		const char *dir, *topic; /* topic NULL: chatmill.<pipeline>.state */
+		int64_t memory_ms, idle_days;
+	} state;
+	int64_t commit_interval_ms;
+	enum evidence_mode evidence;
+	struct properties postgres;
+	struct {
+		int64_t batch_rows, batch_ms;
+		bool archive;
+	} sink;
+	const char *staff; /* identity.staff, or NULL */
+	struct properties consent; /* corp or `default` -> ignore, alert_only, drop (checked) */
+	const char *http_listen; /* NULL: off */
+	char source[80];	 /* "/chatmill/" + pipeline */
+	char state_topic[128];	 /* state.topic, or chatmill.<pipeline>.state */
+	enum origin origins[64]; /* by row of the table, for `config show` */
+};
+
+/* Reads `file`. The caller owns *out. -1 with findings.errors > 0 and err ERR_CONFIG for what is
+ * wrong in it, ERR_NOINPUT when it cannot be read. */
+MUST_CHECK int config_load(struct config **out, const char *file, struct findings *findings,
+			   struct err *err);
+/* For commands: prints the findings to standard error itself; err says how many. */
+MUST_CHECK int config_open(struct config **out, const char *file, struct err *err);
+void config_free(struct config *c); /* NULL is fine */
+DEFINE_OWNED(config);
+
+/* Of the consent settings, the one of a corp. */
+enum consent config_consent(const struct config *c, struct str corpid);
+
+/* Every value with its origin, secrets masked, one `key: value  # origin` a line. */
+void config_show(const struct config *c, FILE *out);
+/* Every key with its type, default and meaning, as the example file has it. */
+void config_describe(FILE *out);

@@ -1,0 +1,243 @@
+/* pipeline.c - the story of a message, from record to events. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pipeline.h"
+
+#include "base/hash.h"
+#include "fold/fold.h"
+
+struct pipeline {
+	struct pipeline_settings settings;
+	struct decoder *decoder;
+	struct matcher *matcher;
+	struct reactor *reactor;
+	struct ruleset no_rules; /* judges before the first rules record */
+
+	struct arena arena; /* of the batch */
+	struct pipeline_batch batch;
+	struct pipeline_counts counts;
+
+	struct message message; /* what pipeline_read() read */
+	bool is_batch;		/* it was an E5 batch instead */
+	bool again;		/* the record is read a second time, after PIPELINE_MORE */
+	struct str key;
+};
+
+int pipeline_new(struct pipeline **out, const struct pipeline_settings *settings, struct err *err)
+{
+	OWNED(pipeline) *p = calloc(1, sizeof *p);
+	if (!p)
+		return err_set(err, ERR_OS, "pipeline: out of memory");
+	p->settings = *settings;
+	if (!p->settings.due_events_max)
+		p->settings.due_events_max = SIZE_MAX;
+	p->no_rules.directory = directory_empty();
+	if (decoder_new(&p->decoder, &settings->decode, err) < 0 ||
+	    matcher_new(&p->matcher, err) < 0 ||
+	    reactor_new(&p->reactor, &settings->react, err) < 0)
+		return -1;
+	*out = TAKE(p);
+	return 0;
+}
+
+void pipeline_free(struct pipeline *p)
+{
+	if (!p)
+		return;
+	decoder_free(p->decoder);
+	matcher_free(p->matcher);
+	reactor_free(p->reactor);
+	arena_fini(&p->arena);
+	free(p);
+}
+
+int pipeline_fit(struct pipeline *p, const struct rulebook *book, struct err *err)
+{
+	return matcher_fit(p->matcher, book->engine, err);
+}
+
+void pipeline_clear(struct pipeline *p)
+{
+	arena_reset(&p->arena);
+	p->batch = (struct pipeline_batch){0};
+	p->key = (struct str){0};
+}
+
+/* Sets a record aside. The list grows inside the arena, so that a warm batch allocates nothing. */
+static void bury(struct pipeline *p, const struct record *record, enum decode_result reason)
+{
+	struct pipeline_batch *batch = &p->batch;
+
+	if (batch->dead_count == batch->dead_cap) {
+		size_t cap = MAX(batch->dead_cap * 2, (size_t)16);
+		struct dead *dead = ARENA_ARRAY(&p->arena, struct dead, cap);
+		if (batch->dead_count)
+			memcpy(dead, batch->dead, batch->dead_count * sizeof *dead);
+		batch->dead = dead;
+		batch->dead_cap = cap;
+	}
+	batch->dead[batch->dead_count++] = (struct dead){*record, reason};
+	p->counts.records++;
+	p->counts.dead[reason]++;
+}
+
+static void count_message(struct pipeline_counts *counts, const struct message *m)
+{
+	counts->records++;
+	counts->messages += m->kind != MESSAGE_CLOCK && m->kind != MESSAGE_CONTROL &&
+			    m->kind != MESSAGE_RULES;
+	counts->clocks += m->kind == MESSAGE_CLOCK;
+	counts->controls += m->kind == MESSAGE_CONTROL;
+	counts->rule_records += m->kind == MESSAGE_RULES;
+	counts->switches += m->kind == MESSAGE_SWITCH;
+	counts->no_time += (m->notes & NOTE_NO_TIME) != 0;
+	counts->surrogates += (m->notes & NOTE_SURROGATE) != 0;
+	counts->unknown_types += (m->notes & NOTE_UNKNOWN_TYPE) != 0;
+	counts->cut_lists += (m->notes & NOTE_CUT_LIST) != 0;
+}
+
+static struct str key_of(struct arena *arena, const struct message *m)
+{
+	if (!m->subject.len)
+		return (struct str){0};
+	size_t len = m->corpid.len + 1 + m->subject.len;
+	char *key = arena_alloc(arena, len);
+	memcpy(key, m->corpid.data, m->corpid.len);
+	key[m->corpid.len] = '/';
+	memcpy(key + m->corpid.len + 1, m->subject.data, m->subject.len);
+	return (struct str){key, len};
+}
+
+bool pipeline_read(struct pipeline *p, const struct rulebook *book, const struct record *record)
+{
+	const struct ruleset *set = book ? book->set : &p->no_rules;
+	enum decode_result result =
+		decode(p->decoder, set->directory, record, &p->arena, &p->message);
+
+	bool again = p->again;
+	p->again = false;
+	p->is_batch = result == DECODE_BATCH && p->settings.split_batches;
+	if (p->is_batch)
+		return false;
+	if (result == DECODE_NULL) {
+		p->counts.records++;
+		p->counts.nulls++;
+		return false;
+	}
+	if (result == DECODE_DONE) {
+		p->key = key_of(&p->arena, &p->message);
+		if (p->settings.check_routes && p->key.len &&
+		    hash_partition(p->key, p->settings.partitions) != record->partition)
+			result = DECODE_MISROUTED;
+	}
+	if (result != DECODE_DONE) {
+		bury(p, record, result);
+		return false;
+	}
+	if (!again)
+		count_message(&p->counts, &p->message);
+	return true;
+}
+
+bool pipeline_is_batch(const struct pipeline *p)
+{
+	return p->is_batch;
+}
+
+void pipeline_split(struct pipeline *p, const struct record *batch, struct record **out,
+		    size_t *count)
+{
+	enum decode_result result = decode_split(p->decoder, batch, &p->arena, out, count);
+
+	if (result != DECODE_DONE) {
+		*count = 0;
+		bury(p, batch, result);
+	}
+}
+
+/* Every text of the message in every form that the rules look at. */
+static struct matches search(struct pipeline *p, struct shard *shard, const struct rulebook *book)
+{
+	const struct message *m = &p->message;
+	const struct folded *folded[FORM_COUNT] = {0};
+	unsigned forms = engine_forms(book->engine);
+	size_t open_count;
+
+	for (int form = 0; form < FORM_COUNT; form++) {
+		if (!(forms & 1u << form) || !m->text_count)
+			continue;
+		struct folded *texts =
+			arena_alloc(&p->arena, m->text_count * sizeof(struct folded));
+		for (size_t i = 0; i < m->text_count; i++)
+			texts[i] = fold((enum fold_form)form, m->texts[i].content, &p->arena);
+		folded[form] = texts;
+	}
+	const struct near_part *open =
+		react_open(p->reactor, shard, book->set, m, &p->arena, &open_count);
+	return matcher_scan(p->matcher, book->engine, m, folded, open, open_count, &p->arena);
+}
+
+enum pipeline_step pipeline_apply(struct pipeline *p, struct shard *shard,
+				  const struct rulebook *book)
+{
+	const struct ruleset *set = book ? book->set : &p->no_rules;
+	const struct message *m = &p->message;
+	struct events *events = &p->batch.events;
+	struct matches matches = {0};
+
+	if (m->kind == MESSAGE_RULES)
+		return PIPELINE_SWITCH;
+	size_t room = p->settings.due_events_max - MIN(p->settings.due_events_max, events->count);
+	if (react_due(p->reactor, shard, set, m, room, &p->arena, events) == REACT_MORE) {
+		p->again = true;
+		return PIPELINE_MORE;
+	}
+	if (m->kind == MESSAGE_CLOCK || react_seen(p->reactor, shard, m))
+		return PIPELINE_DONE;
+	if (book && (m->kind == MESSAGE_CHAT || m->kind == MESSAGE_RECALL))
+		matches = search(p, shard, book);
+	react_message(p->reactor, shard, set, m, &matches, &p->arena, events);
+	return PIPELINE_DONE;
+}
+
+enum pipeline_step pipeline_take(struct pipeline *p, struct shard *shard,
+				 const struct rulebook *book, const struct record *record)
+{
+	if (!pipeline_read(p, book, record))
+		return PIPELINE_DONE;
+	return pipeline_apply(p, shard, book);
+}
+
+const struct message *pipeline_message(const struct pipeline *p)
+{
+	return &p->message;
+}
+
+struct str pipeline_key(const struct pipeline *p)
+{
+	return p->key;
+}
+
+struct str pipeline_digest(const struct pipeline *p)
+{
+	return p->message.ruleset;
+}
+
+const struct pipeline_batch *pipeline_batch(const struct pipeline *p)
+{
+	return &p->batch;
+}
+
+struct pipeline_counts pipeline_counts(const struct pipeline *p)
+{
+	return p->counts;
+}
+
+struct react_counts pipeline_react_counts(const struct pipeline *p)
+{
+	return react_counts(p->reactor);
+}
+
+struct arena *pipeline_arena(struct pipeline *p)
+{
+	return &p->arena;
+}
