@@ -38,5 +38,5 @@ size_t encode_headers(struct buf *scratch, const struct event *event,
 		      const struct encode_settings *settings,
 		      struct encode_header out[ENCODE_HEADERS_MAX]);
 
-/* `text` with any run of 7 or more digits (of any script's decimal digits) as one `*`. */
+/* `text` with any run of 7 or more digits (ASCII, full-width or mathematical) as one `*`. */
 void encode_masked(struct buf *out, struct str text);

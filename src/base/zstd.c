@@ -1,0 +1,96 @@
+/* zstd.c - frames of libzstd. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/zstd.h"
+
+#include <zstd.h>
+
+void zstd_compress(struct buf *out, struct str data, int level)
+{
+	ZSTD_CCtx *context = ZSTD_createCCtx();
+	size_t room = ZSTD_compressBound(data.len);
+	char *at = buf_room(out, room);
+
+	if (!context) {
+		fprintf(stderr, "out of memory\n");
+		exit(71); /* EX_OSERR, as buf_grow() */
+	}
+	ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
+	ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
+	size_t size = ZSTD_compress2(context, at, room, data.data, data.len);
+	ZSTD_freeCCtx(context);
+	assert(!ZSTD_isError(size)); /* with compressBound() of room it cannot fail */
+	out->len += size;
+}
+
+int zstd_decompress(struct buf *out, struct str data, size_t bytes_max, struct err *err)
+{
+	struct zstd_reader *z;
+	size_t before = out->len;
+	int64_t got;
+
+	if (zstd_reader_new(&z, err) < 0)
+		return -1;
+	while ((got = zstd_read(z, &data, buf_room(out, 65536), 65536, err)) > 0 || data.len) {
+		if (got < 0)
+			break;
+		out->len += (size_t)got;
+		if (out->len - before > bytes_max) {
+			got = err_set(err, ERR_DATA, "compressed data holds more than %zu bytes",
+				      bytes_max);
+			break;
+		}
+	}
+	if (got == 0 && !zstd_reader_at_end(z))
+		got = err_set(err, ERR_DATA, "compressed data is cut");
+	zstd_reader_free(z);
+	return got < 0 ? -1 : 0;
+}
+
+bool zstd_is_frame(struct str data)
+{
+	return str_starts(data, STR("\x28\xb5\x2f\xfd"));
+}
+
+struct zstd_reader {
+	ZSTD_DStream *stream;
+	bool at_end;
+};
+
+int zstd_reader_new(struct zstd_reader **out, struct err *err)
+{
+	OWNED(zstd_reader) *z = calloc(1, sizeof *z);
+
+	if (!z || !(z->stream = ZSTD_createDStream()))
+		return err_set(err, ERR_OS, "zstd: out of memory");
+	z->at_end = true;
+	*out = TAKE(z);
+	return 0;
+}
+
+void zstd_reader_free(struct zstd_reader *z)
+{
+	if (!z)
+		return;
+	ZSTD_freeDStream(z->stream);
+	free(z);
+}
+
+int64_t zstd_read(struct zstd_reader *z, struct str *in, char *out, size_t room, struct err *err)
+{
+	ZSTD_inBuffer input = {in->data, in->len, 0};
+	ZSTD_outBuffer output = {out, room, 0};
+
+	do {
+		size_t hint = ZSTD_decompressStream(z->stream, &output, &input);
+		if (ZSTD_isError(hint))
+			return err_set(err, ERR_DATA, "not zstd: %s", ZSTD_getErrorName(hint));
+		z->at_end = hint == 0;
+	} while (input.pos < input.size && output.pos < output.size);
+	*in = str_from(*in, input.pos);
+	return (int64_t)output.pos;
+}
+
+bool zstd_reader_at_end(const struct zstd_reader *z)
+{
+	return z->at_end;
+}

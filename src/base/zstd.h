@@ -1,0 +1,31 @@
+/* zstd.h - the one door to libzstd: whole buffers, and a stream that is read.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Decompression is bounded by the caller (decompression bombs: FAULTS.md row 24). Thread: any; a
+ * stream belongs to one thread.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Appends `data` as one frame with checksum to `out`. */
+void zstd_compress(struct buf *out, struct str data, int level);
+
+/* Appends the content of all frames in `data` to `out`; more than `bytes_max` is ERR_DATA. */
+MUST_CHECK int zstd_decompress(struct buf *out, struct str data, size_t bytes_max, struct err *err);
+
+/* Whether `data` begins like a zstd frame (RFC 8878 section 3.1.1). */
+bool zstd_is_frame(struct str data);
+
+/* A stream of frames, decompressed piece by piece. */
+struct zstd_reader;
+MUST_CHECK int zstd_reader_new(struct zstd_reader **out, struct err *err);
+void zstd_reader_free(struct zstd_reader *z); /* NULL is fine */
+DEFINE_OWNED(zstd_reader);
+/* Takes from *in (moves it forward) and writes at most `room` bytes to `out`; returns how many,
+ * or -1 for data that is no zstd. 0 with *in empty asks for more input. */
+MUST_CHECK int64_t zstd_read(struct zstd_reader *z, struct str *in, char *out, size_t room,
+			     struct err *err);
+/* True between two frames: where input may end without being cut. */
+bool zstd_reader_at_end(const struct zstd_reader *z);

@@ -1,0 +1,33 @@
+/* file.h - records of an NDJSON file or of standard input, plain or zstd, block by block.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ *	while ((got = file_source_fill(f, err)) > 0)
+ *		while (file_source_next(f, &record))
+ *			use the record; its bytes live until the next fill
+ *
+ * A line is a record, however long; blank lines are none. Each record is readable RECORD_PADDING
+ * bytes past its end. Thread: a source belongs to one thread.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "model.h"
+
+struct file_source;
+
+/* Opens `path`, or standard input for "-". */
+MUST_CHECK int file_source_open(struct file_source **out, const char *path, struct err *err);
+void file_source_free(struct file_source *f); /* NULL is fine */
+DEFINE_OWNED(file_source);
+
+/* Reads on. 1: there are records; 0: the end; -1: cannot be read, or the compressed data is cut
+ * or broken (ERR_DATA; all records before that place were handed out). */
+MUST_CHECK int file_source_fill(struct file_source *f, struct err *err);
+
+/* The next record of the block: value, offset = line number from 1, partition -1. time_ms is 1
+ * and inherited; the caller puts there what it knows of the line before. */
+bool file_source_next(struct file_source *f, struct record *out);
+
+const char *file_source_name(const struct file_source *f); /* "-" for standard input */
+/* Bytes read of the file and its size, for a progress line; size 0: not known. */
+void file_source_progress(const struct file_source *f, uint64_t *done, uint64_t *size);

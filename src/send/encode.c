@@ -1,0 +1,295 @@
+/* encode.c - writes events as JSON and as headers. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "send/encode.h"
+
+#include "base/utf8.h"
+
+enum { MASK_DIGITS_MIN = 7 }; /* shorter runs are prices, dates, rooms; phones have 7 and more */
+
+static const struct str types[EVENT_TYPE_COUNT] = {
+	[EVENT_TAG] = STR("chatmill.tag.v1"),	  [EVENT_STAGE] = STR("chatmill.stage.v1"),
+	[EVENT_ALERT] = STR("chatmill.alert.v1"), [EVENT_HIT] = STR("chatmill.hit.v1"),
+	[EVENT_ERASE] = STR("chatmill.erase.v1"),
+};
+static const struct str chats[] = {STR("single"), STR("group"), STR("internal")};
+static const struct str roles[] = {STR("customer"), STR("staff"), STR("robot")};
+static const struct str causes[] = {STR("rule"),   STR("staff"),  STR("expiry"),
+				    STR("recall"), STR("manual"), STR("group")};
+static const struct str severities[] = {STR("low"), STR("medium"), STR("high"), STR("critical")};
+/* In the order of the FOLD_* bits. */
+static const struct str folds[] = {STR("width"),     STR("compat"), STR("case"),
+				   STR("trad"),	     STR("invisible"), STR("digit"),
+				   STR("letter"),    STR("homophone"), STR("gap")};
+
+struct str encode_type(enum event_type type)
+{
+	return types[type];
+}
+
+static bool is_digit(uint32_t code)
+{
+	return (code >= '0' && code <= '9') || (code >= 0xff10 && code <= 0xff19) ||
+	       (code >= 0x1d7ce && code <= 0x1d7ff);
+}
+
+void encode_masked(struct buf *out, struct str text)
+{
+	size_t run_start = 0, run = 0; /* digits seen, not yet written */
+
+	for (size_t i = 0; i < text.len;) {
+		unsigned len = utf8_len((unsigned char)text.data[i]);
+		if (is_digit(utf8_get(text.data + i))) {
+			run_start = run++ ? run_start : i;
+			i += len;
+			continue;
+		}
+		if (run >= MASK_DIGITS_MIN)
+			buf_putc(out, '*');
+		else if (run)
+			buf_put(out, (struct str){text.data + run_start, i - run_start});
+		run = 0;
+		buf_put(out, (struct str){text.data + i, len});
+		i += len;
+	}
+	if (run >= MASK_DIGITS_MIN)
+		buf_putc(out, '*');
+	else if (run)
+		buf_put(out, str_from(text, run_start));
+}
+
+/* ,"name": in front of a value. `name` needs no escapes. */
+static void put_name(struct buf *out, struct str name)
+{
+	buf_put(out, STR(",\""));
+	buf_put(out, name);
+	buf_put(out, STR("\":"));
+}
+
+static void put_text(struct buf *out, struct str name, struct str value)
+{
+	put_name(out, name);
+	buf_put_json(out, value);
+}
+
+static void put_bool(struct buf *out, struct str name, bool value)
+{
+	put_name(out, name);
+	buf_put(out, value ? STR("true") : STR("false"));
+}
+
+static void put_number(struct buf *out, struct str name, uint64_t value)
+{
+	put_name(out, name);
+	buf_put_u64(out, value);
+}
+
+static void put_texts(struct buf *out, struct str name, const struct str *values, size_t count)
+{
+	put_name(out, name);
+	buf_putc(out, '[');
+	for (size_t i = 0; i < count; i++) {
+		if (i)
+			buf_putc(out, ',');
+		buf_put_json(out, values[i]);
+	}
+	buf_putc(out, ']');
+}
+
+static void put_changes(struct buf *out, struct str name, const struct tag_change *changes,
+			size_t count)
+{
+	put_name(out, name);
+	buf_putc(out, '[');
+	for (size_t i = 0; i < count; i++) {
+		buf_put(out, i ? STR(",{\"group\":") : STR("{\"group\":"));
+		buf_put_json(out, changes[i].group);
+		put_text(out, STR("tag"), changes[i].tag);
+		if (changes[i].wecom_id.len)
+			put_text(out, STR("wecom_id"), changes[i].wecom_id);
+		if (changes[i].userid_count)
+			put_texts(out, STR("userids"), changes[i].userids, changes[i].userid_count);
+		buf_putc(out, '}');
+	}
+	buf_putc(out, ']');
+}
+
+static void put_folds(struct buf *out, uint32_t bits)
+{
+	bool first = true;
+
+	put_name(out, STR("folds"));
+	buf_putc(out, '[');
+	for (size_t i = 0; i < ARRAY_LEN(folds); i++) {
+		if (!(bits & 1u << i))
+			continue;
+		if (!first)
+			buf_putc(out, ',');
+		first = false;
+		buf_put_json(out, folds[i]);
+	}
+	buf_putc(out, ']');
+}
+
+static void put_quote(struct buf *out, const struct evidence *e, enum evidence_mode mode)
+{
+	if (mode == EVIDENCE_NONE)
+		return;
+	if (mode == EVIDENCE_FULL) {
+		put_text(out, STR("text"), e->text);
+		return;
+	}
+	/* Almost every hit fits on the stack; a longer one may allocate. */
+	struct buf masked = {0};
+	char room[512];
+	if (e->text.len <= sizeof room)
+		masked = (struct buf){room, 0, sizeof room};
+	encode_masked(&masked, e->text);
+	put_text(out, STR("text"), buf_str(&masked));
+	if (masked.data != room)
+		buf_fini(&masked);
+}
+
+static void put_evidence(struct buf *out, const struct event *event, enum evidence_mode mode)
+{
+	put_name(out, STR("evidence"));
+	buf_putc(out, '[');
+	for (size_t i = 0; i < event->evidence_count; i++) {
+		const struct evidence *e = &event->evidence[i];
+		buf_put(out, i ? STR(",{\"field\":") : STR("{\"field\":"));
+		buf_put_json(out, e->path);
+		put_number(out, STR("start"), e->start);
+		put_number(out, STR("end"), e->end);
+		put_number(out, STR("char_start"), e->char_start);
+		put_number(out, STR("char_end"), e->char_end);
+		put_quote(out, e, mode);
+		put_text(out, STR("word"), e->word);
+		put_folds(out, e->folds);
+		put_bool(out, STR("forwarded"), e->forwarded);
+		buf_putc(out, '}');
+	}
+	buf_putc(out, ']');
+	if (event->truncated)
+		put_bool(out, STR("truncated"), true);
+}
+
+static void put_stage(struct buf *out, struct str name, struct str stage)
+{
+	if (stage.len) {
+		put_text(out, name, stage);
+		return;
+	}
+	put_name(out, name);
+	buf_put(out, STR("null"));
+}
+
+static void put_alert(struct buf *out, const struct event *event)
+{
+	put_text(out, STR("severity"), severities[event->severity]);
+	put_text(out, STR("category"), event->category);
+	put_text(out, STR("title"), event->title);
+	put_number(out, STR("count"), event->count);
+	put_texts(out, STR("msgids"), event->msgids, event->msgid_count);
+	put_text(out, STR("alert_id"), (struct str){event->alert_id, sizeof event->alert_id});
+	put_bool(out, STR("recalled"), event->recalled);
+}
+
+void encode_data(struct buf *out, const struct event *event, const struct encode_settings *settings)
+{
+	buf_put(out, STR("{\"corpid\":"));
+	buf_put_json(out, event->corpid);
+	put_text(out, STR("external_userid"), event->external_userid);
+	put_texts(out, STR("userids"), event->userids, event->userid_count);
+	put_text(out, STR("roomid"), event->roomid);
+	put_text(out, STR("chat"), chats[event->chat]);
+	put_text(out, STR("from"), event->from);
+	put_text(out, STR("from_role"), roles[event->from_role]);
+	put_text(out, STR("msgid"), event->msgid);
+	put_name(out, STR("msgtime"));
+	buf_put_i64(out, event->msgtime_ms);
+	put_bool(out, STR("late"), event->late);
+	put_text(out, STR("pack"), event->pack);
+	put_text(out, STR("rule"), event->rule);
+	put_text(out, STR("ruleset"), event->ruleset);
+	put_text(out, STR("cause"), causes[event->cause]);
+	if (event->by.len)
+		put_text(out, STR("by"), event->by);
+	if (event->type == EVENT_STAGE) {
+		put_text(out, STR("ladder"), event->ladder);
+		put_stage(out, STR("from_stage"), event->from_stage);
+		put_stage(out, STR("to_stage"), event->to_stage);
+	}
+	if (event->type == EVENT_ALERT)
+		put_alert(out, event);
+	if (event->type == EVENT_TAG || event->type == EVENT_STAGE) {
+		put_changes(out, STR("add"), event->add, event->add_count);
+		put_changes(out, STR("remove"), event->remove, event->remove_count);
+	}
+	if (event->type != EVENT_ERASE)
+		put_evidence(out, event, settings->evidence);
+	buf_putc(out, '}');
+}
+
+static void put_subject(struct buf *out, const struct event *event)
+{
+	buf_put(out, event->corpid);
+	buf_putc(out, '/');
+	buf_put(out, event->subject);
+}
+
+void encode_structured(struct buf *out, const struct event *event,
+		       const struct encode_settings *settings)
+{
+	char room[1024];
+	struct buf subject = {room, 0, sizeof room};
+
+	buf_put(out, STR("{\"specversion\":\"1.0\",\"id\":\""));
+	buf_put(out, (struct str){event->id, sizeof event->id});
+	buf_put(out, STR("\",\"source\":"));
+	buf_put_json(out, settings->source);
+	put_text(out, STR("type"), types[event->type]);
+	put_name(out, STR("time"));
+	buf_putc(out, '"');
+	buf_put_time(out, event->time_ms);
+	buf_putc(out, '"');
+	assert(event->corpid.len + event->subject.len + 1 <= sizeof room); /* decode bounds ids */
+	put_subject(&subject, event);
+	put_text(out, STR("subject"), buf_str(&subject));
+	if (event->sequence) {
+		buf_put(out, STR(",\"sequence\":\""));
+		buf_put_u64_padded(out, event->sequence, 20);
+		buf_putc(out, '"');
+	}
+	buf_put(out, STR(",\"datacontenttype\":\"application/json\",\"data\":"));
+	encode_data(out, event, settings);
+	buf_putc(out, '}');
+}
+
+size_t encode_headers(struct buf *scratch, const struct event *event,
+		      const struct encode_settings *settings,
+		      struct encode_header out[ENCODE_HEADERS_MAX])
+{
+	size_t count = 0;
+
+	/* Room first, so that the values do not move while they are written. */
+	buf_clear(scratch);
+	(void)buf_room(scratch, 64 + event->corpid.len + event->subject.len);
+	out[count++] = (struct encode_header){"ce_specversion", STR("1.0")};
+	out[count++] = (struct encode_header){"ce_id", {event->id, sizeof event->id}};
+	out[count++] = (struct encode_header){"ce_source", settings->source};
+	out[count++] = (struct encode_header){"ce_type", types[event->type]};
+	char *start = scratch->data + scratch->len;
+	buf_put_time(scratch, event->time_ms);
+	out[count++] = (struct encode_header){
+		"ce_time", {start, (size_t)(scratch->data + scratch->len - start)}};
+	start = scratch->data + scratch->len;
+	put_subject(scratch, event);
+	out[count++] = (struct encode_header){
+		"ce_subject", {start, (size_t)(scratch->data + scratch->len - start)}};
+	if (event->sequence) {
+		start = scratch->data + scratch->len;
+		buf_put_u64_padded(scratch, event->sequence, 20);
+		out[count++] = (struct encode_header){"ce_sequence", {start, 20}};
+	}
+	out[count++] = (struct encode_header){"content-type", STR("application/json")};
+	return count;
+}
