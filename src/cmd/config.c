@@ -1,0 +1,78 @@
+/* config.c - `chatmill config check` and `config show`. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "cmd/commands.h"
+
+struct config_options {
+	const char *file;
+};
+
+static int check(const void *given, const char *const *arguments, int count, struct err *err)
+{
+	const struct config_options *o = given;
+	OWNED(config) *config = NULL;
+
+	(void)arguments;
+	(void)count;
+	if (config_open(&config, o->file, err) < 0)
+		return -1;
+	bool brokers = false;
+	for (size_t i = 0; i < config->kafka.count; i++)
+		brokers |= !strcmp(config->kafka.items[i].name, "bootstrap.servers");
+	if (!brokers)
+		fprintf(stderr, "%s: warning: kafka has no bootstrap.servers; run, load and sink "
+				"need it\n",
+			o->file);
+	fprintf(stderr, "%s: ok\n", o->file);
+	return 0;
+}
+
+static int show(const void *given, const char *const *arguments, int count, struct err *err)
+{
+	const struct config_options *o = given;
+	OWNED(config) *config = NULL;
+
+	(void)arguments;
+	(void)count;
+	if (config_open(&config, o->file, err) < 0)
+		return -1;
+	config_show(config, stdout);
+	return 0;
+}
+
+static const struct option options[] = {
+	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
+	 offsetof(struct config_options, file), 0, true},
+	OPTIONS_END,
+};
+
+const struct command cmd_config_check = {
+	.words = "config check",
+	.arguments = "-c FILE",
+	.summary = "say everything that is wrong with a configuration file",
+	.help = "Reads the file and the environment as every command does and prints all that is\n"
+		"wrong as file:line:col: error: what. `config show` lists every key and value.\n"
+		"\n"
+		"example:\n"
+		"  chatmill config check -c chatmill.yaml\n"
+		"\n"
+		"exit status: 0 fine, 66 no such file, 78 wrong configuration",
+	.options = options,
+	.options_bytes = sizeof(struct config_options),
+	.run = check,
+};
+
+const struct command cmd_config_show = {
+	.words = "config show",
+	.arguments = "-c FILE",
+	.summary = "every value and where it came from, secrets masked",
+	.help = "Prints `key: value  # origin` for every key; the origin is default, file or\n"
+		"environment. Secrets are shown as ***.\n"
+		"\n"
+		"example:\n"
+		"  CHATMILL_WORKERS=4 chatmill config show -c chatmill.yaml",
+	.options = options,
+	.options_bytes = sizeof(struct config_options),
+	.run = show,
+};

@@ -1,0 +1,12 @@
+/* rules_open.h - rules from a folder, for every command that judges.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+
+#include "rulebook.h"
+
+/* Loads and compiles the folder `dir` with the directory file `staff` (or NULL); findings go to
+ * standard error (errors only, not warnings: those are for `rules check`). ERR_DATA for rules
+ * that are wrong. `cache_dir` (or NULL) as in match.h. */
+MUST_CHECK int rules_open(struct rulebook **out, const char *dir, const char *staff,
+			  const char *cache_dir, struct err *err);

@@ -1,0 +1,363 @@
+/* scan.c - `chatmill scan`: the whole pipeline on files, no server. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "cmd/commands.h"
+#include "cmd/progress.h"
+#include "cmd/rules_open.h"
+#include "cmd/summary.h"
+#include "consume/file.h"
+#include "pipeline.h"
+#include "send/encode.h"
+
+enum {
+	/* What falls due before one record is written out in parts of so many events, so that a
+	 * clock record after a quiet month needs no room for a million of them. */
+	DUE_EVENTS_MAX = 10000,
+	PARTITIONS_MAX = 10000,
+	IDLE_DAYS = 400, /* as state.idle_days */
+};
+
+struct scan_options {
+	const char *rules, *events, *evidence, *dead_letters, *corp, *staff, *cache;
+	int64_t partitions, limit, jobs;
+	bool summary;
+};
+
+struct scan {
+	struct scan_options options;
+	bool wanted[EVENT_TYPE_COUNT];
+	struct encode_settings encode;
+	struct rulebook *book;
+	struct pipeline *pipeline;
+	struct shard **shards;
+	int32_t shard_count;
+	struct summary *summary; /* NULL: not wanted */
+	FILE *dead; /* NULL: dead letters are only counted */
+	struct buf out;
+	struct arena split;   /* records out of E5 batches, until the block of the file ends */
+	const char *file;     /* being read */
+	int64_t last_time_ms; /* of the line before */
+	int64_t taken, stop_at;
+	struct progress progress;
+};
+
+static void scan_fini(struct scan *s)
+{
+	for (int32_t i = 0; s->shards && i < s->shard_count; i++)
+		shard_free(s->shards[i]);
+	free(s->shards);
+	summary_free(s->summary);
+	pipeline_free(s->pipeline);
+	rulebook_free(s->book);
+	buf_fini(&s->out);
+	arena_fini(&s->split);
+	if (s->dead)
+		(void)fclose(s->dead); /* only on the way out of an error; else closed and checked */
+}
+
+/* ---- what goes out ---- */
+
+static void put_dead(struct scan *s, const struct dead *dead)
+{
+	struct buf line = {0};
+
+	buf_put(&line, STR("{\"error\":"));
+	buf_put_json(&line, str_of(decode_result_name(dead->reason)));
+	buf_put(&line, STR(",\"detail\":"));
+	buf_put_json(&line, str_of(decode_result_detail(dead->reason)));
+	buf_put(&line, STR(",\"file\":"));
+	buf_put_json(&line, str_of(s->file));
+	buf_printf(&line, ",\"line\":%lld,\"raw_base64\":\"", (long long)dead->record.offset);
+	buf_put_base64(&line, dead->record.value);
+	buf_put(&line, STR("\"}\n"));
+	fwrite(line.data, 1, line.len, s->dead); /* checked when it is closed */
+	buf_fini(&line);
+}
+
+/* Writes the batch and ends it; the shards take what they hold as done. */
+static int flush(struct scan *s, struct err *err)
+{
+	const struct pipeline_batch *batch = pipeline_batch(s->pipeline);
+
+	buf_clear(&s->out);
+	for (size_t i = 0; i < batch->events.count; i++) {
+		if (!s->wanted[batch->events.items[i].type])
+			continue;
+		encode_structured(&s->out, &batch->events.items[i], &s->encode);
+		buf_putc(&s->out, '\n');
+	}
+	if (s->out.len && fwrite(s->out.data, 1, s->out.len, stdout) != s->out.len)
+		return err_errno(err, ERR_OS, "standard output cannot be written");
+	for (size_t i = 0; s->dead && i < batch->dead_count; i++)
+		put_dead(s, &batch->dead[i]);
+	if (s->summary)
+		summary_take(s->summary, &batch->events);
+	for (int32_t i = 0; i < s->shard_count; i++) {
+		shard_commit(s->shards[i]);
+		shard_begin(s->shards[i]);
+	}
+	pipeline_clear(s->pipeline);
+	return 0;
+}
+
+/* ---- what comes in ---- */
+
+/* Applies one record to the shards it speaks to: that of its subject, or all for a clock record. */
+static int take_record(struct scan *s, const struct record *record, struct err *err)
+{
+	int32_t from = 0;
+
+	while (pipeline_read(s->pipeline, s->book, record)) {
+		const struct message *m = pipeline_message(s->pipeline);
+		struct str key = pipeline_key(s->pipeline);
+		int32_t to = s->shard_count;
+		bool more = false;
+		s->last_time_ms = m->recv_ms;
+		if (m->kind != MESSAGE_CLOCK) {
+			from = key.len ? hash_partition(key, s->shard_count) : 0;
+			to = from + 1;
+		}
+		for (; from < to && !more; from += !more)
+			more = pipeline_apply(s->pipeline, s->shards[from], s->book) ==
+			       PIPELINE_MORE;
+		if (!more)
+			return 0;
+		if (flush(s, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The records of an E5 batch, copied out of the memory that a flush between them would end. */
+static struct record *split(struct scan *s, const struct record *batch, size_t *count)
+{
+	struct record *items;
+
+	pipeline_split(s->pipeline, batch, &items, count);
+	struct record *copies = ARENA_ARRAY(&s->split, struct record, *count);
+	for (size_t i = 0; i < *count; i++) {
+		copies[i] = items[i];
+		char *value = arena_zalloc(&s->split, items[i].value.len + RECORD_PADDING);
+		memcpy(value, items[i].value.data, items[i].value.len);
+		copies[i].value.data = value;
+	}
+	return copies;
+}
+
+static int take_line(struct scan *s, struct record *record, struct err *err)
+{
+	size_t count;
+
+	record->time_ms = s->last_time_ms;
+	if (take_record(s, record, err) < 0)
+		return -1;
+	if (!pipeline_is_batch(s->pipeline))
+		return 0;
+	struct record *items = split(s, record, &count);
+	for (size_t i = 0; i < count; i++) {
+		items[i].time_ms = s->last_time_ms;
+		if (take_record(s, &items[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int scan_file(struct scan *s, const char *path, struct err *err)
+{
+	OWNED(file_source) *source = NULL;
+	struct record record;
+	int got;
+
+	if (file_source_open(&source, path, err) < 0)
+		return -1;
+	s->file = path;
+	while ((got = file_source_fill(source, err)) > 0) {
+		while (s->taken < s->stop_at && file_source_next(source, &record)) {
+			s->taken++;
+			if (take_line(s, &record, err) < 0)
+				return -1;
+		}
+		if (flush(s, err) < 0)
+			return -1;
+		arena_reset(&s->split);
+		uint64_t done, size;
+		file_source_progress(source, &done, &size);
+		progress_show(&s->progress, path, done, size, (uint64_t)s->taken);
+		if (s->taken >= s->stop_at)
+			return 0;
+	}
+	return got;
+}
+
+/* ---- options ---- */
+
+static int read_events(struct scan *s, struct err *err)
+{
+	static const char *const names[] = {"tag", "stage", "alert", "hit", "erase"};
+	struct str rest = str_of(s->options.events ? s->options.events : "tag,stage,alert");
+
+	s->wanted[EVENT_ERASE] = !s->options.events; /* whom to forget goes with the others */
+	while (rest.len) {
+		const char *comma = memchr(rest.data, ',', rest.len);
+		struct str name = {rest.data, comma ? (size_t)(comma - rest.data) : rest.len};
+		size_t i = 0;
+		while (i < ARRAY_LEN(names) && !str_eq(name, str_of(names[i])))
+			i++;
+		if (i == ARRAY_LEN(names))
+			return err_set(err, ERR_USAGE,
+				       "--events takes a list of tag, stage, alert, hit, erase; not '%.*s'",
+				       STR_ARG(name));
+		s->wanted[i] = true;
+		rest = str_from(rest, name.len + 1);
+	}
+	return 0;
+}
+
+static int read_evidence(struct scan *s, struct err *err)
+{
+	static const char *const names[] = {"masked", "none", "full"}; /* enum evidence_mode */
+	const char *name = s->options.evidence ? s->options.evidence : "masked";
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcmp(name, names[i])) {
+			s->encode.evidence = (enum evidence_mode)i;
+			return 0;
+		}
+	return err_set(err, ERR_USAGE, "--evidence takes none, masked or full; not '%s'", name);
+}
+
+static int make_shards(struct scan *s, struct err *err)
+{
+	struct shard_settings settings = {
+		.memory_ms = 7 * 86400000LL,
+		.idle_ms = IDLE_DAYS * 86400000LL,
+	};
+
+	s->shard_count = (int32_t)s->options.partitions;
+	s->shards = calloc((size_t)s->shard_count, sizeof(*s->shards));
+	if (!s->shards)
+		return err_set(err, ERR_OS, "out of memory");
+	for (int32_t i = 0; i < s->shard_count; i++) {
+		if (shard_new(&s->shards[i], i, &settings, err) < 0)
+			return -1;
+		shard_begin(s->shards[i]);
+	}
+	return 0;
+}
+
+static int scan_init(struct scan *s, const struct scan_options *options, struct err *err)
+{
+	s->options = *options;
+	s->options.partitions = MAX(options->partitions, (int64_t)1);
+	s->stop_at = options->limit ? options->limit : INT64_MAX;
+	s->last_time_ms = 1;
+	s->encode.source = STR("/chatmill/default");
+	if (options->jobs > 1)
+		return err_set(err, ERR_USAGE,
+			       "--jobs above 1 is not there yet; leave it out (the output is the same)");
+	if (s->options.partitions > PARTITIONS_MAX)
+		return err_set(err, ERR_USAGE, "--partitions is at most %d", PARTITIONS_MAX);
+	if (read_events(s, err) < 0 || read_evidence(s, err) < 0 ||
+	    rules_open(&s->book, options->rules, options->staff, options->cache, err) < 0)
+		return -1;
+	struct pipeline_settings settings = {
+		.decode = {.corpid = str_of(options->corp)},
+		.react = {.hits = s->wanted[EVENT_HIT] || options->summary},
+		.split_batches = true,
+		.due_events_max = DUE_EVENTS_MAX,
+	};
+	if (pipeline_new(&s->pipeline, &settings, err) < 0 ||
+	    pipeline_fit(s->pipeline, s->book, err) < 0 || make_shards(s, err) < 0)
+		return -1;
+	if (options->summary && summary_new(&s->summary, s->book->set, err) < 0)
+		return -1;
+	if (options->dead_letters && !(s->dead = fopen(options->dead_letters, "we")))
+		return err_errno(err, ERR_NOINPUT, "%s cannot be written", options->dead_letters);
+	return 0;
+}
+
+static int scan_all(struct scan *s, const char *const *files, int count, struct err *err)
+{
+	int64_t start_us = clock_monotonic_us();
+	static const char *const standard_input[] = {"-"};
+
+	progress_start(&s->progress);
+	for (int i = 0; i < MAX(count, 1); i++)
+		if (scan_file(s, (count ? files : standard_input)[i], err) < 0)
+			return -1;
+	progress_end(&s->progress);
+	if (s->dead) {
+		bool failed = ferror(s->dead) != 0;
+		failed |= fclose(TAKE(s->dead)) != 0;
+		if (failed)
+			return err_errno(err, ERR_OS, "%s cannot be written",
+					 s->options.dead_letters);
+	}
+	if (s->summary) {
+		struct pipeline_counts counts = pipeline_counts(s->pipeline);
+		struct react_counts react = pipeline_react_counts(s->pipeline);
+		(void)fflush(stdout); /* so that the table comes last where both go to one place */
+		summary_print(s->summary, &counts, &react,
+			      (double)(clock_monotonic_us() - start_us) / 1e6, stderr);
+	}
+	return 0;
+}
+
+static int scan(const void *options, const char *const *arguments, int count, struct err *err)
+{
+	struct scan s = {0};
+	int status = scan_init(&s, options, err);
+
+	if (status == 0)
+		status = scan_all(&s, arguments, count, err);
+	scan_fini(&s);
+	return status;
+}
+
+static const struct option options[] = {
+	{"rules", 'r', OPTION_TEXT, "DIR", "folder of rule files", offsetof(struct scan_options, rules),
+	 0, true},
+	{"events", 'e', OPTION_TEXT, "LIST", "of tag, stage, alert, hit (default: tag,stage,alert)",
+	 offsetof(struct scan_options, events)},
+	{"evidence", 0, OPTION_TEXT, "MODE", "none, masked or full (default: masked)",
+	 offsetof(struct scan_options, evidence)},
+	{"dead-letters", 0, OPTION_TEXT, "FILE", "write records that cannot be used to FILE",
+	 offsetof(struct scan_options, dead_letters)},
+	{"summary", 's', OPTION_FLAG, NULL, "a table on standard error at the end",
+	 offsetof(struct scan_options, summary)},
+	{"corp", 0, OPTION_TEXT, "ID", "the corp of records that name none",
+	 offsetof(struct scan_options, corp)},
+	{"staff", 0, OPTION_TEXT, "FILE", "directory file: userid or userid,department a line",
+	 offsetof(struct scan_options, staff)},
+	{"partitions", 0, OPTION_NUMBER, "N", "clocks, as `run` on N partitions has (default: 1)",
+	 offsetof(struct scan_options, partitions), 1},
+	{"limit", 'n', OPTION_NUMBER, "N", "stop after N lines", offsetof(struct scan_options, limit), 1},
+	{"jobs", 'j', OPTION_NUMBER, "N", "threads (default: 1); the output is the same",
+	 offsetof(struct scan_options, jobs), 1},
+	{"cache", 0, OPTION_TEXT, "DIR", "keep compiled rules in DIR between runs",
+	 offsetof(struct scan_options, cache)},
+	OPTIONS_END,
+};
+
+const struct command cmd_scan = {
+	.words = "scan",
+	.arguments = "--rules DIR [FILE…|-]",
+	.summary = "run the whole pipeline on files: events as NDJSON, no server needed",
+	.help = "Reads archived messages (NDJSON, plain or zstd; standard input without FILE or\n"
+		"with -) and prints the events that the rules make of them, one JSON object a\n"
+		"line, in the order of the input, the same bytes on every run.\n"
+		"\n"
+		"examples:\n"
+		"  chatmill scan --rules rules archive.jsonl.zst\n"
+		"  chatmill scan -r rules --summary archive.jsonl > events.jsonl\n"
+		"  zcat old.gz | chatmill scan -r rules --events hit --evidence full -\n"
+		"\n"
+		"exit status: 0 done, 64 wrong usage, 65 bad rules or broken input, 66 no such file",
+	.options = options,
+	.options_bytes = sizeof(struct scan_options),
+	.arguments_max = -1,
+	.run = scan,
+};

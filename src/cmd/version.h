@@ -1,0 +1,8 @@
+/* version.h - what `chatmill --version` prints.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+
+#include <stdio.h>
+
+void version_print(FILE *out);
