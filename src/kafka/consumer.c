@@ -1,0 +1,413 @@
+/* consumer.c - librdkafka's consumer, with its callbacks turned into ours. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kafka/consumer.h"
+
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "kafka/consumer_handle.h"
+#include "kafka/handle.h"
+
+/* A topic that brokers do not know may be one whose metadata is stale: 2.0.2 drops topics from
+ * its cache on passing errors. Only after so long it counts as missing. */
+enum { UNKNOWN_TOPIC_MS = 30000 };
+
+struct consumer {
+	rd_kafka_t *rk;
+	rd_kafka_message_t *message; /* of the last record */
+	rd_kafka_consumer_group_metadata_t *member; /* as of the assignment, until revoked */
+	struct consumer_events events;
+	struct err callback_err; /* of `assigned` */
+	bool callback_failed;
+	_Atomic bool away; /* every broker; set by librdkafka's threads */
+	int64_t unknown_since_ms;
+};
+
+static rd_kafka_topic_partition_list_t *list_of(const struct consumer_partition *parts,
+						size_t count)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+
+	for (size_t i = 0; i < count; i++)
+		rd_kafka_topic_partition_list_add(list, parts[i].topic, parts[i].partition)
+			->offset = parts[i].offset == CONSUMER_BEGINNING ? RD_KAFKA_OFFSET_BEGINNING
+									 : parts[i].offset;
+	return list;
+}
+
+/* The code of a whole call, or the first of its partitions. */
+static rd_kafka_resp_err_t worst(rd_kafka_resp_err_t code,
+				 const rd_kafka_topic_partition_list_t *list)
+{
+	for (int i = 0; i < list->cnt && !code; i++)
+		code = list->elems[i].err;
+	return code;
+}
+
+static void forget_member(struct consumer *c)
+{
+	if (c->member)
+		rd_kafka_consumer_group_metadata_destroy(c->member);
+	c->member = NULL;
+}
+
+static void take_assignment(struct consumer *c, rd_kafka_topic_partition_list_t *list)
+{
+	size_t count = (size_t)list->cnt;
+	OWNED_MEM struct consumer_partition *parts =
+		calloc(MAX(count, (size_t)1), sizeof(struct consumer_partition));
+
+	if (!parts) {
+		c->callback_failed = true;
+		(void)err_set(&c->callback_err, ERR_OS, "kafka: out of memory");
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		parts[i] = (struct consumer_partition){list->elems[i].topic,
+						       list->elems[i].partition, -1};
+	/* Taken now and used until the partitions go: a query later can report generation -1 and
+	 * no member, which a broker accepts without fencing. */
+	forget_member(c);
+	c->member = rd_kafka_consumer_group_metadata(c->rk);
+	if (c->events.assigned(c->events.context, parts, count, &c->callback_err) < 0) {
+		c->callback_failed = true;
+		return;
+	}
+	if (consumer_assign(c, parts, count, &c->callback_err) < 0)
+		c->callback_failed = true;
+}
+
+static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
+			 rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+	struct consumer *c = opaque;
+
+	if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+		take_assignment(c, list);
+		return;
+	}
+	c->events.revoked(c->events.context, rd_kafka_assignment_lost(rk) != 0);
+	forget_member(c);
+	rd_kafka_assign(rk, NULL);
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+	struct consumer *c = opaque;
+
+	if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !atomic_exchange(&c->away, true))
+		log_event(LOG_WARN, "broker_away", LOG_TEXT("client", rd_kafka_name(rk)),
+			  LOG_TEXT("err", reason));
+}
+
+static int make(struct consumer *c, const struct consumer_settings *settings, struct err *err)
+{
+	char why[512];
+	rd_kafka_conf_t *conf;
+	const struct handle_default weak[] = {
+		{"session.timeout.ms", "10000"},
+		{"heartbeat.interval.ms", "1000"},
+		{"max.poll.interval.ms",
+		 settings->max_poll_interval_ms ? settings->max_poll_interval_ms : "600000"},
+		/* What waits in memory: enough for a second of work, far from the default 64 MB
+		 * for each partition. */
+		{"queued.max.messages.kbytes", "32768"},
+		{"queued.min.messages", "100000"},
+		{"fetch.message.max.bytes", "2097152"},
+		{"fetch.max.bytes", "16777216"},
+		{"receive.message.max.bytes", "67108864"},
+		/* A partition that was at its end or had an error is asked again soon. */
+		{"fetch.error.backoff.ms", "100"},
+		{"topic.metadata.refresh.interval.ms", "60000"},
+		{NULL, NULL},
+	};
+	const struct handle_default strong[] = {
+		{"group.id", settings->group},
+		{"group.instance.id", settings->instance},
+		{"enable.auto.commit", "false"},
+		{"enable.auto.offset.store", "false"},
+		{"isolation.level", "read_committed"},
+		{"auto.offset.reset", "error"},
+		{"partition.assignment.strategy", "range"},
+		{"enable.partition.eof", settings->ends ? "true" : "false"},
+		{"check.crcs", "true"},
+		{"allow.auto.create.topics", "false"},
+		{NULL, NULL},
+	};
+
+	if (handle_conf(&conf, settings->kafka, weak, strong, err) < 0)
+		return -1;
+	rd_kafka_conf_set_opaque(conf, c);
+	rd_kafka_conf_set_error_cb(conf, on_error);
+	if (settings->events.assigned)
+		rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+	c->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why);
+	if (!c->rk) {
+		rd_kafka_conf_destroy(conf);
+		return err_set(err, ERR_CONFIG, "kafka consumer: %s", why);
+	}
+	rd_kafka_poll_set_consumer(c->rk);
+	return 0;
+}
+
+int consumer_new(struct consumer **out, const struct consumer_settings *settings, struct err *err)
+{
+	OWNED(consumer) *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return err_set(err, ERR_OS, "kafka: out of memory");
+	c->events = settings->events;
+	if (make(c, settings, err) < 0)
+		return -1;
+	*out = TAKE(c);
+	return 0;
+}
+
+void consumer_free(struct consumer *c)
+{
+	if (!c)
+		return;
+	if (c->message)
+		rd_kafka_message_destroy(c->message);
+	forget_member(c);
+	/* consumer_close() would call `revoked` and can hang on 2.0.2 (a leaked count of a deleted
+	 * partition); a static member does not leave anyway. */
+	if (c->rk)
+		rd_kafka_destroy_flags(c->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	free(c);
+}
+
+int consumer_subscribe(struct consumer *c, const char *const *topics, size_t count,
+		       struct err *err)
+{
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+
+	assert(c->events.assigned && c->events.revoked);
+	for (size_t i = 0; i < count; i++)
+		rd_kafka_topic_partition_list_add(list, topics[i], RD_KAFKA_PARTITION_UA);
+	rd_kafka_resp_err_t code = rd_kafka_subscribe(c->rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	return code ? handle_error(err, code, "kafka: subscribe") : 0;
+}
+
+int consumer_assign(struct consumer *c, const struct consumer_partition *parts, size_t count,
+		    struct err *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (parts[i].offset < 0 && parts[i].offset != CONSUMER_BEGINNING)
+			return err_set(err, ERR_BUG, "kafka: %s partition %d without an offset",
+				       parts[i].topic, parts[i].partition);
+	rd_kafka_topic_partition_list_t *list = list_of(parts, count);
+	rd_kafka_resp_err_t code = worst(rd_kafka_assign(c->rk, list), list);
+	rd_kafka_topic_partition_list_destroy(list);
+	return code ? handle_error(err, code, "kafka: assign") : 0;
+}
+
+static int pause_or_resume(struct consumer *c, const struct consumer_partition *parts,
+			   size_t count, bool pause, struct err *err)
+{
+	rd_kafka_topic_partition_list_t *list = list_of(parts, count);
+	rd_kafka_resp_err_t code = pause ? rd_kafka_pause_partitions(c->rk, list)
+					 : rd_kafka_resume_partitions(c->rk, list);
+
+	code = worst(code, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	return code ? handle_error(err, code, pause ? "kafka: pause" : "kafka: resume") : 0;
+}
+
+int consumer_pause(struct consumer *c, const struct consumer_partition *parts, size_t count,
+		   struct err *err)
+{
+	return pause_or_resume(c, parts, count, true, err);
+}
+
+int consumer_resume(struct consumer *c, const struct consumer_partition *parts, size_t count,
+		    struct err *err)
+{
+	return pause_or_resume(c, parts, count, false, err);
+}
+
+static int fatal(struct consumer *c, struct err *err)
+{
+	char why[256];
+	rd_kafka_resp_err_t code = rd_kafka_fatal_error(c->rk, why, sizeof why);
+
+	if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
+		return err_set(err, ERR_RETRY,
+			       "another process took over the name of this group member; only one "
+			       "may run under a name (see `instance` and state.dir)");
+	return err_set(err, ERR_RETRY, "kafka consumer: %s", why);
+}
+
+/* What a message with an error means: nothing (it heals), or the end. */
+static int judge(struct consumer *c, const rd_kafka_message_t *m, struct err *err)
+{
+	const char *topic = m->rkt ? rd_kafka_topic_name(m->rkt) : "";
+	int64_t now_ms = clock_monotonic_ms();
+
+	if (m->err == RD_KAFKA_RESP_ERR__FATAL)
+		return fatal(c, err);
+	if (m->err == RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED || handle_is_away(m->err))
+		return CONSUMER_NOTHING; /* a rebalance or a new connection follows */
+	if (m->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+	    m->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+	    m->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
+		if (!c->unknown_since_ms)
+			c->unknown_since_ms = now_ms;
+		if (now_ms - c->unknown_since_ms < UNKNOWN_TOPIC_MS)
+			return CONSUMER_NOTHING;
+		return err_set(err, ERR_CONFIG,
+			       "topic %s is not there; `chatmill topics apply` makes it", topic);
+	}
+	if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+	    m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
+		return err_set(err, ERR_CONFIG,
+			       "%s partition %d: the broker does not have the offset that comes "
+			       "next (the retention passed it, or the topic was made anew)",
+			       topic, m->partition);
+	char what[320];
+	(void)snprintf(what, sizeof what, "kafka: %s partition %d offset %lld", topic,
+		       m->partition, (long long)m->offset);
+	return handle_error(err, m->err, what);
+}
+
+int consumer_poll(struct consumer *c, int timeout_ms, struct consumed *out, struct err *err)
+{
+	if (c->message)
+		rd_kafka_message_destroy(c->message);
+	rd_kafka_message_t *m = c->message = rd_kafka_consumer_poll(c->rk, timeout_ms);
+	if (UNLIKELY(c->callback_failed)) {
+		c->callback_failed = false;
+		*err = c->callback_err;
+		return -1;
+	}
+	if (!m)
+		return CONSUMER_NOTHING;
+	if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+		*out = (struct consumed){.record = {.offset = m->offset, .partition = m->partition},
+					 .topic = rd_kafka_topic_name(m->rkt)};
+		return CONSUMER_END;
+	}
+	if (UNLIKELY(m->err))
+		return judge(c, m, err);
+	if (UNLIKELY(atomic_load_explicit(&c->away, memory_order_relaxed))) {
+		c->away = false;
+		log_event(LOG_INFO, "broker_back", LOG_TEXT("client", rd_kafka_name(c->rk)));
+	}
+	c->unknown_since_ms = 0;
+	rd_kafka_timestamp_type_t type;
+	out->record = (struct record){
+		.value = {m->payload, m->len},
+		.key = {m->key, m->key_len},
+		.time_ms = rd_kafka_message_timestamp(m, &type),
+		.offset = m->offset,
+		.partition = m->partition,
+	};
+	out->topic = rd_kafka_topic_name(m->rkt);
+	out->message = m;
+	return CONSUMER_RECORD;
+}
+
+size_t consumed_headers(const struct consumed *consumed, struct consumed_header *out, size_t max)
+{
+	rd_kafka_headers_t *headers;
+	const void *value;
+	size_t count = 0;
+
+	if (!consumed->message || rd_kafka_message_headers(consumed->message, &headers))
+		return 0;
+	while (count < max && !rd_kafka_header_get_all(headers, count, &out[count].name, &value,
+						       &out[count].value.len)) {
+		out[count].value.data = value;
+		count++;
+	}
+	return count;
+}
+
+/* Takes the offsets of `list` (in the order it was made) into `parts`. */
+static int take_offsets(rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list,
+			struct consumer_partition *parts, const char *what, struct err *err)
+{
+	code = worst(code, list);
+	for (int i = 0; i < list->cnt && !code; i++)
+		parts[i].offset = list->elems[i].offset >= 0 ? list->elems[i].offset : -1;
+	rd_kafka_topic_partition_list_destroy(list);
+	return code ? handle_error(err, code, what) : 0;
+}
+
+int consumer_committed(struct consumer *c, struct consumer_partition *parts, size_t count,
+		       int timeout_ms, struct err *err)
+{
+	rd_kafka_topic_partition_list_t *list = list_of(parts, count);
+	rd_kafka_resp_err_t code = rd_kafka_committed(c->rk, list, timeout_ms);
+
+	return take_offsets(code, list, parts, "kafka: committed offsets", err);
+}
+
+int64_t consumer_high_watermark(const struct consumer *c, const char *topic, int32_t partition)
+{
+	int64_t low, high;
+
+	if (rd_kafka_get_watermark_offsets(c->rk, topic, partition, &low, &high))
+		return -1;
+	return high >= 0 ? high : -1;
+}
+
+int consumer_query_offsets(struct consumer *c, const char *topic, int32_t partition,
+			   int timeout_ms, int64_t *low, int64_t *high, struct err *err)
+{
+	int64_t from, to;
+	rd_kafka_resp_err_t code =
+		rd_kafka_query_watermark_offsets(c->rk, topic, partition, &from, &to, timeout_ms);
+
+	if (code)
+		return handle_error(err, code, "kafka: offsets of a partition");
+	*low = from;
+	*high = to;
+	return 0;
+}
+
+int consumer_offsets_at(struct consumer *c, struct consumer_partition *parts, size_t count,
+			int timeout_ms, struct err *err)
+{
+	rd_kafka_topic_partition_list_t *list = list_of(parts, count);
+	rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(c->rk, list, timeout_ms);
+
+	if (take_offsets(code, list, parts, "kafka: offsets by time", err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		int64_t low;
+		if (parts[i].offset < 0 &&
+		    consumer_query_offsets(c, parts[i].topic, parts[i].partition, timeout_ms, &low,
+					   &parts[i].offset, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int consumer_partition_count(struct consumer *c, const char *topic, int timeout_ms, int32_t *out,
+			     struct err *err)
+{
+	return handle_partition_count(c->rk, topic, timeout_ms, out, err);
+}
+
+bool consumer_is_connected(const struct consumer *c)
+{
+	return !c->away;
+}
+
+bool consumer_is_fenced(const struct consumer *c)
+{
+	return rd_kafka_fatal_error(c->rk, NULL, 0) == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+}
+
+bool consumer_lost_assignment(const struct consumer *c)
+{
+	return rd_kafka_assignment_lost(c->rk) != 0;
+}
+
+const rd_kafka_consumer_group_metadata_t *consumer_member(const struct consumer *c)
+{
+	return c->member;
+}

@@ -1,0 +1,299 @@
+/* settings.c - which properties a user may set, and how a handle is configured and logs. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kafka/settings.h"
+
+#include <strings.h>
+
+#include "base/log.h"
+#include "kafka/handle.h"
+
+/* Properties that decide about exactly once, or run code. `only` is the value that may stand. */
+static const struct refusal {
+	const char *name, *only, *why;
+} refusals[] = {
+	{"isolation.level", "read_committed", "aborted transactions must stay invisible"},
+	{"enable.auto.commit", "false", "offsets are committed inside transactions"},
+	{"enable.auto.offset.store", "false", "offsets are committed inside transactions"},
+	{"auto.commit.enable", "false", "offsets are committed inside transactions"},
+	{"auto.commit.interval.ms", NULL, "offsets are committed inside transactions"},
+	{"auto.offset.reset", NULL, "the position is the marker in the state"},
+	{"offset.store.method", NULL, "the position is the marker in the state"},
+	{"partition.assignment.strategy", "range", "librdkafka 2.0.2 loses records with others"},
+	{"group.id", NULL, "it is the name of the pipeline: write it as `pipeline`"},
+	{"group.instance.id", NULL, "it is made from `pipeline`, `instance` and a slot"},
+	{"transactional.id", NULL, "it is made from `pipeline`, `instance` and a slot"},
+	{"client.id", NULL, "it is made from `pipeline`, `instance` and a slot"},
+	{"enable.idempotence", "true", "transactions need it"},
+	{"enable.gapless.guarantee", NULL, "transactions already have it"},
+	{"acks", "all", "fewer acknowledgements can lose events"},
+	{"request.required.acks", "all", "fewer acknowledgements can lose events"},
+	{"max.in.flight", NULL, "transactions fix it"},
+	{"max.in.flight.requests.per.connection", NULL, "transactions fix it"},
+	{"retries", NULL, "transactions fix it"},
+	{"message.send.max.retries", NULL, "transactions fix it"},
+	{"queuing.strategy", "fifo", "the order of a customer's events would be lost"},
+	{"partitioner", "murmur2_random", "keys must go where Java clients put them"},
+	{"enable.partition.eof", NULL, "chatmill sets it where it is needed"},
+	{"check.crcs", "true", "broken records must be seen"},
+	{"allow.auto.create.topics", "false", "topics are made by `chatmill topics apply`"},
+	{"group.protocol.type", NULL, "it is always consumer"},
+	{"plugin.library.paths", NULL, "it would run foreign code"},
+	{"ssl.engine.location", NULL, "it would run foreign code"},
+	{"sasl.kerberos.kinit.cmd", NULL, "it would run a command"},
+	{"enable.sasl.oauthbearer.unsecure.jwt", "false", "unsigned tokens prove nothing"},
+	{"test.mock.num.brokers", NULL, "a mocked cluster keeps nothing"},
+	{"dr_cb", NULL, "it is a pointer of the program"},
+	{"opaque", NULL, "it is a pointer of the program"},
+};
+
+/* What switches the verification of a server off; --insecure allows it. */
+static const struct kafka_property insecure_values[] = {
+	{"enable.ssl.certificate.verification", "false"},
+	{"ssl.endpoint.identification.algorithm", "none"},
+};
+
+bool kafka_property_is_secret(const char *name)
+{
+	static const char *const parts[] = {"password", "secret", ".key.pem", "jaas",
+					    "sasl.oauthbearer.config", "token"};
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (strcasestr(name, parts[i]))
+			return true;
+	return false;
+}
+
+const char *kafka_library_version(void)
+{
+	return rd_kafka_version_str();
+}
+
+static int unknown_property(const char *name, struct err *err)
+{
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	rd_kafka_topic_conf_t *topic_conf = rd_kafka_topic_conf_new();
+	const char *names[1024];
+	size_t count = 0, dumped, topic_dumped;
+	const char **dump = rd_kafka_conf_dump(conf, &dumped);
+	const char **topic_dump = rd_kafka_topic_conf_dump(topic_conf, &topic_dumped);
+
+	for (size_t i = 0; i < dumped && count < ARRAY_LEN(names); i += 2)
+		names[count++] = dump[i];
+	for (size_t i = 0; i < topic_dumped && count < ARRAY_LEN(names); i += 2)
+		names[count++] = topic_dump[i];
+	const char *nearest = str_nearest(str_of(name), names, count);
+	(void)err_set(err, ERR_CONFIG, "kafka: librdkafka has no property '%s'%s%s%s", name,
+		      nearest ? "; did you mean '" : "", nearest ? nearest : "",
+		      nearest ? "'?" : "");
+	rd_kafka_conf_dump_free(dump, dumped);
+	rd_kafka_conf_dump_free(topic_dump, topic_dumped);
+	rd_kafka_topic_conf_destroy(topic_conf);
+	rd_kafka_conf_destroy(conf);
+	return -1;
+}
+
+static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struct err *err)
+{
+	char why[256];
+
+	switch (rd_kafka_conf_set(conf, name, value, why, sizeof why)) {
+	case RD_KAFKA_CONF_OK:
+		return 0;
+	case RD_KAFKA_CONF_UNKNOWN:
+		return unknown_property(name, err);
+	case RD_KAFKA_CONF_INVALID:
+		break;
+	}
+	/* librdkafka's sentence repeats the value, which may be a secret. */
+	if (kafka_property_is_secret(name))
+		return err_set(err, ERR_CONFIG, "kafka.%s: librdkafka does not take its value",
+			       name);
+	return err_set(err, ERR_CONFIG, "kafka.%s: %s", name, why);
+}
+
+static int check_refusals(const char *name, const char *value, bool insecure, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+		const struct refusal *r = &refusals[i];
+		if (strcmp(name, r->name) != 0 || (r->only && !strcasecmp(value, r->only)))
+			continue;
+		if (r->only)
+			return err_set(err, ERR_CONFIG, "kafka.%s may only be %s: %s", name,
+				       r->only, r->why);
+		return err_set(err, ERR_CONFIG, "kafka.%s cannot be set: %s", name, r->why);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(insecure_values); i++)
+		if (!insecure && !strcmp(name, insecure_values[i].name) &&
+		    !strcasecmp(value, insecure_values[i].value))
+			return err_set(err, ERR_CONFIG,
+				       "kafka.%s: %s would accept any server; remove it, or run "
+				       "with --insecure",
+				       name, value);
+	return 0;
+}
+
+int kafka_property_check(const char *name, const char *value, bool insecure, struct err *err)
+{
+	if (check_refusals(name, value, insecure, err) < 0)
+		return -1;
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	int rc = set(conf, name, value, err);
+	rd_kafka_conf_destroy(conf);
+	return rc;
+}
+
+/* Called by threads of librdkafka. Its debug lines can hold the configuration. */
+static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+	enum log_level ours = level <= 3 ? LOG_WARN : level <= 4 ? LOG_INFO : LOG_DEBUG;
+
+	/* A user's property that only the other kind of handle uses is no news. */
+	if (!strcmp(facility, "CONFWARN") || kafka_property_is_secret(text))
+		return;
+	log_event(ours, "kafka", LOG_TEXT("client", rk ? rd_kafka_name(rk) : ""),
+		  LOG_TEXT("facility", facility), LOG_TEXT("text", text));
+}
+
+static int set_all(rd_kafka_conf_t *conf, const struct handle_default *defaults, struct err *err)
+{
+	for (const struct handle_default *d = defaults; d && d->name; d++)
+		if (d->value && set(conf, d->name, d->value, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int set_everything(rd_kafka_conf_t *conf, const struct kafka_settings *settings,
+			  const struct handle_default *weak, const struct handle_default *strong,
+			  struct err *err)
+{
+	static const struct handle_default always[] = {
+		/* Many small requests in turn: waiting for more bytes costs 40 ms each. */
+		{"socket.nagle.disable", "true"},
+		{"socket.keepalive.enable", "true"},
+		/* A broker that was away is tried again soon: a restart is over in seconds. */
+		{"reconnect.backoff.max.ms", "2000"},
+		{NULL, NULL},
+	};
+
+	if (set_all(conf, always, err) < 0 || set_all(conf, weak, err) < 0)
+		return -1;
+	for (size_t i = 0; i < settings->property_count; i++) {
+		const struct kafka_property *p = &settings->properties[i];
+		if (check_refusals(p->name, p->value, settings->insecure, err) < 0 ||
+		    set(conf, p->name, p->value, err) < 0)
+			return -1;
+	}
+	if (settings->client_id && set(conf, "client.id", settings->client_id, err) < 0)
+		return -1;
+	return set_all(conf, strong, err);
+}
+
+int handle_conf(rd_kafka_conf_t **out, const struct kafka_settings *settings,
+		const struct handle_default *weak, const struct handle_default *strong,
+		struct err *err)
+{
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+
+	if (set_everything(conf, settings, weak, strong, err) < 0) {
+		rd_kafka_conf_destroy(conf);
+		return -1;
+	}
+	rd_kafka_conf_set_log_cb(conf, on_log);
+	*out = conf;
+	return 0;
+}
+
+bool handle_is_away(rd_kafka_resp_err_t code)
+{
+	switch ((int)code) {
+	case RD_KAFKA_RESP_ERR__TRANSPORT:
+	case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+	case RD_KAFKA_RESP_ERR__RESOLVE:
+	case RD_KAFKA_RESP_ERR__TIMED_OUT:
+	case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
+	case RD_KAFKA_RESP_ERR__WAIT_COORD:
+	case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+	case RD_KAFKA_RESP_ERR_BROKER_NOT_AVAILABLE:
+	case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+	case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
+	case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
+	case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
+	case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
+	case RD_KAFKA_RESP_ERR_NETWORK_EXCEPTION:
+	case RD_KAFKA_RESP_ERR_NOT_CONTROLLER:
+	case RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS:
+	case RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT:
+	case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS:
+	case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
+		return true;
+	}
+	return false;
+}
+
+int handle_error(struct err *err, rd_kafka_resp_err_t code, const char *what)
+{
+	enum err_kind kind = ERR_RETRY;
+
+	switch ((int)code) {
+	case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+	case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+		kind = ERR_PERMISSION;
+		break;
+	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+	case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+	case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+	case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+	case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
+	case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
+	case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
+	case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+	case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION:
+	case RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE:
+	case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+	case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+	case RD_KAFKA_RESP_ERR__INVALID_ARG:
+	case RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT:
+		kind = ERR_CONFIG;
+		break;
+	case RD_KAFKA_RESP_ERR__BAD_MSG:
+	case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
+	case RD_KAFKA_RESP_ERR_INVALID_MSG:
+		kind = ERR_DATA;
+		break;
+	default:
+		if (handle_is_away(code))
+			kind = ERR_UNAVAILABLE;
+	}
+	return err_set(err, kind, "%s: %s", what, rd_kafka_err2str(code));
+}
+
+int handle_partition_count(rd_kafka_t *rk, const char *topic, int timeout_ms, int32_t *out,
+			   struct err *err)
+{
+	const struct rd_kafka_metadata *metadata;
+	rd_kafka_topic_t *rkt = rd_kafka_topic_new(rk, topic, NULL);
+	int32_t count = 0;
+
+	if (!rkt)
+		return handle_error(err, rd_kafka_last_error(), topic);
+	rd_kafka_resp_err_t code = rd_kafka_metadata(rk, 0, rkt, &metadata, timeout_ms);
+	rd_kafka_topic_destroy(rkt);
+	if (code)
+		return handle_error(err, code, topic);
+	for (int i = 0; i < metadata->topic_cnt; i++) {
+		code = metadata->topics[i].err;
+		count = metadata->topics[i].partition_cnt;
+	}
+	rd_kafka_metadata_destroy(metadata);
+	if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+		count = 0;
+	else if (code)
+		return handle_error(err, code, topic);
+	*out = count;
+	return 0;
+}
