@@ -81,10 +81,13 @@ int64_t zstd_read(struct zstd_reader *z, struct str *in, char *out, size_t room,
 	ZSTD_outBuffer output = {out, room, 0};
 
 	do {
+		size_t before = input.pos + output.pos;
 		size_t hint = ZSTD_decompressStream(z->stream, &output, &input);
 		if (ZSTD_isError(hint))
 			return err_set(err, ERR_DATA, "not zstd: %s", ZSTD_getErrorName(hint));
-		z->at_end = hint == 0;
+		/* Called with nothing to do after a frame it asks for the next one's header. */
+		if (input.pos + output.pos > before)
+			z->at_end = hint == 0;
 	} while (input.pos < input.size && output.pos < output.size);
 	*in = str_from(*in, input.pos);
 	return (int64_t)output.pos;

@@ -1,0 +1,262 @@
+/* test_base.c - the words that every file uses. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/findings.h"
+#include "base/hash.h"
+#include "base/utf8.h"
+#include "base/zstd.h"
+
+static void expect_buf(struct buf *b, const char *text)
+{
+	cr_expect(str_eq(buf_str(b), str_of(text)), "got '%.*s', want '%s'", (int)b->len, b->data,
+		  text);
+	buf_fini(b);
+}
+
+Test(str, numbers_take_all_or_nothing)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+		uint64_t value;
+	} rows[] = {
+		{"0", true, 0},
+		{"18446744073709551615", true, UINT64_MAX},
+		{"18446744073709551616", false, 0},
+		{"", false, 0},
+		{"-1", false, 0},
+		{"1x", false, 0},
+		{" 1", false, 0},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint64_t value = 0;
+		cr_expect_eq(str_to_u64(str_of(rows[i].text), &value), rows[i].ok, "%s", rows[i].text);
+		cr_expect_eq(value, rows[i].value, "%s", rows[i].text);
+	}
+	int64_t minus;
+	cr_expect(str_to_i64(STR("-42"), &minus) && minus == -42);
+	cr_expect_not(str_to_i64(STR("9223372036854775808"), &minus));
+}
+
+Test(str, nearest_name_is_near_or_none)
+{
+	static const char *const names[] = {"match", "then", "examples", "workers"};
+	cr_expect_str_eq(str_nearest(STR("mach"), names, 4), "match");
+	cr_expect_str_eq(str_nearest(STR("Worker"), names, 4), "workers");
+	cr_expect_null(str_nearest(STR("xyz"), names, 4));
+	cr_expect_null(str_nearest(STR(""), names, 4));
+}
+
+Test(str, order_is_that_of_bytes)
+{
+	cr_expect_lt(str_cmp(STR("a"), STR("ab")), 0);
+	cr_expect_lt(str_cmp(STR("Z"), STR("a")), 0);
+	cr_expect_gt(str_cmp(STR("\xff"), STR("a")), 0);
+	cr_expect_eq(str_cmp((struct str){0}, STR("")), 0);
+}
+
+Test(err, wrapping_keeps_the_kind_and_never_overflows)
+{
+	struct err err;
+	char long_text[2000];
+
+	memset(long_text, 'x', sizeof long_text);
+	long_text[sizeof long_text - 1] = '\0';
+	cr_expect_eq(err_set(&err, ERR_CONFIG, "%s", long_text), -1);
+	cr_expect_eq(strlen(err.text), sizeof err.text - 1);
+	cr_expect_eq(err_wrap(&err, "in %s", "place"), -1);
+	cr_expect_eq(err.kind, ERR_CONFIG);
+	cr_expect(!strncmp(err.text, "in place: xxx", 13));
+	cr_expect_eq(strlen(err.text), sizeof err.text - 1);
+	(void)err_set(&err, ERR_NO, "b");
+	(void)err_wrap(&err, "a");
+	cr_expect_str_eq(err.text, "a: b");
+}
+
+Test(arena, keeps_its_chunks_over_a_reset)
+{
+	struct arena a = {0};
+	for (int round = 0; round < 3; round++) {
+		char *last = NULL;
+		for (int i = 0; i < 1000; i++) {
+			char *p = arena_alloc(&a, 1000);
+			cr_assert_eq((uintptr_t)p % 16, 0);
+			cr_assert_neq(p, last);
+			memset(p, round, 1000);
+			last = p;
+		}
+		void *big = arena_alloc(&a, 5 * 1024 * 1024);
+		memset(big, 1, 5 * 1024 * 1024);
+		static size_t total;
+		if (round == 0)
+			total = a.total_bytes;
+		cr_expect_eq(a.total_bytes, total, "round %d allocated", round);
+		arena_reset(&a);
+	}
+	struct str s = arena_printf(&a, "%s-%d", "a", 7);
+	cr_expect(str_eq(s, STR("a-7")));
+	arena_fini(&a);
+}
+
+Test(buf, json_escapes_what_json_wants)
+{
+	struct buf b = {0};
+	buf_put_json(&b, (struct str){"a\"\\\n\r\t\x01\0多\x7f", 12});
+	expect_buf(&b, "\"a\\\"\\\\\\n\\r\\t\\u0001\\u0000多\x7f\"");
+	buf_put_json(&b, (struct str){0});
+	expect_buf(&b, "\"\"");
+}
+
+Test(buf, numbers_and_padding)
+{
+	struct buf b = {0};
+	buf_put_u64(&b, UINT64_MAX);
+	buf_putc(&b, ' ');
+	buf_put_i64(&b, INT64_MIN);
+	buf_putc(&b, ' ');
+	buf_put_u64_padded(&b, 1700000000123000000, 20);
+	expect_buf(&b, "18446744073709551615 -9223372036854775808 01700000000123000000");
+}
+
+Test(buf, times)
+{
+	static const struct {
+		int64_t ms;
+		const char *text;
+	} rows[] = {
+		{1700000000123, "2023-11-14T22:13:20.123Z"}, {0, "1970-01-01T00:00:00.000Z"},
+		{-1, "1969-12-31T23:59:59.999Z"},	     {951782400000, "2000-02-29T00:00:00.000Z"},
+		{4102444800000, "2100-01-01T00:00:00.000Z"}, {1735689599999, "2024-12-31T23:59:59.999Z"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf b = {0};
+		buf_put_time(&b, rows[i].ms);
+		expect_buf(&b, rows[i].text);
+	}
+}
+
+Test(buf, base64_of_rfc_4648)
+{
+	static const char *const rows[][2] = {{"", ""},		{"f", "Zg=="},	   {"fo", "Zm8="},
+					      {"foo", "Zm9v"},	{"foob", "Zm9vYg=="},
+					      {"\xff\xfe", "//4="}};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf b = {0};
+		buf_put_base64(&b, str_of(rows[i][0]));
+		expect_buf(&b, rows[i][1]);
+	}
+}
+
+Test(utf8, valid_and_invalid)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+	} rows[] = {
+		{"", true},		   {"多少钱", true},	   {"\xf0\x9f\x98\x80", true},
+		{"\xc0\x80", false},	   {"\xed\xa0\x80", false}, {"\xf4\x90\x80\x80", false},
+		{"\xe5\xa4", false},	   {"\x80", false},	   {"a\xff", false},
+		{"\xf4\x8f\xbf\xbf", true}, {"\xe0\x9f\xbf", false},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		cr_expect_eq(utf8_valid(str_of(rows[i].text)), rows[i].ok, "row %zu", i);
+	for (uint32_t code = 0; code < 0x110000; code += 7) {
+		char out[4];
+		if (code >= 0xd800 && code <= 0xdfff)
+			continue;
+		unsigned len = utf8_put(out, code);
+		cr_assert_eq(utf8_len((unsigned char)out[0]), len);
+		cr_assert_eq(utf8_get(out), code);
+	}
+	cr_expect_eq(utf8_count(STR("a多😀")), 3);
+}
+
+/* Values of org.apache.kafka.common.utils.UtilsTest.testMurmur2. */
+Test(hash, murmur2_is_that_of_java_clients)
+{
+	static const struct {
+		const char *key;
+		int32_t hash;
+	} rows[] = {
+		{"21", -973932308},	 {"foobar", -790332482},
+		{"a-little-bit-long-string", -985981536},
+		{"a-little-bit-longer-string", -1486304829},
+		{"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971},
+		{"abc", 479470107},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		cr_expect_eq((int32_t)hash_murmur2(str_of(rows[i].key)), rows[i].hash, "%s",
+			     rows[i].key);
+}
+
+/* The id is uuid.uuid5(UUID('6ba7b812-9dad-11d1-80b4-00c04fd430c8'), 'a\x1fb') of Python. */
+Test(digest, uuid5_and_sha256)
+{
+	char id[UUID_LEN];
+	digest_uuid5((struct str[]){STR("a"), STR("\x1f"), STR("b")}, 3, id);
+	struct buf got = {0};
+	buf_put(&got, (struct str){id, sizeof id});
+	expect_buf(&got, "ff85b9c8-8823-5aac-96d4-d31ac25200bd");
+	char text[DIGEST_TEXT_LEN];
+	digest_text(STR("abc"), text); /* FIPS 180-2 appendix B.1 */
+	buf_put(&got, (struct str){text, sizeof text});
+	expect_buf(&got, "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	unsigned char mac[SHA256_BYTES]; /* RFC 4231 test case 2 */
+	digest_hmac(STR("Jefe"), STR("what do ya want for nothing?"), mac);
+	cr_expect_eq(mac[0], 0x5b);
+	cr_expect_eq(mac[31], 0x43);
+}
+
+Test(zstd, round_trip_limits_and_cuts)
+{
+	struct buf packed = {0}, back = {0};
+	struct err err;
+	OWNED_MEM char *text = malloc(300000);
+
+	for (size_t i = 0; i < 300000; i++)
+		text[i] = (char)('a' + i % 17);
+	struct str all = {text, 300000};
+	zstd_compress(&packed, all, 3);
+	zstd_compress(&packed, STR("more"), 3);
+	cr_assert(zstd_is_frame(buf_str(&packed)));
+	cr_assert_eq(zstd_decompress(&back, buf_str(&packed), 400000, &err), 0);
+	cr_expect_eq(back.len, 300004);
+	cr_expect(str_eq((struct str){back.data, 300000}, all));
+	buf_clear(&back);
+	cr_expect_eq(zstd_decompress(&back, buf_str(&packed), 100000, &err), -1);
+	cr_expect_eq(err.kind, ERR_DATA);
+	buf_clear(&back);
+	cr_expect_eq(zstd_decompress(&back, (struct str){packed.data, packed.len - 3}, 400000, &err),
+		     -1);
+	cr_expect_eq(zstd_decompress(&back, STR("not zstd at all"), 400000, &err), -1);
+	buf_fini(&packed);
+	buf_fini(&back);
+}
+
+Test(findings, are_sorted_and_counted_past_the_limit)
+{
+	struct findings f = {0};
+	char *printed = NULL;
+	size_t len;
+
+	findings_add(&f, FINDING_WARNING, STR("b.yaml"), 2, 1, "later");
+	findings_add(&f, FINDING_ERROR, STR("a.yaml"), 3, 1, "third line of %s", "a");
+	findings_add(&f, FINDING_ERROR, STR("a.yaml"), 0, 0, "whole file");
+	FILE *out = open_memstream(&printed, &len);
+	findings_print(&f, out);
+	(void)fclose(out);
+	cr_expect_str_eq(printed, "a.yaml: error: whole file\n"
+				  "a.yaml:3:1: error: third line of a\n"
+				  "b.yaml:2:1: warning: later\n");
+	free(printed);
+	for (int i = 0; i < FINDINGS_MAX; i++)
+		findings_add(&f, FINDING_ERROR, STR("c.yaml"), i, 1, "x");
+	cr_expect_eq(f.errors, FINDINGS_MAX + 2);
+	cr_expect_eq(f.count, FINDINGS_MAX);
+	findings_fini(&f);
+}

@@ -1,0 +1,124 @@
+/* test_file_source.c - lines of files, plain and compressed, whole and cut. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <unistd.h>
+
+#include "base/zstd.h"
+#include "consume/file.h"
+
+static void write_file(char *path, struct str data)
+{
+	strcpy(path, "/tmp/chatmill-test-XXXXXX");
+	int fd = mkstemp(path);
+	cr_assert_geq(fd, 0);
+	for (size_t at = 0; at < data.len;) {
+		ssize_t put = write(fd, data.data + at, data.len - at);
+		cr_assert_gt(put, 0);
+		at += (size_t)put;
+	}
+	close(fd);
+}
+
+/* Reads all of `path`: lines joined by '|' with their numbers, and how it ended. */
+static int read_all(const char *path, struct buf *out, struct err *err)
+{
+	OWNED(file_source) *source = NULL;
+	struct record record;
+	int got;
+
+	cr_assert_eq(file_source_open(&source, path, err), 0);
+	while ((got = file_source_fill(source, err)) > 0)
+		while (file_source_next(source, &record)) {
+			buf_printf(out, "%lld:", (long long)record.offset);
+			buf_put(out, record.value);
+			buf_putc(out, '|');
+		}
+	return got;
+}
+
+Test(file_source, lines_of_every_kind)
+{
+	static const char *const rows[][2] = {
+		{"", ""},
+		{"\n\n", ""},
+		{"a", "1:a|"},
+		{"a\nb\n", "1:a|2:b|"},
+		{"a\r\n\r\nb", "1:a|3:b|"},
+		{"\n\nc\n", "3:c|"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		for (int packed = 0; packed < 2; packed++) {
+			char path[64];
+			struct buf data = {0}, got = {0};
+			struct err err;
+			if (packed)
+				zstd_compress(&data, str_of(rows[i][0]), 1);
+			else
+				buf_put(&data, str_of(rows[i][0]));
+			write_file(path, buf_str(&data));
+			cr_expect_eq(read_all(path, &got, &err), 0);
+			cr_expect(str_eq(buf_str(&got), str_of(rows[i][1])), "row %zu", i);
+			unlink(path);
+			buf_fini(&data);
+			buf_fini(&got);
+		}
+}
+
+Test(file_source, long_lines_and_many_blocks)
+{
+	struct buf data = {0}, want = {0};
+	struct err err;
+
+	for (int line = 1; line <= 400; line++) {
+		size_t len = line == 200 ? 5000000 : (size_t)line * 37;
+		buf_printf(&want, "%d:", line);
+		for (size_t i = 0; i < len; i++) {
+			buf_putc(&data, (char)('a' + (i + (size_t)line) % 26));
+			buf_putc(&want, (char)('a' + (i + (size_t)line) % 26));
+		}
+		buf_putc(&data, '\n');
+		buf_putc(&want, '|');
+	}
+	for (int packed = 0; packed < 2; packed++) {
+		char path[64];
+		struct buf file = {0}, got = {0};
+		if (packed)
+			zstd_compress(&file, buf_str(&data), 1);
+		else
+			buf_put(&file, buf_str(&data));
+		write_file(path, buf_str(&file));
+		cr_expect_eq(read_all(path, &got, &err), 0);
+		cr_expect(str_eq(buf_str(&got), buf_str(&want)), "packed %d", packed);
+		unlink(path);
+		buf_fini(&file);
+		buf_fini(&got);
+	}
+	buf_fini(&data);
+	buf_fini(&want);
+}
+
+Test(file_source, a_cut_file_gives_its_whole_lines_then_the_error)
+{
+	struct buf text = {0}, file = {0}, got = {0};
+	struct err err = {0};
+	char path[64];
+
+	for (int i = 0; i < 200000; i++)
+		buf_printf(&text, "line %d %d\n", i, i * 7919 % 10007);
+	zstd_compress(&file, buf_str(&text), 1);
+	write_file(path, (struct str){file.data, file.len - 1000});
+	cr_expect_eq(read_all(path, &got, &err), -1);
+	cr_expect_eq(err.kind, ERR_DATA);
+	cr_expect(strstr(err.text, "cut"), "%s", err.text);
+	cr_expect_gt(got.len, text.len / 2);
+	unlink(path);
+	write_file(path, STR("\x28\xb5\x2f\xfd garbage that is no frame"));
+	cr_expect_eq(read_all(path, &got, &err), -1);
+	unlink(path);
+	struct file_source *none;
+	cr_expect_eq(file_source_open(&none, "/nowhere/at/all", &err), -1);
+	cr_expect_eq(err.kind, ERR_NOINPUT);
+	buf_fini(&text);
+	buf_fini(&file);
+	buf_fini(&got);
+}
