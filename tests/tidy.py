@@ -1,0 +1,132 @@
+#!/usr/bin/python3
+# tidy.py - checks what the compiler does not: layers, doors, first lines, words that stay out.
+# SPDX-License-Identifier: Apache-2.0
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[1]
+SPDX = "SPDX-License-Identifier: Apache-2.0"
+
+# Headers of foreign libraries and the only places that may include them.
+DOORS = {
+    r"hs(/.*)?\.h": ("src/match/",),
+    r"librdkafka/.*": ("src/kafka/", "bench/"),
+    r"libpq-fe\.h|libpq/.*": ("src/store/",),
+    r"simdjson(\.h|/.*)": ("src/decode/",),
+    r"yaml\.h": ("src/base/yaml.c",),
+    r"jansson\.h": ("src/base/", "tests/"),
+    r"openssl/.*": ("src/base/digest.c",),
+    r"zstd\.h": ("src/base/zstd.c",),
+    r"time\.h|sys/time\.h": ("src/base/clock.c", "src/base/clock.h", "tests/", "bench/"),
+}
+# The program says which libraries it was linked with.
+VERSIONS = re.compile(r"src/cmd/|src/main\.c")
+STAGES = {"consume", "decode", "fold", "match", "react", "send", "store"}
+NOUNS = {"kafka", "rules", "state"}
+
+FORBIDDEN = [
+    (r"\b(XXX|FIXME|HACK)\b", "a word that stands for unfinished work"),
+    (r"\bTODO\b(?!\(#\d+\))", "TODO without the number of an issue: TODO(#12)"),
+    (r"(?<![\w.])/(work|root|tmp/cm)/", "a path of one machine"),
+]
+
+
+def tracked():
+    out = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                         cwd=REPO, check=True, capture_output=True).stdout
+    return [p for p in out.decode().split("\0") if p and (REPO / p).is_file()]
+
+
+def comment_lines(path, lines):
+    """The first two lines that count: after the line that names the interpreter."""
+    if lines and lines[0].startswith("#!"):
+        lines = lines[1:]
+    return (lines + ["", ""])[:2]
+
+
+def check_head(path, lines):
+    first, second = comment_lines(path, lines)
+    name = Path(path).name
+    if path.endswith((".c", ".h", ".cc")):
+        if not first.startswith(f"/* {name} - "):
+            yield 1, f"the first line is not '/* {name} - what it is'"
+        if SPDX not in second:
+            yield 2, f"the second line is not '/* {SPDX} */'"
+    elif path.endswith((".py", ".sh")):
+        if not first.startswith(f"# {name} - "):
+            yield 1, f"the first line of words is not '# {name} - what it is'"
+        if SPDX not in second:
+            yield 2, f"the second line of words is not '# {SPDX}'"
+
+
+def may_include(path, header):
+    """None, or why the file may not include "header" (a path below src/)."""
+    parts = Path(path).parts
+    if parts[0] != "src":
+        return None
+    where = parts[1]
+    top = header.split("/")[0]
+    if where == "base" and top != "base":
+        return "base/ includes only base/"
+    if path == "src/model.h" and top != "base":
+        return "model.h includes only base/"
+    if where in STAGES and top not in {"base", "model.h", where} | NOUNS:
+        return f"the stage {where}/ includes only base/, model.h, itself and kafka/ rules/ state/"
+    if where in NOUNS and top in STAGES:
+        return f"{where}/ is used by stages and includes none ({top}/)"
+    return None
+
+
+def check_includes(path, lines):
+    for number, line in enumerate(lines, 1):
+        m = re.match(r'\s*#\s*include\s+(["<])([^">]+)[">]', line)
+        if not m:
+            continue
+        if m[1] == '"':
+            why = may_include(path, m[2])
+            if why:
+                yield number, why
+            continue
+        for pattern, places in DOORS.items():
+            if re.fullmatch(pattern, m[2]) and not path.startswith(places) and not VERSIONS.match(path):
+                yield number, f"<{m[2]}> is included only in {', '.join(places)}"
+
+
+def check_words(path, lines):
+    if path == "tests/tidy.py":
+        return
+    for number, line in enumerate(lines, 1):
+        for pattern, why in FORBIDDEN:
+            if re.search(pattern, line):
+                yield number, why
+        if path.startswith("src/") and path.endswith(".c") and re.match(r"\s*goto\s", line):
+            yield number, "goto: OWNED and TAKE undo what must be undone"
+
+
+def main():
+    findings, files = [], 0
+    for path in tracked():
+        data = (REPO / path).read_bytes()
+        if b"\0" in data[:8000] or path.startswith("tests/golden/"):
+            continue
+        try:
+            lines = data.decode().split("\n")
+        except UnicodeDecodeError:
+            continue
+        files += 1
+        checks = [check_words(path, lines)]
+        if path.endswith((".c", ".h", ".cc", ".py", ".sh")):
+            checks.append(check_head(path, lines))
+        if path.endswith((".c", ".h", ".cc")):
+            checks.append(check_includes(path, lines))
+        findings += [f"{path}:{n}: {why}" for check in checks for n, why in check]
+    for f in findings:
+        print(f)
+    print(f"{files} files, {len(findings)} findings", file=sys.stderr)
+    return 1 if findings or not files else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
