@@ -166,7 +166,7 @@ Test(utf8, valid_and_invalid)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		cr_expect_eq(utf8_valid(str_of(rows[i].text)), rows[i].ok, "row %zu", i);
 	for (uint32_t code = 0; code < 0x110000; code += 7) {
-		char out[4];
+		char out[4] = {0};
 		if (code >= 0xd800 && code <= 0xdfff)
 			continue;
 		unsigned len = utf8_put(out, code);
