@@ -1,0 +1,141 @@
+# chatmill.py - the program under test: runs it, writes its configuration, reads what it says.
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from support import proc
+
+PARTITIONS = 4
+
+
+def binary():
+    path = Path(os.environ.get("CHATMILL") or proc.REPO / "build/chatmill")
+    assert path.exists(), f"no {path}: build first, or set CHATMILL"
+    return path
+
+
+def environment(**more):
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("CHATMILL", "PG"))}
+    env.update(NO_COLOR="1", **more)
+    return env
+
+
+def run(*args, stdin=b"", timeout_s=120, cwd=None, check=None, **env):
+    """Runs to the end. With `check`, the exit status must be that."""
+    done = subprocess.run([str(binary()), *map(str, args)], input=stdin, capture_output=True, cwd=cwd,
+                          timeout=timeout_s, env=environment(**env))
+    if check is not None and done.returncode != check:
+        raise AssertionError(f"chatmill {' '.join(map(str, args))}: exit {done.returncode}, not {check}\n"
+                             f"{done.stderr.decode(errors='replace')[-4000:]}")
+    return done
+
+
+def lines(done_or_bytes):
+    data = getattr(done_or_bytes, "stdout", done_or_bytes)
+    return [json.loads(line) for line in data.splitlines() if line]
+
+
+class Process:
+    """A chatmill that keeps running; its standard error is in a file."""
+
+    def __init__(self, *args, log, cwd=None, **env):
+        self.args, self.log_file = args, Path(log)
+        out = open(self.log_file, "ab")
+        self.p = proc.spawn([binary(), *args], cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                            env=environment(**env))
+        out.close()
+
+    def log(self):
+        return self.log_file.read_text(errors="replace")
+
+    def running(self):
+        return self.p.poll() is None
+
+    def kill(self):
+        proc.kill9(self.p)
+
+    def terminate(self, timeout_s=40):
+        """SIGTERM; returns the exit status."""
+        if self.running():
+            os.kill(self.p.pid, signal.SIGTERM)
+        try:
+            self.p.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            proc.kill9(self.p)
+            raise AssertionError(f"chatmill {self.args} ignored SIGTERM:\n{self.log()[-3000:]}")
+        return self.p.returncode
+
+    def wait_log(self, text, timeout_s=30, count=1):
+        def seen():
+            if self.log().count(text) >= count:
+                return True
+            if not self.running():
+                raise AssertionError(f"ended with {self.p.returncode} before {text!r}:\n{self.log()[-3000:]}")
+            return False
+        proc.wait_for(seen, timeout_s, f"{text!r} in the log of chatmill {self.args[0]}")
+
+
+class Setup:
+    """One pipeline with topics of its own on a shared broker, and a folder."""
+
+    def __init__(self, folder, kafka, postgres=None, name=None, partitions=PARTITIONS, **more):
+        self.folder, self.kafka, self.postgres = Path(folder), kafka, postgres
+        self.name = name or f"t{os.getpid()}x{time.monotonic_ns() % 10**9}"
+        self.partitions = partitions
+        self.more = more
+        self.topic = {k: f"{self.name}.{k}" for k in
+                      ("archive", "tags", "stages", "alerts", "deadletter", "rulesets")}
+        self.file = self.write("chatmill.yaml")
+
+    def values(self, **changes):
+        t = self.topic
+        v = {"pipeline": self.name, "workers": 2,
+             "kafka": {"bootstrap.servers": self.kafka.bootstrap},
+             "input": {"topic": t["archive"], "corpid": "ww1", "partitions": self.partitions,
+                       "replication": 1},
+             "output": {"tags": t["tags"], "stages": t["stages"], "alerts": t["alerts"],
+                        "deadletter": t["deadletter"], "rulesets": t["rulesets"]},
+             "state": {"dir": str(self.folder / "state")}}
+        if self.postgres:
+            v["postgres"] = self.postgres.keys()
+        v.update(self.more)
+        v.update(changes)
+        return v
+
+    def write(self, name, **changes):
+        """JSON is YAML; a second file of the same pipeline may differ in some values."""
+        path = self.folder / name
+        path.write_text(json.dumps(self.values(**changes), indent=1, ensure_ascii=False) + "\n")
+        return path
+
+    def apply(self):
+        run("topics", "apply", "-c", self.file, check=0)
+        return self
+
+    def start(self, command, *args, file=None, log=None, **env):
+        number = len(list(self.folder.glob(f"{command}*.log")))
+        return Process(command, "-c", file or self.file, *args,
+                       log=log or self.folder / f"{command}{number}.log", cwd=self.folder, **env)
+
+    def load(self, path):
+        return run("load", "-c", self.file, path, check=0)
+
+    def events(self, which=("tags", "stages", "alerts"), committed=True):
+        """All events, as they stand on the topics; list of mappings like those of scan."""
+        out = []
+        for w in which:
+            for r in self.kafka.read(self.topic[w], committed):
+                head = {k: v.decode() for k, v in r.headers if k.startswith("ce_")}
+                event = {k[3:]: v for k, v in head.items()}
+                event["data"] = json.loads(r.value)
+                event["_key"] = (r.key or b"").decode()
+                event["_at"] = (w, r.partition, r.offset)
+                out.append(event)
+        return out
+
+    def dead(self):
+        return self.kafka.read(self.topic["deadletter"])
