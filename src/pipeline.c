@@ -16,10 +16,8 @@ struct pipeline {
 	struct pipeline_batch batch;
 	struct pipeline_counts counts;
 
-	struct message message; /* what pipeline_read() read */
-	bool is_batch;		/* it was an E5 batch instead */
-	bool again;		/* the record is read a second time, after PIPELINE_MORE */
-	struct str key;
+	struct reading reading; /* of pipeline_take() */
+	bool again; /* PIPELINE_MORE was answered: the record is counted already */
 };
 
 int pipeline_new(struct pipeline **out, const struct pipeline_settings *settings, struct err *err)
@@ -59,7 +57,6 @@ void pipeline_clear(struct pipeline *p)
 {
 	arena_reset(&p->arena);
 	p->batch = (struct pipeline_batch){0};
-	p->key = (struct str){0};
 }
 
 /* Sets a record aside. The list grows inside the arena, so that a warm batch allocates nothing. */
@@ -107,60 +104,13 @@ static struct str key_of(struct arena *arena, const struct message *m)
 	return (struct str){key, len};
 }
 
-bool pipeline_read(struct pipeline *p, const struct rulebook *book, const struct record *record)
-{
-	const struct ruleset *set = book ? book->set : &p->no_rules;
-	enum decode_result result =
-		decode(p->decoder, set->directory, record, &p->arena, &p->message);
-
-	bool again = p->again;
-	p->again = false;
-	p->is_batch = result == DECODE_BATCH && p->settings.split_batches;
-	if (p->is_batch)
-		return false;
-	if (result == DECODE_NULL) {
-		p->counts.records++;
-		p->counts.nulls++;
-		return false;
-	}
-	if (result == DECODE_DONE) {
-		p->key = key_of(&p->arena, &p->message);
-		if (p->settings.check_routes && p->key.len &&
-		    hash_partition(p->key, p->settings.partitions) != record->partition)
-			result = DECODE_MISROUTED;
-	}
-	if (result != DECODE_DONE) {
-		bury(p, record, result);
-		return false;
-	}
-	if (!again)
-		count_message(&p->counts, &p->message);
-	return true;
-}
-
-bool pipeline_is_batch(const struct pipeline *p)
-{
-	return p->is_batch;
-}
-
-void pipeline_split(struct pipeline *p, const struct record *batch, struct record **out,
-		    size_t *count)
-{
-	enum decode_result result = decode_split(p->decoder, batch, &p->arena, out, count);
-
-	if (result != DECODE_DONE) {
-		*count = 0;
-		bury(p, batch, result);
-	}
-}
-
 /* Every text of the message in every form that the rules look at. */
-static struct matches search(struct pipeline *p, struct shard *shard, const struct rulebook *book)
+static struct matches search(struct pipeline *p, const struct rulebook *book,
+			     const struct message *m, const struct near_part *open,
+			     size_t open_count)
 {
-	const struct message *m = &p->message;
 	const struct folded *folded[FORM_COUNT] = {0};
 	unsigned forms = engine_forms(book->engine);
-	size_t open_count;
 
 	for (int form = 0; form < FORM_COUNT; form++) {
 		if (!(forms & 1u << form) || !m->text_count)
@@ -171,19 +121,56 @@ static struct matches search(struct pipeline *p, struct shard *shard, const stru
 			texts[i] = fold((enum fold_form)form, m->texts[i].content, &p->arena);
 		folded[form] = texts;
 	}
-	const struct near_part *open =
-		react_open(p->reactor, shard, book->set, m, &p->arena, &open_count);
 	return matcher_scan(p->matcher, book->engine, m, folded, open, open_count, &p->arena);
 }
 
-enum pipeline_step pipeline_apply(struct pipeline *p, struct shard *shard,
-				  const struct rulebook *book)
+static bool is_searched(const struct message *m)
+{
+	return m->kind == MESSAGE_CHAT || m->kind == MESSAGE_RECALL;
+}
+
+void pipeline_read(struct pipeline *p, const struct rulebook *book, const struct record *record,
+		   struct reading *out)
 {
 	const struct ruleset *set = book ? book->set : &p->no_rules;
-	const struct message *m = &p->message;
-	struct events *events = &p->batch.events;
-	struct matches matches = {0};
 
+	*out = (struct reading){.record = record};
+	out->result = decode(p->decoder, set->directory, record, &p->arena, &out->message);
+	if (out->result != DECODE_DONE)
+		return;
+	out->key = key_of(&p->arena, &out->message);
+	if (p->settings.check_routes && out->key.len &&
+	    hash_partition(out->key, p->settings.partitions) != record->partition) {
+		out->result = DECODE_MISROUTED;
+		return;
+	}
+	out->searched = !book || !is_searched(&out->message);
+	if (!out->searched && !book->near_over_messages) {
+		out->matches = search(p, book, &out->message, NULL, 0);
+		out->searched = true;
+	}
+}
+
+enum pipeline_step pipeline_apply(struct pipeline *p, struct shard *shard,
+				  const struct rulebook *book, const struct reading *reading)
+{
+	const struct ruleset *set = book ? book->set : &p->no_rules;
+	const struct message *m = &reading->message;
+	struct events *events = &p->batch.events;
+	struct matches matches = reading->matches;
+
+	if (reading->result == DECODE_NULL) {
+		p->counts.records++;
+		p->counts.nulls++;
+		return PIPELINE_DONE;
+	}
+	if (reading->result != DECODE_DONE) {
+		bury(p, reading->record, reading->result);
+		return PIPELINE_DONE;
+	}
+	if (!p->again)
+		count_message(&p->counts, m);
+	p->again = false;
 	if (m->kind == MESSAGE_RULES)
 		return PIPELINE_SWITCH;
 	size_t room = p->settings.due_events_max - MIN(p->settings.due_events_max, events->count);
@@ -193,8 +180,12 @@ enum pipeline_step pipeline_apply(struct pipeline *p, struct shard *shard,
 	}
 	if (m->kind == MESSAGE_CLOCK || react_seen(p->reactor, shard, m))
 		return PIPELINE_DONE;
-	if (book && (m->kind == MESSAGE_CHAT || m->kind == MESSAGE_RECALL))
-		matches = search(p, shard, book);
+	if (!reading->searched) {
+		size_t count;
+		const struct near_part *open =
+			react_open(p->reactor, shard, set, m, &p->arena, &count);
+		matches = search(p, book, m, open, count);
+	}
 	react_message(p->reactor, shard, set, m, &matches, &p->arena, events);
 	return PIPELINE_DONE;
 }
@@ -202,24 +193,20 @@ enum pipeline_step pipeline_apply(struct pipeline *p, struct shard *shard,
 enum pipeline_step pipeline_take(struct pipeline *p, struct shard *shard,
 				 const struct rulebook *book, const struct record *record)
 {
-	if (!pipeline_read(p, book, record))
-		return PIPELINE_DONE;
-	return pipeline_apply(p, shard, book);
+	pipeline_read(p, book, record, &p->reading);
+	return pipeline_apply(p, shard, book, &p->reading);
 }
 
-const struct message *pipeline_message(const struct pipeline *p)
+enum decode_result pipeline_split(struct pipeline *p, const struct record *batch,
+				  struct record **out, size_t *count)
 {
-	return &p->message;
-}
-
-struct str pipeline_key(const struct pipeline *p)
-{
-	return p->key;
+	*count = 0;
+	return decode_split(p->decoder, batch, &p->arena, out, count);
 }
 
 struct str pipeline_digest(const struct pipeline *p)
 {
-	return p->message.ruleset;
+	return p->reading.message.ruleset;
 }
 
 const struct pipeline_batch *pipeline_batch(const struct pipeline *p)

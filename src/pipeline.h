@@ -1,14 +1,16 @@
 /* pipeline.h - the story of a message: record -> message -> folded text -> matches -> events.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Pure after the record is read: no broker, no clock, no files. `scan` and `run` both drive it:
+ * Pure after the record is read: no broker, no clock, no files. Two halves: pipeline_read() decodes,
+ * folds and matches, and needs no state, so that `scan --jobs` may run it on several threads;
+ * pipeline_apply() reacts, in the order of the records. `run` takes both at once:
  *
- *	pipeline_clear(p);                       a batch begins (a transaction of Kafka, in `run`)
+ *	pipeline_clear(p);                       a batch begins (a transaction of Kafka)
  *	step = pipeline_take(p, shard, book, record);
  *	PIPELINE_MORE    commit what is in the batch, clear, and take the same record again
  *	PIPELINE_SWITCH  the record names the rules that judge from here on: pipeline_digest()
  *
- * Thread: a pipeline belongs to one worker.
+ * Thread: a pipeline belongs to one thread.
  */
 #pragma once
 
@@ -22,7 +24,6 @@ struct pipeline_settings {
 	struct decode_settings decode;
 	struct react_settings react;
 	int32_t partitions;   /* of the archive; keys are checked against them if `check_routes` */
-	bool split_batches;   /* E5 records are the caller's to split: pipeline_split() */
 	bool check_routes;    /* a subject of another partition is a dead letter `misrouted` */
 	size_t due_events_max; /* events that fall due before one record in one batch; 0: no limit */
 };
@@ -59,27 +60,35 @@ MUST_CHECK int pipeline_fit(struct pipeline *p, const struct rulebook *book, str
 /* Ends the batch: all it handed out is gone, the arena is reset. */
 void pipeline_clear(struct pipeline *p);
 
-/* Takes one record: pipeline_read() and, if there is a message, pipeline_apply(). `shard` is in a
- * transaction (shard_begin). `book` may be NULL before the first rules record: messages then move
- * the clock and nothing else. */
+/* Takes one record: pipeline_read() and pipeline_apply(). `shard` is in a transaction
+ * (shard_begin). `book` may be NULL before the first rules record: messages then move the clock
+ * and nothing else. */
 enum pipeline_step pipeline_take(struct pipeline *p, struct shard *shard,
 				 const struct rulebook *book, const struct record *record);
 
-/* The two halves of it, for `scan`, which looks between them where the subject belongs.
- * pipeline_read() returns true when there is a message to apply (dead letters and nulls end
- * there); a clock or rules record is one too, with no subject. */
-bool pipeline_read(struct pipeline *p, const struct rulebook *book, const struct record *record);
+/* What a record says, before anybody's state is looked at. */
+struct reading {
+	const struct record *record; /* the caller's, as long as the reading */
+	enum decode_result result;   /* the rest is there if DECODE_DONE */
+	struct message message;
+	struct str key; /* corpid + "/" + subject; empty if there is no subject */
+	struct matches matches;
+	bool searched; /* false: conditions over several messages need the state first */
+};
+
+/* Reads `record`. What *out points to lives in the memory of `p` until pipeline_clear(). */
+void pipeline_read(struct pipeline *p, const struct rulebook *book, const struct record *record,
+		   struct reading *out);
+
+/* Lets the reading act: dead letters are set aside, messages change `shard` and make events. The
+ * reading may come from another pipeline. PIPELINE_MORE asks to be called with it again. */
 enum pipeline_step pipeline_apply(struct pipeline *p, struct shard *shard,
-				  const struct rulebook *book);
-/* True when the record just read is an E5 batch and settings.split_batches: it then is no dead
- * letter, and pipeline_split() gives the records in it (they live until pipeline_clear()). */
-bool pipeline_is_batch(const struct pipeline *p);
-void pipeline_split(struct pipeline *p, const struct record *batch, struct record **out,
-		    size_t *count);
-/* The message that pipeline_read() read, until the next read or clear. */
-const struct message *pipeline_message(const struct pipeline *p);
-/* Its Kafka key, corpid + "/" + subject; empty if it has no subject. */
-struct str pipeline_key(const struct pipeline *p);
+				  const struct rulebook *book, const struct reading *reading);
+
+/* Takes an E5 batch (DECODE_BATCH) apart: the records in it live until pipeline_clear(). One that
+ * cannot be taken apart gives DECODE_BAD_FIELD or the like and no records. */
+enum decode_result pipeline_split(struct pipeline *p, const struct record *batch,
+				  struct record **out, size_t *count);
 
 /* After PIPELINE_SWITCH: the digest that the record names, until pipeline_clear(). */
 struct str pipeline_digest(const struct pipeline *p);

@@ -16,6 +16,8 @@ int rulebook_new(struct rulebook **out, struct ruleset *set, const char *cache_d
 	book->set = set;
 	if (engine_new(&book->engine, set, cache_dir, findings, err) < 0)
 		return -1;
+	for (size_t i = 0; i < book->set->rule_count; i++)
+		book->near_over_messages |= book->set->rules[i].near_count > 0;
 	*out = TAKE(book);
 	return 0;
 }

@@ -13,6 +13,7 @@ struct rulebook {
 	_Atomic int refs;
 	struct ruleset *set;
 	struct engine *engine;
+	bool near_over_messages; /* a condition spans messages: matching needs the state */
 };
 
 /* Takes over `set` (also on failure) and compiles it. `cache_dir` as in match.h. */

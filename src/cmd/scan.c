@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "cmd/commands.h"
 #include "cmd/progress.h"
+#include "cmd/readers.h"
 #include "cmd/rules_open.h"
 #include "cmd/summary.h"
 #include "consume/file.h"
@@ -31,13 +32,13 @@ struct scan {
 	bool wanted[EVENT_TYPE_COUNT];
 	struct encode_settings encode;
 	struct rulebook *book;
-	struct pipeline *pipeline;
+	struct readers *readers;
+	struct pipeline *pipeline; /* applies what the readers read */
 	struct shard **shards;
 	int32_t shard_count;
 	struct summary *summary; /* NULL: not wanted */
 	FILE *dead; /* NULL: dead letters are only counted */
 	struct buf out;
-	struct arena split;   /* records out of E5 batches, until the block of the file ends */
 	const char *file;     /* being read */
 	int64_t last_time_ms; /* of the line before */
 	int64_t taken, stop_at;
@@ -50,10 +51,10 @@ static void scan_fini(struct scan *s)
 		shard_free(s->shards[i]);
 	free(s->shards);
 	summary_free(s->summary);
+	readers_free(s->readers);
 	pipeline_free(s->pipeline);
 	rulebook_free(s->book);
 	buf_fini(&s->out);
-	arena_fini(&s->split);
 	if (s->dead)
 		(void)fclose(s->dead); /* only on the way out of an error; else closed and checked */
 }
@@ -105,91 +106,100 @@ static int flush(struct scan *s, struct err *err)
 
 /* ---- what comes in ---- */
 
-/* Applies one record to the shards it speaks to: that of its subject, or all for a clock record. */
-static int take_record(struct scan *s, const struct record *record, struct err *err)
+/* Lets one reading act on the shards it speaks to: that of its subject, or all for a clock. */
+static int apply(struct scan *s, const struct reading *reading, struct err *err)
 {
-	int32_t from = 0;
+	const struct message *m = &reading->message;
+	bool is_clock = reading->result == DECODE_DONE && m->kind == MESSAGE_CLOCK;
+	int32_t at = reading->key.len && !is_clock ? hash_partition(reading->key, s->shard_count) : 0;
+	int32_t end = is_clock ? s->shard_count : at + 1;
 
-	while (pipeline_read(s->pipeline, s->book, record)) {
-		const struct message *m = pipeline_message(s->pipeline);
-		struct str key = pipeline_key(s->pipeline);
-		int32_t to = s->shard_count;
-		bool more = false;
+	if (reading->result == DECODE_DONE)
 		s->last_time_ms = m->recv_ms;
-		if (m->kind != MESSAGE_CLOCK) {
-			from = key.len ? hash_partition(key, s->shard_count) : 0;
-			to = from + 1;
-		}
-		for (; from < to && !more; from += !more)
-			more = pipeline_apply(s->pipeline, s->shards[from], s->book) ==
-			       PIPELINE_MORE;
-		if (!more)
-			return 0;
-		if (flush(s, err) < 0)
+	while (at < end) {
+		if (pipeline_apply(s->pipeline, s->shards[at], s->book, reading) != PIPELINE_MORE)
+			at++;
+		else if (flush(s, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-/* The records of an E5 batch, copied out of the memory that a flush between them would end. */
-static struct record *split(struct scan *s, const struct record *batch, size_t *count)
+/* The readers do not know the line before. A reading that needed its time is read again. */
+static void read_again(struct scan *s, struct slot *slot, struct record *record,
+		       struct reading *reading)
 {
-	struct record *items;
-
-	pipeline_split(s->pipeline, batch, &items, count);
-	struct record *copies = ARENA_ARRAY(&s->split, struct record, *count);
-	for (size_t i = 0; i < *count; i++) {
-		copies[i] = items[i];
-		char *value = arena_zalloc(&s->split, items[i].value.len + RECORD_PADDING);
-		memcpy(value, items[i].value.data, items[i].value.len);
-		copies[i].value.data = value;
-	}
-	return copies;
+	record->time_ms = s->last_time_ms;
+	pipeline_read(slot->pipeline, s->book, record, reading);
 }
 
-static int take_line(struct scan *s, struct record *record, struct err *err)
+static int take_split(struct scan *s, struct slot *slot, struct reading *batch, struct err *err)
 {
+	struct record *items;
 	size_t count;
 
-	record->time_ms = s->last_time_ms;
-	if (take_record(s, record, err) < 0)
-		return -1;
-	if (!pipeline_is_batch(s->pipeline))
-		return 0;
-	struct record *items = split(s, record, &count);
+	batch->result = pipeline_split(slot->pipeline, batch->record, &items, &count);
+	if (batch->result != DECODE_DONE)
+		return apply(s, batch, err);
 	for (size_t i = 0; i < count; i++) {
-		items[i].time_ms = s->last_time_ms;
-		if (take_record(s, &items[i], err) < 0)
+		struct reading reading;
+		read_again(s, slot, &items[i], &reading);
+		if (apply(s, &reading, err) < 0)
 			return -1;
 	}
+	return 0;
+}
+
+static int take_slot(struct scan *s, struct slot *slot, struct err *err)
+{
+	s->file = slot->file;
+	for (size_t i = 0; i < slot->count; i++) {
+		struct record *record = &slot->records[i];
+		struct reading *reading = &slot->readings[i];
+		bool timeless = reading->result == DECODE_DONE &&
+				reading->message.recv_ms == record->time_ms;
+		if (timeless && s->last_time_ms != record->time_ms)
+			read_again(s, slot, record, reading);
+		int status = reading->result == DECODE_BATCH ? take_split(s, slot, reading, err)
+							     : apply(s, reading, err);
+		if (status < 0)
+			return -1;
+	}
+	return flush(s, err);
+}
+
+/* Takes blocks back until there is room for one more, or, at the end, until there are none. */
+static int take_slots(struct scan *s, bool all, struct err *err)
+{
+	while (all ? !readers_empty(s->readers) : readers_full(s->readers))
+		if (take_slot(s, readers_take(s->readers), err) < 0)
+			return -1;
 	return 0;
 }
 
 static int scan_file(struct scan *s, const char *path, struct err *err)
 {
 	OWNED(file_source) *source = NULL;
-	struct record record;
 	int got;
 
 	if (file_source_open(&source, path, err) < 0)
 		return -1;
-	s->file = path;
-	while ((got = file_source_fill(source, err)) > 0) {
-		while (s->taken < s->stop_at && file_source_next(source, &record)) {
-			s->taken++;
-			if (take_line(s, &record, err) < 0)
-				return -1;
-		}
-		if (flush(s, err) < 0)
+	while (s->taken < s->stop_at && (got = file_source_fill(source, err)) != 0) {
+		struct err later = *err; /* a broken file: first what was whole of it */
+		if (got < 0) {
+			if (take_slots(s, true, err) == 0)
+				*err = later;
 			return -1;
-		arena_reset(&s->split);
+		}
+		if (take_slots(s, false, err) < 0)
+			return -1;
+		s->taken += (int64_t)readers_give(s->readers, source,
+						  (size_t)(s->stop_at - s->taken));
 		uint64_t done, size;
 		file_source_progress(source, &done, &size);
 		progress_show(&s->progress, path, done, size, (uint64_t)s->taken);
-		if (s->taken >= s->stop_at)
-			return 0;
 	}
-	return got;
+	return take_slots(s, true, err); /* the slots name the file, which closes here */
 }
 
 /* ---- options ---- */
@@ -255,9 +265,6 @@ static int scan_init(struct scan *s, const struct scan_options *options, struct 
 	s->stop_at = options->limit ? options->limit : INT64_MAX;
 	s->last_time_ms = 1;
 	s->encode.source = STR("/chatmill/default");
-	if (options->jobs > 1)
-		return err_set(err, ERR_USAGE,
-			       "--jobs above 1 is not there yet; leave it out (the output is the same)");
 	if (s->options.partitions > PARTITIONS_MAX)
 		return err_set(err, ERR_USAGE, "--partitions is at most %d", PARTITIONS_MAX);
 	if (read_events(s, err) < 0 || read_evidence(s, err) < 0 ||
@@ -266,11 +273,12 @@ static int scan_init(struct scan *s, const struct scan_options *options, struct 
 	struct pipeline_settings settings = {
 		.decode = {.corpid = str_of(options->corp)},
 		.react = {.hits = s->wanted[EVENT_HIT] || options->summary},
-		.split_batches = true,
 		.due_events_max = DUE_EVENTS_MAX,
 	};
 	if (pipeline_new(&s->pipeline, &settings, err) < 0 ||
-	    pipeline_fit(s->pipeline, s->book, err) < 0 || make_shards(s, err) < 0)
+	    pipeline_fit(s->pipeline, s->book, err) < 0 || make_shards(s, err) < 0 ||
+	    readers_new(&s->readers, &settings, s->book, (int)MIN(MAX(options->jobs, 1), 64), err) <
+		    0)
 		return -1;
 	if (options->summary && summary_new(&s->summary, s->book->set, err) < 0)
 		return -1;
