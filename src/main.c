@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "cmd/cmd.h"
 #include "cmd/commands.h"
 #include "cmd/version.h"
@@ -99,6 +100,7 @@ int main(int argc, char **argv)
 	const struct command *best = NULL;
 	int best_used = 0;
 
+	fault_init();
 	signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error of write(), not our end */
 	argc--;
 	argv++;
