@@ -6,5 +6,7 @@ const struct command *const commands[] = {
 	&cmd_scan,
 	&cmd_config_check,
 	&cmd_config_show,
+	&cmd_db_status,
+	&cmd_db_migrate,
 	NULL,
 };

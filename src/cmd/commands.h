@@ -8,3 +8,5 @@
 extern const struct command cmd_scan;
 extern const struct command cmd_config_check;
 extern const struct command cmd_config_show;
+extern const struct command cmd_db_status;
+extern const struct command cmd_db_migrate;
