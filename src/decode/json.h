@@ -1,0 +1,104 @@
+/* json.h - reads JSON in place: finds the structure, checks all of it, then walks.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Stage 1 of simdjson finds quotes, brackets, commas, colons and the beginnings of scalars (and
+ * checks UTF-8) at several bytes a cycle. What follows is ours, for three reasons: simdjson has
+ * no replacing string call for lone surrogates, its on-demand half checks no value that is
+ * skipped, and its DOM half copies every string. Here a document is checked whole (grammar,
+ * escapes, numbers of any size: RFC 8259), nothing is copied unless it has an escape, and both
+ * repeated keys and the order of the input stay visible.
+ *
+ *	at[]     offsets of the structure, in order: `{ } [ ] , :` and the first byte of each
+ *	         string, number or word (true, false, null)
+ *	node     an index into at[]; the root is 0, so 0 also means «none» for a member
+ *	after[]  for the node of an object or array, the index behind its end
+ *
+ *	{"a":[1,2]}      at: { "a" : [ 1 , 2 ] }     node of the array: 3, after[3] = 8
+ *
+ * Thread: a parser belongs to one worker. Memory grows to the longest document and stays.
+ */
+#pragma once
+
+#include "base/arena.h"
+
+enum json_status { JSON_OK, JSON_BAD, JSON_BAD_UTF8, JSON_TOO_DEEP };
+
+/* A checked document. Its tables live in the parser, until the next json_parse() of its level;
+ * its strings live in the text and in the arena. */
+struct json {
+	const char *data;
+	const uint32_t *at, *after;
+	uint32_t count;       /* of the structure; at[count] is the length of the text */
+	bool escapes;         /* there is a backslash somewhere */
+	struct arena *arena;  /* for strings that had escapes */
+	unsigned *surrogates; /* incremented for each lone one that became U+FFFD */
+};
+
+struct json_parser;
+
+struct json_parser *json_parser_new(void);    /* NULL: out of memory */
+void json_parser_free(struct json_parser *p); /* NULL is fine */
+
+/* JSON inside strings of JSON: each level keeps tables of its own while those around it are in
+ * use. A quote inside n strings takes 2^n bytes, so 1 MiB cannot hold more levels than these. */
+enum { JSON_LEVEL_MAX = 24 };
+
+/* Checks `text` whole and makes *out ready to walk. `text` is readable RECORD_PADDING bytes past
+ * its end (simdjson reads so far) and must stay as long as *out is used. A byte order mark at its
+ * beginning is passed over. *out is written only with JSON_OK; its arena and surrogates are the
+ * caller's to set. Containers may nest `depth_max` (at most 64) deep. */
+enum json_status json_parse(struct json_parser *p, unsigned level, struct str text,
+                            unsigned depth_max, struct json *out);
+
+/* The first byte of a value tells what it is: { [ " t f n, else a number. */
+static inline char json_kind(const struct json *j, uint32_t node)
+{
+	return j->data[j->at[node]];
+}
+
+/* The node behind the value `node`: a comma or what closes the container. */
+static inline uint32_t json_behind(const struct json *j, uint32_t node)
+{
+	char kind = json_kind(j, node);
+	return kind == '{' || kind == '[' ? j->after[node] : node + 1;
+}
+
+/* First and next member of an array or object; 0 when there is none. In an object the node is
+ * that of the key; the value is node + 2. */
+static inline uint32_t json_first(const struct json *j, uint32_t container)
+{
+	return j->after[container] == container + 2 ? 0 : container + 1;
+}
+static inline uint32_t json_next(const struct json *j, uint32_t value)
+{
+	uint32_t node = json_behind(j, value);
+	return json_kind(j, node) == ',' ? node + 1 : 0;
+}
+
+/* What stands between the quotes, escapes and all. */
+static inline struct str json_raw(const struct json *j, uint32_t node)
+{
+	const char *start = j->data + j->at[node] + 1;
+	const char *end = j->data + j->at[node + 1] - 1;
+	while (*end != '"')
+		end--; /* blanks before the next piece of structure */
+	return (struct str){start, (size_t)(end - start)};
+}
+
+struct str json_unescape(const struct json *j, struct str raw);
+
+/* The string at `node`, in place if it has no escape, else in the arena with 16 bytes before it
+ * and RECORD_PADDING behind. */
+static inline struct str json_str(const struct json *j, uint32_t node)
+{
+	struct str raw = json_raw(j, node);
+	if (LIKELY(!j->escapes) || raw.len == 0 || !memchr(raw.data, '\\', raw.len))
+		return raw;
+	return json_unescape(j, raw);
+}
+
+/* A number as it is written. */
+struct str json_number(const struct json *j, uint32_t node);
+
+/* A value of any kind as it is written. */
+struct str json_source(const struct json *j, uint32_t node);
