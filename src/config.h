@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/findings.h"
+#include "model.h"
 #include "send/encode.h"
 
 enum origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT };
@@ -30,8 +31,6 @@ struct properties {
 	const struct property *items;
 	size_t count;
 };
-
-enum consent { CONSENT_IGNORE, CONSENT_ALERT_ONLY, CONSENT_DROP };
 
 struct config {
 	struct arena arena; /* owns all that follows */

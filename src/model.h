@@ -170,6 +170,8 @@ struct matches {
 /* ---- event: what goes out ---- */
 enum event_type { EVENT_TAG, EVENT_STAGE, EVENT_ALERT, EVENT_HIT, EVENT_ERASE, EVENT_TYPE_COUNT };
 enum cause { CAUSE_RULE, CAUSE_STAFF, CAUSE_EXPIRY, CAUSE_RECALL, CAUSE_MANUAL, CAUSE_GROUP };
+/* What happens to the messages of a customer who disagreed to being archived. */
+enum consent { CONSENT_IGNORE, CONSENT_ALERT_ONLY, CONSENT_DROP };
 enum severity { SEVERITY_LOW, SEVERITY_MEDIUM, SEVERITY_HIGH, SEVERITY_CRITICAL };
 
 struct tag_change {

@@ -18,13 +18,27 @@
 MUST_CHECK int ruleset_load(struct ruleset **out, const char *dir, const char *staff,
 			    struct findings *findings, struct err *err);
 
-/* The same from a bundle. */
+/* The same with everything that a rule set may be made of. */
+struct ruleset_inputs {
+	const char *dir;
+	const char *staff; /* or NULL */
+	const struct consent_rule *consents; /* of the configuration */
+	size_t consent_count;
+};
+MUST_CHECK int ruleset_load_from(struct ruleset **out, const struct ruleset_inputs *in,
+				 struct findings *findings, struct err *err);
+
+/* The same from a bundle. ERR_CONFIG if this program judges by other semantics than the one that
+ * made the bundle: the past would get another meaning under the same digest. */
 MUST_CHECK int ruleset_unbundle(struct ruleset **out, struct str bundle, struct findings *findings,
 				struct err *err);
 
 /* The bundle of a loaded set: deterministic text from which ruleset_unbundle() makes the same set
  * with the same digest. Lives as long as the set. */
 struct str ruleset_bundle(const struct ruleset *set);
+
+/* What happens to messages of a customer of `corpid` who disagreed. */
+enum consent ruleset_consent(const struct ruleset *set, struct str corpid);
 
 void ruleset_free(struct ruleset *set); /* NULL is fine */
 DEFINE_OWNED(ruleset);

@@ -135,7 +135,7 @@ struct effect {
 	struct tag_ref tag;
 	int64_t expires_ms; /* of the effect, else of the group; 0: never */
 	uint32_t group;	    /* EFFECT_TAG_FROM: the tag group */
-	uint32_t list;	    /* EFFECT_TAG_FROM: the table; match.table_rows are its rows */
+	uint32_t list;	    /* EFFECT_TAG_FROM (one in a rule): match.table_rows are its rows */
 	const uint32_t *row_tags; /* EFFECT_TAG_FROM: for each row of the table its tag in `group` */
 	struct ladder_stage stage;
 	bool back;
@@ -154,7 +154,7 @@ struct example {
 
 struct rule {
 	struct str pack, id, title;
-	struct str file;
+	struct str file; /* as findings show it; the order of rules goes by the path in the folder */
 	int line, col;
 	uint32_t pack_index;
 	struct filter filter;
@@ -204,6 +204,11 @@ struct ladder {
 	struct tag lost; /* name empty: the ladder has no lost stage */
 };
 
+struct consent_rule {
+	struct str corpid; /* empty: the default for all others */
+	enum consent consent;
+};
+
 struct ruleset {
 	char digest[72]; /* "sha256:…", NUL-terminated: covers everything that judges */
 	const struct pack *packs;
@@ -217,4 +222,6 @@ struct ruleset {
 	const struct ladder *ladders;
 	size_t ladder_count;
 	const struct directory *directory; /* never NULL; may be empty */
+	const struct consent_rule *consents; /* ruleset_consent() in rules/load.h */
+	size_t consent_count;
 };
