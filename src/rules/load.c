@@ -1,0 +1,473 @@
+/* load.c - from files to a rule set: the order of things, the bundle, the digest. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/digest.h"
+#include "base/file.h"
+#include "fold/fold.h"
+#include "rules/directory.h"
+#include "rules/field.h"
+#include "rules/zone.h"
+
+/* Grows whenever the same rules would judge otherwise than before. */
+#define SEMANTICS_VERSION "1"
+
+/* Parsed and checked, but not yet judged by any stage; a rule that uses one is refused, because a
+ * rule that silently does less than it says is worse than none. Empty: all is done. */
+static const struct {
+	const char *what;
+	bool (*used)(const struct rule *rule);
+} not_yet[] = {{NULL, NULL}};
+
+struct loaded {
+	struct ruleset set; /* first: what callers hold is its address */
+	struct arena arena;
+	struct buf bundle;
+};
+
+/* One rule file. */
+struct rule_file {
+	struct scope scope;
+	const struct yaml_node *root;
+	bool *defaults_told;
+};
+
+struct loading {
+	struct loader loader;
+	VEC(struct rule_file) files; /* by pack, then path */
+};
+
+static const char *const pack_fields[] = {"pack",    "title", "timezone", "fold",  "mode", "defaults",
+					  "lists",   "aliases", "allow",   "tags", "ladders", "rules"};
+
+static bool pack_name_ok(struct str name)
+{
+	if (name.len < 1 || name.len > 32)
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-", name.data[i]))
+			return false;
+	return true;
+}
+
+/* The pack that the file names, new or known; false with a finding. */
+static bool find_pack(struct loader *l, struct rule_file *file)
+{
+	const struct yaml_node *node = yaml_find(file->root, STR("pack"));
+	const struct scope *s = &file->scope;
+
+	if (!node) {
+		ERROR_AT(s, file->root, "a rule file begins with pack: NAME");
+		return false;
+	}
+	if (node->kind != YAML_SCALAR || !pack_name_ok(node->text)) {
+		ERROR_AT(s, node, "the name of a pack is 1 to 32 of a-z, 0-9 and -");
+		return false;
+	}
+	if (names_find(&l->pack_names, node->text, &file->scope.pack))
+		return true;
+	struct str name = arena_copy(l->arena, node->text);
+	file->scope.pack = (uint32_t)l->packs.count;
+	names_add(&l->pack_names, l->scratch, name, file->scope.pack);
+	*VEC_ADD(l->scratch, &l->packs) = (struct pack_draft){
+		.pack = {.name = name, .title = name, .zone = zone_china(), .fold = FORM_STANDARD}};
+	return true;
+}
+
+static void take_file(struct loading *loading, const struct source *source)
+{
+	struct loader *l = &loading->loader;
+	const char *dir = l->sources->dir;
+	struct rule_file file = {.scope = {.loader = l, .path = source->path}};
+	struct yaml_node *root;
+	bool slash = dir && str_ends(str_of(dir), STR("/"));
+
+	file.scope.file = dir ? arena_printf(l->arena, "%s%s%.*s", dir, slash ? "" : "/",
+					     STR_ARG(source->path))
+			      : source->path;
+	if (yaml_parse(l->scratch, file.scope.file, source->text, l->findings, &root) < 0)
+		return;
+	if (!root) {
+		FIND_AT(&file.scope, FINDING_WARNING, 0, 0, "an empty file");
+		return;
+	}
+	file.root = root;
+	if (field_map(&file.scope, root, pack_fields, ARRAY_LEN(pack_fields), "a rule file") &&
+	    find_pack(l, &file))
+		*VEC_ADD(l->scratch, &loading->files) = file;
+}
+
+static const struct pack_draft *draft_of(const struct rule_file *file)
+{
+	return &file->scope.loader->packs.items[file->scope.pack];
+}
+
+static int by_pack(const void *left, const void *right)
+{
+	const struct rule_file *a = left, *b = right;
+	int order = str_cmp(draft_of(a)->pack.name, draft_of(b)->pack.name);
+
+	return order ? order : str_cmp(a->scope.path, b->scope.path);
+}
+
+/* Sorts files and packs by name, so that indexes follow the order of judging. */
+static void sort_files(struct loading *loading)
+{
+	struct loader *l = &loading->loader;
+	struct pack_draft *sorted = ARENA_ARRAY(l->scratch, struct pack_draft, l->packs.count + 1);
+	size_t count = 0;
+
+	if (loading->files.count)
+		qsort(loading->files.items, loading->files.count, sizeof *loading->files.items, by_pack);
+	for (size_t i = 0; i < loading->files.count; i++) {
+		struct rule_file *file = &loading->files.items[i];
+		const struct pack_draft *draft = draft_of(file);
+		if (!count || !str_eq(sorted[count - 1].pack.name, draft->pack.name))
+			sorted[count++] = *draft;
+	}
+	for (size_t i = 0, at = 0; i < loading->files.count; i++) {
+		struct rule_file *file = &loading->files.items[i];
+		while (!str_eq(sorted[at].pack.name, draft_of(file)->pack.name))
+			at++;
+		file->scope.pack = (uint32_t)at;
+	}
+	l->packs.items = sorted;
+	l->packs.count = l->packs.cap = count;
+}
+
+/* ---- settings of a pack ---- */
+
+/* True if this file is the first to set it; another that sets it too is a finding. */
+static bool first_to_say(const struct scope *s, const struct yaml_node *node, const char *what,
+			 struct str *said_by)
+{
+	if (said_by->len) {
+		ERROR_AT(s, node, "%s of pack %.*s is set in %.*s already; it belongs to the whole pack",
+			 what, STR_ARG(scope_pack(s)->pack.name), STR_ARG(*said_by));
+		return false;
+	}
+	*said_by = s->file;
+	return true;
+}
+
+static void read_timezone(const struct scope *s, const struct yaml_node *node)
+{
+	struct loader *l = s->loader;
+	const struct source *source;
+	const struct zone *zone = NULL;
+	struct str name, bytes;
+	struct err err;
+
+	if (!field_text(s, node, "timezone", 64, &name))
+		return;
+	if (sources_get(&source, l->sources, SOURCE_ZONE, name, &err) < 0 ||
+	    source_zone_bytes(&bytes, l->scratch, source, &err) < 0) {
+		ERROR_AT(s, node, "timezone «%.*s»: %s", STR_ARG(name), err.text);
+		return;
+	}
+	zone = zone_parse(l->arena, bytes);
+	if (!zone)
+		ERROR_AT(s, node, "timezone «%.*s»: its file makes no sense", STR_ARG(name));
+	else
+		scope_pack(s)->pack.zone = zone;
+}
+
+static void read_settings(const struct scope *s, const struct yaml_node *root)
+{
+	static const char *const folds[] = {
+		[FORM_NONE] = "none", [FORM_STANDARD] = "standard", [FORM_LOOSE] = "loose"};
+	static const char *const modes[] = {"shadow"};
+	struct pack_draft *draft = scope_pack(s);
+	const struct yaml_node *node;
+	int index;
+
+	if ((node = yaml_find(root, STR("title"))) && first_to_say(s, node, "title", &draft->title_file))
+		(void)field_text(s, node, "title", NAME_BYTES_MAX, &draft->pack.title); /* finding told */
+	if ((node = yaml_find(root, STR("timezone"))) &&
+	    first_to_say(s, node, "timezone", &draft->zone_file))
+		read_timezone(s, node);
+	if ((node = yaml_find(root, STR("fold"))) && first_to_say(s, node, "fold", &draft->fold_file) &&
+	    field_choice(s, node, "fold", folds, ARRAY_LEN(folds), &index))
+		draft->pack.fold = (enum fold_form)index;
+	if ((node = yaml_find(root, STR("mode"))) && first_to_say(s, node, "mode", &draft->mode_file) &&
+	    field_choice(s, node, "mode", modes, ARRAY_LEN(modes), &index))
+		draft->shadow = true;
+}
+
+static void read_names(const struct scope *s, const struct yaml_node *root)
+{
+	const struct yaml_node *node;
+
+	read_settings(s, root);
+	if ((node = yaml_find(root, STR("tags"))))
+		catalog_read_tags(s, node);
+	if ((node = yaml_find(root, STR("ladders"))))
+		catalog_read_ladders(s, node);
+	if ((node = yaml_find(root, STR("lists"))))
+		wordlist_read_all(s, node);
+	if ((node = yaml_find(root, STR("aliases"))))
+		wordlist_read_aliases(s, node);
+}
+
+static void read_rules(struct rule_file *file)
+{
+	const struct scope *s = &file->scope;
+	const struct yaml_node *defaults = yaml_find(file->root, STR("defaults"));
+	const struct yaml_node *rules = yaml_find(file->root, STR("rules"));
+
+	if (defaults) {
+		rule_check_defaults(s, defaults);
+		if (defaults->kind != YAML_MAP)
+			defaults = NULL;
+		else
+			file->defaults_told = ARENA_ARRAY(s->loader->scratch, bool, defaults->count + 1);
+	}
+	if (!rules)
+		return;
+	if (rules->kind != YAML_LIST) {
+		ERROR_AT(s, rules, "rules is a list; begin each rule with a dash: - id: NAME");
+		return;
+	}
+	for (size_t i = 0; i < rules->count; i++)
+		rule_read(s, rules->items[i], defaults, file->defaults_told);
+}
+
+static void refuse_not_yet(struct loader *l)
+{
+	for (size_t i = 0; i < l->rules.count; i++) {
+		const struct rule *rule = &l->rules.items[i];
+		for (size_t k = 0; k < ARRAY_LEN(not_yet); k++)
+			if (not_yet[k].used && not_yet[k].used(rule))
+				findings_add(l->findings, FINDING_ERROR, rule->file, rule->line, rule->col,
+					     "%s is not in this version of the program; take it out of "
+					     "rule «%.*s»", not_yet[k].what, STR_ARG(rule->id));
+	}
+}
+
+/* Everything after the sources are there. */
+static void read_all(struct loading *loading)
+{
+	struct loader *l = &loading->loader;
+	const struct yaml_node *node;
+
+	for (size_t i = 0, count = l->sources->count; i < count; i++) {
+		/* Not by pointer: reading a word file moves the sources. */
+		const struct source source = l->sources->items[i];
+		if (source.kind == SOURCE_RULES)
+			take_file(loading, &source);
+	}
+	sort_files(loading);
+	/* Names first, in all files: rules may stand before what they name. */
+	for (size_t i = 0; i < loading->files.count; i++)
+		read_names(&loading->files.items[i].scope, loading->files.items[i].root);
+	for (size_t i = 0; i < loading->files.count; i++)
+		if ((node = yaml_find(loading->files.items[i].root, STR("allow"))))
+			rule_read_pack_allow(&loading->files.items[i].scope, node);
+	for (size_t i = 0; i < loading->files.count; i++)
+		read_rules(&loading->files.items[i]);
+	refuse_not_yet(l);
+}
+
+static void assemble(struct loader *l, struct ruleset *set)
+{
+	struct pack *packs = ARENA_ARRAY(l->arena, struct pack, l->packs.count + 1);
+
+	for (size_t i = 0; i < l->packs.count; i++) {
+		packs[i] = l->packs.items[i].pack;
+		packs[i].aliases = l->packs.items[i].aliases.items;
+		packs[i].alias_count = l->packs.items[i].aliases.count;
+	}
+	set->packs = packs;
+	set->pack_count = l->packs.count;
+	set->rules = l->rules.items;
+	set->rule_count = l->rules.count;
+	set->lists = l->lists.items;
+	set->list_count = l->lists.count;
+	set->groups = l->groups.items;
+	set->group_count = l->groups.count;
+	set->ladders = l->ladders.items;
+	set->ladder_count = l->ladders.count;
+}
+
+static const char *const consent_names[] = {
+	[CONSENT_IGNORE] = "ignore", [CONSENT_ALERT_ONLY] = "alert_only", [CONSENT_DROP] = "drop"};
+
+/* Lines of `corpid mode`, `*` for the default. */
+static int read_consents(struct loader *l, struct ruleset *set, struct err *err)
+{
+	const struct source *source = sources_find(l->sources, SOURCE_CONSENT, STR("consent"));
+	VEC(struct consent_rule) rules = {0};
+	struct str text = source ? source->text : (struct str){0};
+
+	while (text.len) {
+		const char *end = memchr(text.data, '\n', text.len);
+		struct str line = {text.data, end ? (size_t)(end - text.data) : text.len};
+		const char *blank = line.len ? memrchr(line.data, ' ', line.len) : NULL;
+		size_t corp_len = blank ? (size_t)(blank - line.data) : 0;
+		int mode = -1;
+		for (size_t i = 0; blank && i < ARRAY_LEN(consent_names); i++)
+			if (str_eq(str_from(line, corp_len + 1), str_of(consent_names[i])))
+				mode = (int)i;
+		if (mode < 0)
+			return err_set(err, ERR_DATA, "bundle of rules: consent makes no sense");
+		struct str corpid = {line.data, corp_len};
+		*VEC_ADD(l->arena, &rules) = (struct consent_rule){
+			str_eq(corpid, STR("*")) ? (struct str){0} : corpid, (enum consent)mode};
+		text = str_from(text, line.len + 1);
+	}
+	set->consents = rules.items;
+	set->consent_count = rules.count;
+	return 0;
+}
+
+static struct str semantics(struct arena *arena)
+{
+	return arena_printf(arena, "rules %s fold %.*s", SEMANTICS_VERSION, STR_ARG(fold_version()));
+}
+
+/* The set of the sources, which are all there but for word files and zones. */
+static int load(struct ruleset **out, struct loaded *loaded, struct sources *sources,
+		struct arena *scratch, struct findings *findings, struct err *err)
+{
+	struct loading loading = {.loader = {.arena = &loaded->arena, .scratch = scratch,
+					     .findings = findings, .sources = sources}};
+	struct loader *l = &loading.loader;
+	size_t errors_before = findings->errors;
+	const struct source *staff;
+
+	read_all(&loading);
+	assemble(l, &loaded->set);
+	loaded->set.directory = directory_empty();
+	if ((staff = sources_find(sources, SOURCE_STAFF, STR("staff"))))
+		loaded->set.directory =
+			directory_parse(&loaded->arena, STR("staff"), staff->text, findings);
+	if (read_consents(l, &loaded->set, err) < 0)
+		return -1;
+	if (findings->errors > errors_before)
+		return err_set(err, ERR_DATA, "%zu error%s in the rules", findings->errors - errors_before,
+			       findings->errors - errors_before == 1 ? "" : "s");
+	sources_bundle(sources, &loaded->bundle);
+	if (loaded->bundle.len > BUNDLE_BYTES_MAX)
+		return err_set(err, ERR_DATA, "the rules and their word files are larger than %d MiB",
+			       BUNDLE_BYTES_MAX >> 20);
+	digest_text(buf_str(&loaded->bundle), loaded->set.digest);
+	*out = &loaded->set;
+	return 0;
+}
+
+static int by_corpid(const void *left, const void *right)
+{
+	const struct consent_rule *a = left, *b = right;
+
+	return str_cmp(a->corpid, b->corpid);
+}
+
+static int load_from_dir(struct ruleset **out, struct loaded *loaded, struct arena *scratch,
+			 const struct ruleset_inputs *in, struct findings *findings, struct err *err)
+{
+	struct sources sources = {.arena = &loaded->arena};
+	struct buf consent = {0};
+	struct str text;
+
+	if (sources_read(&sources, in->dir, err) < 0)
+		return -1;
+	sources_add(&sources, SOURCE_SEMANTICS, STR("semantics"), semantics(&loaded->arena));
+	if (in->staff) {
+		if (file_read(&loaded->arena, in->staff, SOURCE_BYTES_MAX, &text, err) < 0)
+			return -1;
+		sources_add(&sources, SOURCE_STAFF, STR("staff"), text);
+	}
+	struct consent_rule *consents = ARENA_ARRAY(scratch, struct consent_rule, in->consent_count + 1);
+	if (in->consent_count) {
+		memcpy(consents, in->consents, in->consent_count * sizeof *consents);
+		qsort(consents, in->consent_count, sizeof *consents, by_corpid);
+	}
+	for (size_t i = 0; i < in->consent_count; i++)
+		buf_printf(&consent, "%.*s %s\n",
+			   STR_ARG(consents[i].corpid.len ? consents[i].corpid : STR("*")),
+			   consent_names[consents[i].consent]);
+	if (consent.len)
+		sources_add(&sources, SOURCE_CONSENT, STR("consent"),
+			    arena_copy(&loaded->arena, buf_str(&consent)));
+	buf_fini(&consent);
+	return load(out, loaded, &sources, scratch, findings, err);
+}
+
+static int load_from_bundle(struct ruleset **out, struct loaded *loaded, struct arena *scratch,
+			    struct str bundle, struct findings *findings, struct err *err)
+{
+	struct sources sources = {.arena = &loaded->arena};
+
+	if (sources_unbundle(&sources, bundle, err) < 0)
+		return -1;
+	/* A set judges only by the semantics it was published under: anything else would give the
+	 * past another meaning under the same digest. */
+	const struct source *made_for = sources_find(&sources, SOURCE_SEMANTICS, STR("semantics"));
+	struct str ours = semantics(&loaded->arena);
+	if (!made_for || !str_eq(made_for->text, ours))
+		return err_set(err, ERR_CONFIG, "the rules were made for «%.*s», this program judges by "
+						"«%.*s»; publish them again",
+			       STR_ARG(made_for ? made_for->text : STR("nothing")), STR_ARG(ours));
+	return load(out, loaded, &sources, scratch, findings, err);
+}
+
+static int load_with(struct ruleset **out, const struct ruleset_inputs *in, const struct str *bundle,
+		     struct findings *findings, struct err *err)
+{
+	struct loaded *loaded = calloc(1, sizeof *loaded);
+	struct arena scratch = {0};
+
+	if (!loaded)
+		return err_set(err, ERR_OS, "rules: out of memory");
+	int status = in ? load_from_dir(out, loaded, &scratch, in, findings, err)
+			: load_from_bundle(out, loaded, &scratch, *bundle, findings, err);
+	arena_fini(&scratch);
+	if (status < 0)
+		ruleset_free(&loaded->set);
+	return status;
+}
+
+int ruleset_load_from(struct ruleset **out, const struct ruleset_inputs *in,
+		      struct findings *findings, struct err *err)
+{
+	return load_with(out, in, NULL, findings, err);
+}
+
+int ruleset_load(struct ruleset **out, const char *dir, const char *staff, struct findings *findings,
+		 struct err *err)
+{
+	return load_with(out, &(struct ruleset_inputs){.dir = dir, .staff = staff}, NULL, findings, err);
+}
+
+int ruleset_unbundle(struct ruleset **out, struct str bundle, struct findings *findings,
+		     struct err *err)
+{
+	return load_with(out, NULL, &bundle, findings, err);
+}
+
+struct str ruleset_bundle(const struct ruleset *set)
+{
+	return buf_str(&((const struct loaded *)set)->bundle);
+}
+
+enum consent ruleset_consent(const struct ruleset *set, struct str corpid)
+{
+	enum consent consent = CONSENT_IGNORE;
+
+	for (size_t i = 0; i < set->consent_count; i++) {
+		if (str_eq(set->consents[i].corpid, corpid))
+			return set->consents[i].consent;
+		if (!set->consents[i].corpid.len)
+			consent = set->consents[i].consent;
+	}
+	return consent;
+}
+
+void ruleset_free(struct ruleset *set)
+{
+	struct loaded *loaded = (struct loaded *)set;
+
+	if (!loaded)
+		return;
+	arena_fini(&loaded->arena);
+	buf_fini(&loaded->bundle);
+	free(loaded);
+}
