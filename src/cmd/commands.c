@@ -4,6 +4,7 @@
 
 const struct command *const commands[] = {
 	&cmd_scan,
+	&cmd_rules_check,
 	&cmd_config_check,
 	&cmd_config_show,
 	&cmd_db_status,

@@ -6,6 +6,7 @@
 #include "cmd/cmd.h"
 
 extern const struct command cmd_scan;
+extern const struct command cmd_rules_check;
 extern const struct command cmd_config_check;
 extern const struct command cmd_config_show;
 extern const struct command cmd_db_status;

@@ -1,0 +1,71 @@
+/* rules_check.c - `chatmill rules check`: everything that is wrong in a folder of rules. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/commands.h"
+#include "rulebook.h"
+
+struct check_options {
+	const char *staff, *cache;
+	bool strict;
+};
+
+/* Findings of the loader and, if it has none that are errors, of the compiler. */
+static int collect(const struct check_options *o, const char *dir, struct findings *findings,
+		   struct err *err)
+{
+	struct ruleset *set;
+	OWNED(rulebook) *book = NULL;
+
+	if (ruleset_load(&set, dir, o->staff, findings, err) < 0)
+		return -1;
+	fprintf(stderr, "%zu rules in %zu packs, %s\n", set->rule_count, set->pack_count, set->digest);
+	return rulebook_new(&book, set, o->cache, findings, err);
+}
+
+static int check(const void *options, const char *const *arguments, int argument_count,
+		 struct err *err)
+{
+	const struct check_options *o = options;
+	struct findings findings = {0};
+	int status = collect(o, arguments[0], &findings, err);
+	size_t errors = findings.errors, warnings = findings.warnings;
+
+	findings_print(&findings, stdout);
+	findings_fini(&findings);
+	if (status < 0 && !errors)
+		return -1; /* no such folder, out of memory: not a matter of the rules */
+	if (errors || warnings)
+		fprintf(stderr, "%zu error%s, %zu warning%s\n", errors, errors == 1 ? "" : "s", warnings,
+			warnings == 1 ? "" : "s");
+	if (errors || (o->strict && warnings))
+		return err_set(err, ERR_DATA, "%s", "");
+	return 0;
+}
+
+static const struct option options[] = {
+	{"strict", 0, OPTION_FLAG, NULL, "warnings count as errors",
+	 offsetof(struct check_options, strict)},
+	{"staff", 0, OPTION_TEXT, "FILE", "directory file: userid or userid,department a line",
+	 offsetof(struct check_options, staff)},
+	{"cache", 0, OPTION_TEXT, "DIR", "keep compiled rules in DIR between runs",
+	 offsetof(struct check_options, cache)},
+	OPTIONS_END,
+};
+
+const struct command cmd_rules_check = {
+	.words = "rules check",
+	.arguments = "DIR [--strict]",
+	.summary = "all that is wrong in a folder of rules, in one run",
+	.help = "Prints every finding as file:line:col: error|warning: what, and what to write\n"
+		"instead. Errors keep the rules from being used; warnings are worth a look.\n"
+		"\n"
+		"examples:\n"
+		"  chatmill rules check rules\n"
+		"  chatmill rules check --strict rules\n"
+		"\n"
+		"exit status: 0 no error, 65 errors (with --strict also warnings), 66 no such folder",
+	.options = options,
+	.options_bytes = sizeof(struct check_options),
+	.arguments_min = 1,
+	.arguments_max = 1,
+	.run = check,
+};
