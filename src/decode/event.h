@@ -23,7 +23,7 @@ struct event_header {
 
 /* The event and what the tables store as JSON, so that nobody has to write it again. */
 struct event_row {
-	struct event event;	  /* `subject` is without the corp: ce_subject behind its first "/" */
+	struct event event;	  /* `subject` is ce_subject without "corpid/" */
 	struct str source;	  /* "/chatmill/default" */
 	struct str evidence_json; /* the array `evidence` as it stands in the value; empty: absent */
 	struct str data;	  /* the whole value */
