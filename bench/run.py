@@ -47,7 +47,9 @@ class Progress:
 
     def __init__(self, kafka, group, topic):
         from confluent_kafka import Consumer, TopicPartition
+        # read_uncommitted: otherwise the question waits for a moment without open transaction.
         self.consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": group,
+                                  "isolation.level": "read_uncommitted",
                                   "enable.auto.commit": False, "log_level": 0})
         self.partitions = [TopicPartition(topic, p) for p in range(PARTITIONS)]
 

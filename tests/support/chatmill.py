@@ -79,16 +79,35 @@ class Process:
         proc.wait_for(seen, timeout_s, f"{text!r} in the log of chatmill {self.args[0]}")
 
 
-class Setup:
+class Watch:
+    """How far a pipeline has got, seen from outside."""
+
+    def __init__(self, name, topic, kafka, postgres=None):
+        self.name, self.topic, self.kafka, self.postgres = name, topic, kafka, postgres
+
+    def run_caught_up(self):
+        """Whether `run` has committed everything that stands on the archive topic."""
+        done = self.kafka.committed(self.name, self.topic["archive"])
+        return self.kafka.nothing_after(self.topic["archive"], done)
+
+    def sink_caught_up(self):
+        """Whether `sink` has everything that stands on the event topics in the database."""
+        rows = self.postgres.sql('SELECT topic, "partition", next_offset FROM chatmill.sink_offset')
+        for w in ("tags", "stages", "alerts"):
+            done = {p: at for topic, p, at in rows if topic == self.topic[w]}
+            if not self.kafka.nothing_after(self.topic[w], done):
+                return False
+        return True
+
+
+class Setup(Watch):
     """One pipeline with topics of its own on a shared broker, and a folder."""
 
     def __init__(self, folder, kafka, postgres=None, name=None, partitions=PARTITIONS, **more):
-        self.folder, self.kafka, self.postgres = Path(folder), kafka, postgres
-        self.name = name or f"t{os.getpid()}x{time.monotonic_ns() % 10**9}"
-        self.partitions = partitions
-        self.more = more
-        self.topic = {k: f"{self.name}.{k}" for k in
-                      ("archive", "tags", "stages", "alerts", "deadletter", "rulesets")}
+        name = name or f"t{os.getpid()}x{time.monotonic_ns() % 10**9}"
+        topics = ("archive", "tags", "stages", "alerts", "deadletter", "rulesets")
+        super().__init__(name, {k: f"{name}.{k}" for k in topics}, kafka, postgres)
+        self.folder, self.partitions, self.more = Path(folder), partitions, more
         self.file = self.write("chatmill.yaml")
 
     def values(self, **changes):
@@ -139,3 +158,24 @@ class Setup:
 
     def dead(self):
         return self.kafka.read(self.topic["deadletter"])
+
+    def wait_run(self, *processes, timeout_s=60):
+        wait_alive(self.run_caught_up, processes, timeout_s, "end of the archive reached by run")
+
+    def wait_sink(self, *processes, timeout_s=60):
+        wait_alive(self.sink_caught_up, processes, timeout_s, "end of the events reached by sink")
+
+
+def wait_alive(condition, processes, timeout_s, what):
+    """Waits for condition() while all of these processes live."""
+    def check():
+        for p in processes:
+            if not p.running():
+                raise AssertionError(f"chatmill {p.args[0]} ended with {p.p.returncode}:\n"
+                                     f"{p.log()[-3000:]}")
+        return condition()
+    try:
+        proc.wait_for(check, timeout_s, what, 0.1)
+    except proc.Timeout as e:
+        logs = "\n".join(f"--- {p.args[0]}:\n{p.log()[-2500:]}" for p in processes)
+        raise AssertionError(f"{e}\n{logs}") from None

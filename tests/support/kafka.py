@@ -50,6 +50,139 @@ def jars():
     return libs
 
 
+class Client:
+    """Topics and records of any Kafka, by a client that is none of chatmill's code."""
+
+    def __init__(self, bootstrap):
+        self.bootstrap = bootstrap
+
+    replication = 1
+
+    def admin(self):
+        from confluent_kafka.admin import AdminClient
+        return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0,
+                            "socket.timeout.ms": 10000})
+
+    def create_topic(self, name, partitions=1, replication=None, config=None):
+        from confluent_kafka.admin import NewTopic
+        topic = NewTopic(name, partitions, replication or self.replication, config=config or {})
+        admin = self.admin()  # must outlive its futures
+        for future in admin.create_topics([topic], operation_timeout=20).values():
+            future.result()
+        proc.wait_for(lambda: len(self.partitions(name)) == partitions, 20, f"topic {name}")
+
+    def delete_topic(self, name):
+        admin = self.admin()
+        for future in admin.delete_topics([name], operation_timeout=20).values():
+            future.result()
+
+    def topics(self):
+        return set(self.admin().list_topics(timeout=10).topics)
+
+    def partitions(self, topic):
+        meta = self.admin().list_topics(topic, timeout=10).topics[topic]
+        return sorted(meta.partitions) if meta.error is None else []
+
+    def produce(self, topic, records, **settings):
+        """records: mappings with value and, if wanted, key, partition, timestamp, headers."""
+        from confluent_kafka import Producer
+        failed = []
+        producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 20, "log_level": 0,
+                             "message.max.bytes": 16 << 20, "enable.idempotence": True,
+                             "queue.buffering.max.messages": 1000000,
+                             "partitioner": "murmur2_random", **settings})
+        for r in records:
+            while True:
+                try:
+                    producer.produce(topic, on_delivery=lambda e, m: failed.append(e) if e else None,
+                                     **r)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+            producer.poll(0)
+        if producer.flush(60) or failed:
+            raise RuntimeError(f"{topic}: could not deliver: {failed[:1]}")
+
+    def _consumer(self, committed):
+        from confluent_kafka import Consumer
+        return Consumer({"bootstrap.servers": self.bootstrap, "group.id": f"test-{os.getpid()}",
+                         "enable.auto.commit": False, "auto.offset.reset": "earliest",
+                         "enable.partition.eof": True, "log_level": 0, "check.crcs": True,
+                         "isolation.level": "read_committed" if committed else "read_uncommitted",
+                         "fetch.message.max.bytes": 16 << 20, "receive.message.max.bytes": 64 << 20})
+
+    def high_watermarks(self, topic, committed=False, timeout_s=60):
+        """Partition → the offset after the last record; with `committed`, the last stable offset."""
+        # Not by the client's watermark query: in librdkafka 2.0.2 it overruns its time-out without
+        # end when a leader has died (fixed in 2.3.0, #4460). Reading from the end tells the same.
+        from confluent_kafka import OFFSET_END
+        return self._to_end(topic, committed, lambda p: OFFSET_END, timeout_s, lambda m: None)
+
+    def open_transactions(self, topic):
+        """Whether some partition holds records of a transaction that is still open."""
+        return self.high_watermarks(topic) != self.high_watermarks(topic, committed=True)
+
+    def _to_end(self, topic, committed, start, timeout_s, take):
+        """Reads each partition from start(p) until told that it has ended; returns where."""
+        from confluent_kafka import KafkaError, TopicPartition
+        consumer = self._consumer(committed)
+        waiting, ends = set(self.partitions(topic)), {}
+        try:
+            consumer.assign([TopicPartition(topic, p, start(p)) for p in waiting])
+            end = time.monotonic() + timeout_s
+            while waiting:
+                if time.monotonic() > end:
+                    raise proc.Timeout(f"{topic}: partitions {sorted(waiting)} not read to the end "
+                                       f"within {timeout_s} s")
+                for m in consumer.consume(2000, timeout=0.2):
+                    if m.error() is None:
+                        take(m)
+                    elif m.error().code() == KafkaError._PARTITION_EOF:
+                        waiting.discard(m.partition())
+                        ends[m.partition()] = m.offset()
+                    elif not m.error().retriable():
+                        raise RuntimeError(f"{topic}: {m.error()}")
+        finally:
+            consumer.close()
+        return dict(sorted(ends.items()))
+
+    def read(self, topic, committed=True, start=None, timeout_s=120):
+        """All records from the beginning (or from `start`, partition → offset) to the end as it is
+        now: to the last stable offset with read_committed. Ordered by partition and offset."""
+        out = []
+        self._to_end(topic, committed, lambda p: (start or {}).get(p, 0), timeout_s,
+                     lambda m: out.append(Record(topic, m.partition(), m.offset(), m.timestamp()[1],
+                                                 m.key(), m.value(), m.headers() or [])))
+        return sorted(out, key=lambda r: (r.partition, r.offset))
+
+    def settle(self, topics, timeout_s=60):
+        """Waits until no transaction is open on these topics."""
+        for topic in topics:
+            proc.wait_for(lambda: not self.open_transactions(topic), timeout_s,
+                          f"end of the open transactions on {topic}", 0.2)
+
+    def committed(self, group, topic):
+        """Partition → offset that a consumer group has committed (0 if none)."""
+        from confluent_kafka import Consumer, TopicPartition
+        # read_uncommitted: otherwise the question waits for a moment without open transaction.
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group, "log_level": 0,
+                             "isolation.level": "read_uncommitted", "enable.auto.commit": False})
+        try:
+            asked = [TopicPartition(topic, p) for p in self.partitions(topic)]
+            return {p.partition: max(0, p.offset) for p in consumer.committed(asked, timeout=20)}
+        finally:
+            consumer.close()
+
+    def nothing_after(self, topic, position):
+        """Whether no committed record stands at or behind these offsets (partition → offset).
+        Markers of transactions take offsets too, so that a reader never gets to the watermark."""
+        ends = self.high_watermarks(topic)
+        behind = {p: position.get(p, 0) for p, end in ends.items() if position.get(p, 0) < end}
+        if any(ends[p] - at > 1000 for p, at in behind.items()):
+            return False
+        return not behind or not self.read(topic, start={p: behind.get(p, ends[p]) for p in ends})
+
+
 class Node:
     def __init__(self, cluster, number, port, controller_port):
         self.cluster, self.number = cluster, number
@@ -72,13 +205,13 @@ class Node:
                        for f in (self.folder / "out.log", self.folder / "kafka.log") if f.exists())
 
 
-class Cluster:
+class Cluster(Client):
     """`nodes` brokers that are also controllers, on loopback."""
 
     def __init__(self, nodes=1, folder=None, heap="512m", **properties):
         self.folder = Path(folder) if folder else proc.private_folder("kafka")
         self.count, self.heap, self.properties = nodes, heap, properties
-        self.nodes = []
+        self.nodes, self.replication = [], min(3, nodes)
 
     @property
     def bootstrap(self):
@@ -104,7 +237,7 @@ class Cluster:
         return self
 
     def _format(self):
-        replicas = min(3, self.count)
+        replicas = self.replication
         voters = ",".join(f"{n.number}@127.0.0.1:{n.controller_port}" for n in self.nodes)
         for n in self.nodes:
             subprocess.run(["rm", "-rf", n.folder], check=True)
@@ -213,111 +346,6 @@ class Cluster:
         out = self.tool("TransactionsCommand", "find-hanging", "--broker-id", str(broker),
                         "--max-transaction-timeout", str(max_timeout_min))
         return [line.split() for line in out.splitlines()[1:] if line.strip()]
-
-    # ---- topics and records, by an independent client
-
-    def admin(self):
-        from confluent_kafka.admin import AdminClient
-        return AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0,
-                            "socket.timeout.ms": 10000})
-
-    def create_topic(self, name, partitions=1, replication=None, config=None):
-        from confluent_kafka.admin import NewTopic
-        topic = NewTopic(name, partitions, replication or min(3, self.count), config=config or {})
-        admin = self.admin()  # must outlive its futures
-        for future in admin.create_topics([topic], operation_timeout=20).values():
-            future.result()
-        proc.wait_for(lambda: len(self.partitions(name)) == partitions, 20, f"topic {name}")
-
-    def delete_topic(self, name):
-        admin = self.admin()
-        for future in admin.delete_topics([name], operation_timeout=20).values():
-            future.result()
-
-    def topics(self):
-        return set(self.admin().list_topics(timeout=10).topics)
-
-    def partitions(self, topic):
-        meta = self.admin().list_topics(topic, timeout=10).topics[topic]
-        return sorted(meta.partitions) if meta.error is None else []
-
-    def produce(self, topic, records, **settings):
-        """records: mappings with value and, if wanted, key, partition, timestamp, headers."""
-        from confluent_kafka import Producer
-        failed = []
-        producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 20, "log_level": 0,
-                             "message.max.bytes": 16 << 20, "enable.idempotence": True,
-                             "queue.buffering.max.messages": 1000000,
-                             "partitioner": "murmur2_random", **settings})
-        for r in records:
-            while True:
-                try:
-                    producer.produce(topic, on_delivery=lambda e, m: failed.append(e) if e else None,
-                                     **r)
-                    break
-                except BufferError:
-                    producer.poll(0.1)
-            producer.poll(0)
-        if producer.flush(60) or failed:
-            raise RuntimeError(f"{topic}: could not deliver: {failed[:1]}")
-
-    def _consumer(self, committed):
-        from confluent_kafka import Consumer
-        return Consumer({"bootstrap.servers": self.bootstrap, "group.id": f"test-{os.getpid()}",
-                         "enable.auto.commit": False, "auto.offset.reset": "earliest",
-                         "enable.partition.eof": True, "log_level": 0, "check.crcs": True,
-                         "isolation.level": "read_committed" if committed else "read_uncommitted",
-                         "fetch.message.max.bytes": 16 << 20, "receive.message.max.bytes": 64 << 20})
-
-    def high_watermarks(self, topic, committed=False, timeout_s=60):
-        """Partition → the offset after the last record; with `committed`, the last stable offset."""
-        # Not by the client's watermark query: in librdkafka 2.0.2 it overruns its time-out without
-        # end when a leader has died (fixed in 2.3.0, #4460). Reading from the end tells the same.
-        from confluent_kafka import OFFSET_END
-        return self._to_end(topic, committed, lambda p: OFFSET_END, timeout_s, lambda m: None)
-
-    def open_transactions(self, topic):
-        """Whether some partition holds records of a transaction that is still open."""
-        return self.high_watermarks(topic) != self.high_watermarks(topic, committed=True)
-
-    def _to_end(self, topic, committed, start, timeout_s, take):
-        """Reads each partition from start(p) until told that it has ended; returns where."""
-        from confluent_kafka import KafkaError, TopicPartition
-        consumer = self._consumer(committed)
-        waiting, ends = set(self.partitions(topic)), {}
-        try:
-            consumer.assign([TopicPartition(topic, p, start(p)) for p in waiting])
-            end = time.monotonic() + timeout_s
-            while waiting:
-                if time.monotonic() > end:
-                    raise proc.Timeout(f"{topic}: partitions {sorted(waiting)} not read to the end "
-                                       f"within {timeout_s} s")
-                for m in consumer.consume(2000, timeout=0.2):
-                    if m.error() is None:
-                        take(m)
-                    elif m.error().code() == KafkaError._PARTITION_EOF:
-                        waiting.discard(m.partition())
-                        ends[m.partition()] = m.offset()
-                    elif not m.error().retriable():
-                        raise RuntimeError(f"{topic}: {m.error()}")
-        finally:
-            consumer.close()
-        return dict(sorted(ends.items()))
-
-    def read(self, topic, committed=True, start=None, timeout_s=120):
-        """All records from the beginning (or from `start`, partition → offset) to the end as it is
-        now: to the last stable offset with read_committed. Ordered by partition and offset."""
-        out = []
-        self._to_end(topic, committed, lambda p: (start or {}).get(p, 0), timeout_s,
-                     lambda m: out.append(Record(topic, m.partition(), m.offset(), m.timestamp()[1],
-                                                 m.key(), m.value(), m.headers() or [])))
-        return sorted(out, key=lambda r: (r.partition, r.offset))
-
-    def settle(self, topics, timeout_s=60):
-        """Waits until no transaction is open on these topics."""
-        for topic in topics:
-            proc.wait_for(lambda: not self.open_transactions(topic), timeout_s,
-                          f"end of the open transactions on {topic}", 0.2)
 
 
 def main(argv):
