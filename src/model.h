@@ -165,6 +165,10 @@ struct matches {
 	size_t count;
 	const struct near_part *seen; /* parts of near-over-messages conditions in this message */
 	size_t seen_count;
+	/* Rules with a `wait` that has `ignore`, ascending, to which this message holds nothing but
+	 * words of `ignore`, blanks, punctuation and emoticons: whether the rule matches or not. */
+	const uint32_t *ignored;
+	size_t ignored_count;
 };
 
 /* ---- event: what goes out ---- */
