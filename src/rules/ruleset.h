@@ -209,15 +209,6 @@ struct consent_rule {
 	enum consent consent;
 };
 
-/* What is done with messages of a customer who disagreed to being archived (CONTRACT.md section
- * 5): judged all the same; judged for alerts alone; not judged. */
-enum consent { CONSENT_IGNORE, CONSENT_ALERT_ONLY, CONSENT_DROP };
-
-struct corp_consent {
-	struct str corpid;
-	enum consent consent;
-};
-
 struct ruleset {
 	char digest[72]; /* "sha256:…", NUL-terminated: covers everything that judges */
 	const struct pack *packs;
@@ -231,9 +222,6 @@ struct ruleset {
 	const struct ladder *ladders;
 	size_t ladder_count;
 	const struct directory *directory; /* never NULL; may be empty */
-	enum consent consent_default;	   /* of corps that `consents` does not name */
-	const struct corp_consent *consents;
-	size_t consent_count;
 	const struct consent_rule *consents; /* ruleset_consent() in rules/load.h */
 	size_t consent_count;
 };

@@ -2,22 +2,28 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * A shard changes inside a transaction: shard_begin(), changes, then shard_commit() once Kafka has
- * committed, or shard_rollback(), which brings back what was there at shard_begin() (undo log:
- * key -> previous value). shard_changes() gives what the changelog must hold: one record for each
- * subject that changed, and the marker (next offset, clock of each corp, digest of the rules).
- * The format of keys and values is in state/codec.h; values carry a version and a checksum.
+ * committed, or shard_rollback(), which brings back what was there at shard_begin(): subjects that
+ * a transaction touches are unpacked aside, and their packed form stays until it is committed.
+ * shard_changes() gives what the changelog must hold: one record for each subject that changed,
+ * switches of rules, and the marker (next offset, clock of each corp, digest of the rules).
+ * Keys and values are described in state/codec.h; values carry a version and a checksum.
+ *
+ * A transaction holds the subjects it touched in memory; whoever never commits keeps them all.
  *
  * Thread: a shard belongs to one worker. Times are event time, brought by the caller.
  */
 #pragma once
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
 
 struct shard;
+struct subject;
 struct shard_settings {
 	int64_t memory_ms; /* how long an effective message is remembered: state.memory, 7 days */
-	int64_t idle_ms;   /* subjects without tag, stage, window, wait are forgotten after it */
+	int64_t idle_ms;   /* subjects without tag, stage, window, wait are forgotten after it;
+			    * 0: never */
 };
 
 struct shard_change {
@@ -33,18 +39,19 @@ DEFINE_OWNED(shard);
 void shard_begin(struct shard *s);
 void shard_commit(struct shard *s);
 void shard_rollback(struct shard *s);
-/* What changed since shard_begin(), encoded; the marker last. Until the next commit/rollback. */
+/* What changed since shard_begin(), encoded; the marker last. Nothing if nothing changed. Until
+ * the next shard_changes(), commit or rollback. */
 const struct shard_change *shard_changes(struct shard *s, size_t *count);
 
-/* Takes one record of the changelog, in order. Unknown versions and broken checksums are
- * ERR_CONFIG. shard_loaded() ends loading (builds what is derived, such as deadlines). */
+/* Takes one record of the changelog, in order, outside of a transaction. Unknown versions and
+ * broken checksums are ERR_CONFIG. shard_loaded() ends loading. */
 MUST_CHECK int shard_load(struct shard *s, struct str key, struct str value, struct err *err);
 MUST_CHECK int shard_loaded(struct shard *s, struct err *err);
 
 int64_t shard_next_offset(const struct shard *s); /* -1: no marker yet */
 void shard_set_next_offset(struct shard *s, int64_t offset);
 
-/* Digest of the rules in force on this partition; empty: none yet. */
+/* Digest of the rules in force on this partition; empty: none yet. Lives as long as the shard. */
 struct str shard_ruleset(const struct shard *s);
 /* From `offset` on (that of the rules record) the rules of `digest` judge. */
 void shard_set_ruleset(struct shard *s, struct str digest, int64_t offset);
@@ -53,6 +60,33 @@ void shard_set_ruleset(struct shard *s, struct str digest, int64_t offset);
 int64_t shard_clock_ms(const struct shard *s, struct str corpid);
 
 struct shard_stats {
-	uint64_t subjects, bytes;
+	uint64_t subjects;
+	uint64_t bytes; /* memory held for them, names included */
 };
 struct shard_stats shard_stats(const struct shard *s);
+
+/* ---- for react: subjects inside a transaction ---- */
+
+void shard_set_clock_ms(struct shard *s, struct str corpid, int64_t clock_ms);
+const struct shard_settings *shard_settings(const struct shard *s);
+
+/* The subject, unpacked, until the transaction ends; NULL if nothing is known of it. Whoever
+ * changes it calls shard_touched() afterwards. */
+struct subject *shard_find(struct shard *s, struct str corpid, struct str id);
+/* The same; made empty if nothing is known. It stays only if it is touched. */
+struct subject *shard_get(struct shard *s, struct str corpid, struct str id);
+/* The subject changed: tidies it by its corp's clock and puts it where it falls due. Indexes
+ * into subject.told change. */
+void shard_touched(struct shard *s, struct subject *subject);
+/* Forgets the subject; the changelog gets a tombstone. */
+void shard_forget(struct shard *s, struct subject *subject);
+/* Of this corp the subject that has something due first, by due time and then subject; NULL if
+ * nothing is due at or before `until_ms`. */
+struct subject *shard_first_due(struct shard *s, struct str corpid, int64_t until_ms);
+
+/* A name to put into a subject (tags, rules, staff: kept as long as the shard lives), and a text
+ * (ids of messages: a copy until the transaction ends). */
+struct str shard_name(struct shard *s, struct str text);
+struct str shard_text(struct shard *s, struct str text);
+/* Where lists of subjects grow. */
+struct arena *shard_arena(struct shard *s);
