@@ -1,0 +1,62 @@
+/* table.h - all subjects of a partition, packed, found by name and in the order they fall due.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A slot (32 bytes) is a subject's place: its packed block, and its position in the queue of its
+ * corp, a binary heap by due time and then subject as bytes. What falls due lies in the state of
+ * the subjects; the queue is derived from it and never stored.
+ *
+ * Private to state/. Thread: belongs to a shard, and so to one worker.
+ */
+#pragma once
+
+#include "base/str.h"
+#include "state/pool.h"
+
+struct slot {
+	char *block;	  /* lengths of id and packed form (4 bytes each), id, packed form */
+	int64_t due_ms;	  /* INT64_MAX: nothing falls due, not in the queue */
+	uint32_t hash;
+	uint32_t corp;	  /* index into table.queues */
+	uint32_t queue_at; /* position in the queue + 1; 0: not in it */
+	uint32_t live;	  /* of the shard: unpacked in this transaction; index + 1 */
+};
+
+/* The subjects of one corp that have something falling due. */
+struct queue {
+	uint32_t *slots;
+	uint32_t count, cap;
+};
+
+struct table {
+	struct slot *slots;
+	uint32_t slot_count, slot_cap; /* slots ever used */
+	uint32_t free_slot; /* head of a list through slot.hash; UINT32_MAX: none */
+	uint32_t *index;    /* open addressing: slot + 1; 0: free */
+	uint32_t index_size, used;
+	struct queue *queues;
+	uint32_t queue_count, queue_cap;
+	struct pool pool;
+};
+
+void table_init(struct table *t);
+void table_fini(struct table *t);
+
+enum { TABLE_NONE = UINT32_MAX };
+
+/* The slot of a subject, or TABLE_NONE. */
+uint32_t table_find(const struct table *t, uint32_t corp, struct str id);
+/* A new slot with an empty packed form. The subject must not be there. */
+uint32_t table_add(struct table *t, uint32_t corp, struct str id);
+void table_remove(struct table *t, uint32_t slot);
+
+struct str table_id(const struct table *t, uint32_t slot);
+struct str table_packed(const struct table *t, uint32_t slot);
+void table_set_packed(struct table *t, uint32_t slot, struct str packed);
+
+/* A queue for one more corp; returns its index. */
+uint32_t table_add_queue(struct table *t);
+void table_set_due(struct table *t, uint32_t slot, int64_t due_ms);
+/* The slot of this corp that is due first, or TABLE_NONE. */
+uint32_t table_first_due(const struct table *t, uint32_t corp);
+
+size_t table_bytes(const struct table *t); /* memory held */
