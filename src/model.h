@@ -116,7 +116,9 @@ struct message {
 };
 
 /* ---- folded text: what is searched, with the way back ---- */
-enum fold_form { FORM_NONE, FORM_STANDARD, FORM_LOOSE, FORM_COUNT };
+/* FORM_DIGITS is FORM_LOOSE with look-alike digits; rules never name it, words that are all digits
+ * are searched in it under `loose`. */
+enum fold_form { FORM_NONE, FORM_STANDARD, FORM_LOOSE, FORM_DIGITS, FORM_COUNT };
 
 enum { /* bits: folds that a hit needed, named in evidence in this order */
 	FOLD_WIDTH = 1 << 0,
@@ -135,6 +137,9 @@ struct folded {
 	/* For each byte of text, the first byte of the original character it came from; NULL when
 	 * text is the original itself. `source[text.len]` is the length of the original. */
 	const uint32_t *source;
+	/* Loose forms: at the first byte of each character, and at text.len, how many separators
+	 * were removed just before it (255: or more). NULL when none were. */
+	const uint8_t *gaps;
 };
 
 /* ---- hit and match: what was found ---- */

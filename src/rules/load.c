@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/digest.h"
 #include "base/file.h"
-#include "fold/fold.h"
+#include "rules/spelling.h"
 #include "rules/directory.h"
 #include "rules/field.h"
 #include "rules/zone.h"
@@ -320,7 +320,7 @@ static int read_consents(struct loader *l, struct ruleset *set, struct err *err)
 
 static struct str semantics(struct arena *arena)
 {
-	return arena_printf(arena, "rules %s fold %.*s", SEMANTICS_VERSION, STR_ARG(fold_version()));
+	return arena_printf(arena, "rules %s fold %.*s", SEMANTICS_VERSION, STR_ARG(spelling_version()));
 }
 
 /* The set of the sources, which are all there but for word files and zones. */
