@@ -1,0 +1,332 @@
+/* hits.c - takes what Hyperscan reports, checks what is around it, and finds the original. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "match/matcher.h"
+#include "rules/spelling.h"
+
+enum { AROUND_MAX = (SYMBOL_RUN_MAX + 1) * (GAP_MAX + 1) };
+
+void hits_add(struct matcher *m, uint32_t group, const struct found *found)
+{
+	struct group_hits *hits = &m->groups[group];
+	const struct group *g = &m->engine->groups[group];
+	struct found *copy = arena_alloc(m->arena, sizeof *copy);
+
+	*copy = *found;
+	copy->next = NULL;
+	if (hits->scan != m->scan) {
+		*hits = (struct group_hits){.scan = m->scan, .last = &hits->first};
+		for (uint32_t i = 0; i < g->rule_count; i++) {
+			uint32_t rule = g->rules[i];
+			if (m->rule_scans[rule] == m->scan)
+				continue;
+			m->rule_scans[rule] = m->scan;
+			m->touched[m->touched_count++] = rule;
+		}
+	}
+	*hits->last = copy;
+	hits->last = &copy->next;
+	hits->count++;
+}
+
+/* ---- what is around a hit ---- */
+
+static enum edge class_of(char c)
+{
+	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
+		return EDGE_LETTER;
+	return c >= '0' && c <= '9' ? EDGE_DIGIT : EDGE_NONE;
+}
+
+static uint32_t source_of(const struct folded *f, uint32_t at)
+{
+	return f->source ? f->source[at] : at;
+}
+
+/* A letter of the original that FORM_DIGITS reads as a digit. */
+static bool is_letter(struct str original, uint32_t at)
+{
+	struct spelled one;
+	spelling_of(FORM_LOOSE, utf8_get(original.data + at), &one);
+	return one.len == 1 && class_of(one.bytes[0]) == EDGE_LETTER;
+}
+
+/* Whether the bytes at `inside` and `outside`, neighbours in the folded text, are of one kind. */
+static bool touches(const struct matcher *m, const struct folded *f, enum edge edge, uint32_t inside,
+		    uint32_t outside)
+{
+	if (class_of(f->text.data[outside]) != edge)
+		return false;
+	if (f->gaps && f->gaps[MAX(inside, outside)] > 0)
+		return false;
+	/* The l of `tel110` is no digit beside a real one; in `lollipop` it is one beside others. */
+	if (m->form == FORM_DIGITS && edge == EDGE_DIGIT) {
+		struct str original = m->message->texts[m->text].content;
+		return !is_letter(original, source_of(f, outside)) ||
+		       is_letter(original, source_of(f, inside));
+	}
+	return true;
+}
+
+static bool gaps_fit(const struct folded *f, uint32_t from, uint32_t to, unsigned gap)
+{
+	if (!f->gaps)
+		return true;
+	for (uint32_t i = from + 1; i < to; i++)
+		if (f->gaps[i] > gap)
+			return false;
+	return true;
+}
+
+/* ---- spellings with symbols ---- */
+
+/* Separators of the original around or inside a hit, as code points of the standard form. */
+struct around {
+	uint32_t codes[AROUND_MAX];
+	uint32_t places[AROUND_MAX]; /* where each begins in the original */
+	uint32_t count;
+};
+
+static void around_add(struct around *a, struct str original, uint32_t at, bool backward)
+{
+	struct spelled one;
+
+	spelling_of(FORM_STANDARD, utf8_get(original.data + at), &one);
+	uint32_t first = a->count;
+	for (unsigned i = 0; i < one.len && a->count < AROUND_MAX;
+	     i += utf8_len((unsigned char)one.bytes[i])) {
+		a->codes[a->count] = utf8_get(one.bytes + i);
+		a->places[a->count++] = at;
+	}
+	for (uint32_t i = first, k = a->count; backward && i + 1 < k; i++) {
+		uint32_t code = a->codes[i];
+		a->codes[i] = a->codes[--k];
+		a->codes[k] = code;
+	}
+}
+
+static bool is_dropped(struct str original, uint32_t at)
+{
+	struct spelled one;
+	spelling_of(FORM_LOOSE, utf8_get(original.data + at), &one);
+	return one.len == 0;
+}
+
+static uint32_t next_place(struct str original, uint32_t at)
+{
+	return at + utf8_len((unsigned char)original.data[at]);
+}
+
+static uint32_t place_before(struct str original, uint32_t at)
+{
+	do
+		at--;
+	while (((unsigned char)original.data[at] & 0xc0) == 0x80);
+	return at;
+}
+
+/* Finds `run` in `a` with at most `gap` others before each (and, if `closed`, behind the last).
+ * *end is the index of the last one of the run, as near as can be. */
+static bool find_run(const struct around *a, const struct symbol_run *run, bool backward,
+		     bool closed, unsigned gap, uint32_t *end)
+{
+	bool can[AROUND_MAX + 1] = {true}, next[AROUND_MAX + 1];
+
+	for (uint32_t i = 0; i < run->count; i++) {
+		uint32_t want = run->codes[backward ? run->count - 1 - i : i];
+		memset(next, 0, sizeof next);
+		for (uint32_t at = 0; at <= a->count; at++)
+			for (uint32_t k = at; can[at] && k <= at + gap && k < a->count; k++)
+				if (a->codes[k] == want)
+					next[k + 1] = true;
+		memcpy(can, next, sizeof can);
+	}
+	for (uint32_t at = 0; at <= a->count; at++) {
+		if (!can[at] || (closed && a->count - at > gap))
+			continue;
+		*end = at - 1;
+		return true;
+	}
+	return false;
+}
+
+/* Checks the symbols of a spelling in the original, and widens [*start, *end) to them. */
+static bool symbols_stand(const struct matcher *m, const struct folded *f,
+			  const struct posting *p, uint32_t from, uint32_t to, uint32_t *start,
+			  uint32_t *end)
+{
+	struct str original = m->message->texts[m->text].content;
+	const struct symbols *s = p->symbols;
+	struct around a = {.count = 0};
+	uint32_t last, kept = 0;
+
+	for (uint32_t at = *start; at > 0 && a.count < AROUND_MAX;) {
+		at = place_before(original, at);
+		if (!is_dropped(original, at))
+			break;
+		around_add(&a, original, at, true);
+	}
+	if (s->runs[0].count) {
+		if (!find_run(&a, &s->runs[0], true, false, p->gap, &last))
+			return false;
+		*start = a.places[last];
+	}
+	for (uint32_t at = from; at < to; at += utf8_len((unsigned char)f->text.data[at])) {
+		uint32_t here = source_of(f, at);
+		uint32_t next_at = at + utf8_len((unsigned char)f->text.data[at]);
+		if (++kept == s->kept || next_at >= to)
+			break;
+		a.count = 0;
+		for (uint32_t o = next_place(original, here); o < source_of(f, next_at);
+		     o = next_place(original, o))
+			around_add(&a, original, o, false);
+		if (!find_run(&a, &s->runs[kept], false, true, p->gap, &last))
+			return false;
+	}
+	if (!s->runs[s->kept].count)
+		return true;
+	a.count = 0;
+	for (uint32_t o = *end; o < original.len && a.count < AROUND_MAX && is_dropped(original, o);
+	     o = next_place(original, o))
+		around_add(&a, original, o, false);
+	if (!find_run(&a, &s->runs[s->kept], false, false, p->gap, &last))
+		return false;
+	*end = next_place(original, a.places[last]);
+	return true;
+}
+
+/* ---- words ---- */
+
+static void take(struct matcher *m, const struct posting *p, uint32_t from, uint32_t to)
+{
+	const struct folded *f = &m->folded[m->form][m->text];
+	struct str original = m->message->texts[m->text].content;
+	struct found found = {
+		.text = m->text,
+		.from = from,
+		.to = to,
+		.word = p->word,
+		.form = m->form,
+		.posting = p,
+	};
+
+	if (p->left && from > 0 && touches(m, f, (enum edge)p->left, from, from - 1))
+		return;
+	if (p->right && to < f->text.len && touches(m, f, (enum edge)p->right, to - 1, to))
+		return;
+	found.start = source_of(f, from);
+	found.end = source_of(f, to - 1);
+	if (f->source)
+		found.end = next_place(original, found.end);
+	else
+		found.end++;
+	if (p->symbols) {
+		if (!symbols_stand(m, f, p, from, to, &found.start, &found.end))
+			return;
+	} else if (!gaps_fit(f, from, to, p->gap)) {
+		return;
+	}
+	hits_add(m, p->group, &found);
+}
+
+static int on_word(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
+		   void *context)
+{
+	struct matcher *m = context;
+	const struct word_index *index = &m->engine->words[m->form];
+
+	for (uint32_t i = index->first[id]; i < index->first[id + 1]; i++)
+		take(m, &index->postings[i], (uint32_t)to - (uint32_t)index->patterns[id].len,
+		     (uint32_t)to);
+	return 0;
+}
+
+void hits_find_words(struct matcher *m)
+{
+	struct str text = m->folded[m->form][m->text].text;
+
+	if (!text.len)
+		return;
+	hs_error_t code = hs_scan(m->engine->words[m->form].database->hs, text.data,
+				  (unsigned)text.len, 0, m->scratch, on_word, m);
+	if (code != HS_SUCCESS)
+		UNREACHABLE("Hyperscan gives up in the middle of a text");
+}
+
+/* ---- names ---- */
+
+/* Walks through the characters of a text that are not dropped in a form. */
+struct walk {
+	enum fold_form form;
+	struct str text;
+	size_t at;
+	struct spelled one; /* the current one */
+	uint32_t code;
+	uint32_t dropped; /* FOLD_INVISIBLE and FOLD_GAP of what was passed over */
+	unsigned separators;
+};
+
+static bool walk_next(struct walk *w)
+{
+	while (w->at < w->text.len) {
+		w->code = utf8_get(w->text.data + w->at);
+		w->at += utf8_len((unsigned char)w->text.data[w->at]);
+		spelling_of(w->form, w->code, &w->one);
+		if (w->one.len)
+			return true;
+		w->separators += w->one.separators > 0;
+		if (!w->one.separators)
+			w->dropped |= FOLD_INVISIBLE;
+	}
+	return false;
+}
+
+/* What it took to bring one character of the text and one of the word together. What happened to
+ * both alike was not needed, unless they are two characters with one simplified form. */
+static uint32_t needed(uint32_t text_code, uint32_t text_names, uint32_t word_code,
+		       uint32_t word_names)
+{
+	if (text_code == word_code)
+		return 0;
+	uint32_t different = text_names ^ word_names;
+	return different ? different : text_names;
+}
+
+uint32_t hits_folds(const struct matcher *m, const struct found *found)
+{
+	struct str original = m->message->texts[found->text].content;
+	struct str text = {original.data + found->start, found->end - found->start};
+	const struct posting *p = found->posting;
+
+	if (found->form == FORM_NONE)
+		return 0;
+	if (!p)
+		return spelling_names_of(found->form, text);
+	uint32_t names = p->alias ? FOLD_HOMOPHONE : 0;
+	if (str_eq(text, p->written))
+		return names;
+	struct walk a = {.form = found->form, .text = text}, b = {found->form, p->written};
+	while (walk_next(&a) && walk_next(&b)) {
+		if (a.one.len == b.one.len) {
+			names |= needed(a.code, a.one.names, b.code, b.one.names);
+			continue;
+		}
+		/* Characters that expand differently (㎏ and kg): catch up, name all. */
+		size_t a_len = a.one.len, b_len = b.one.len;
+		names |= a.one.names | b.one.names;
+		while (a_len != b_len) {
+			struct walk *behind = a_len < b_len ? &a : &b;
+			if (!walk_next(behind))
+				return names | a.dropped;
+			names |= behind->one.names;
+			*(behind == &a ? &a_len : &b_len) += behind->one.len;
+		}
+	}
+	while (walk_next(&a))
+		names |= a.one.names;
+	while (walk_next(&b))
+		continue;
+	names |= a.dropped;
+	if (a.separators > b.separators)
+		names |= FOLD_GAP;
+	return names;
+}

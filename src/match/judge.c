@@ -1,0 +1,358 @@
+/* judge.c - whether a rule's condition holds, and which hits made it hold. */
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* Hits stand on one stack, m->picks. judge() leaves the hits of a condition that holds on top of
+ * it, and nothing of one that does not. All children are judged, also when the outcome is clear:
+ * each contributes its hits, and parts of `near` over messages are noted wherever they stand. */
+#include "match/matcher.h"
+#include "base/utf8.h"
+
+/* ---- hits that count ---- */
+
+static bool is_excused(const struct matcher *m, const struct engine_rule *rule,
+		       const struct found *found)
+{
+	for (uint32_t i = 0; i < rule->allow_count; i++) {
+		const struct group_hits *hits = &m->groups[rule->allow[i]];
+		if (hits->scan != m->scan)
+			continue;
+		for (const struct found *f = hits->first; f; f = f->next)
+			if (f->text == found->text && f->start <= found->start && f->end >= found->end)
+				return true;
+	}
+	return false;
+}
+
+static void push(struct matcher *m, struct pick pick)
+{
+	if (m->pick_count == m->pick_cap) {
+		m->pick_cap = m->pick_cap ? m->pick_cap * 2 : 1024;
+		m->picks = realloc(m->picks, m->pick_cap * sizeof *m->picks);
+		if (!m->picks) {
+			fprintf(stderr, "out of memory\n");
+			exit(71); /* as in arena.h */
+		}
+	}
+	m->picks[m->pick_count++] = pick;
+}
+
+size_t judge_pick(struct matcher *m, uint32_t rule, uint32_t group, uint32_t leaf)
+{
+	const struct group_hits *hits = &m->groups[group];
+	const struct engine_rule *bound = &m->engine->rules[rule];
+	const struct filter *filter = &m->engine->set->rules[rule].filter;
+	size_t before = m->pick_count;
+
+	if (hits->scan != m->scan)
+		return 0;
+	for (const struct found *f = hits->first; f; f = f->next) {
+		const struct text *text = &m->message->texts[f->text];
+		if (filter_place(filter, text, f->start, f->end) && !is_excused(m, bound, f))
+			push(m, (struct pick){f, leaf});
+	}
+	return m->pick_count - before;
+}
+
+/* ---- order ---- */
+
+static int compare(const struct found *a, const struct found *b)
+{
+	if (a->text != b->text)
+		return a->text < b->text ? -1 : 1;
+	if (a->start != b->start)
+		return a->start < b->start ? -1 : 1;
+	if (a->end != b->end)
+		return a->end < b->end ? -1 : 1;
+	return 0;
+}
+
+static void insertion_sort(struct pick *picks, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		struct pick pick = picks[i];
+		size_t at = i;
+		for (; at > 0 && compare(picks[at - 1].found, pick.found) > 0; at--)
+			picks[at] = picks[at - 1];
+		picks[at] = pick;
+	}
+}
+
+/* Stable. qsort() of glibc allocates. */
+void picks_sort(struct pick *picks, size_t count, struct arena *arena)
+{
+	enum { RUN = 16 };
+	for (size_t at = 0; at < count; at += RUN)
+		insertion_sort(picks + at, MIN(count - at, (size_t)RUN));
+	if (count <= RUN)
+		return;
+	struct pick *from = picks, *to = arena_alloc(arena, count * sizeof *to);
+	for (size_t width = RUN; width < count; width *= 2) {
+		for (size_t low = 0; low < count; low += 2 * width) {
+			size_t middle = MIN(low + width, count), high = MIN(low + 2 * width, count);
+			size_t a = low, b = middle;
+			for (size_t i = low; i < high; i++) {
+				bool left = a < middle &&
+					    (b == high || compare(from[a].found, from[b].found) <= 0);
+				to[i] = left ? from[a++] : from[b++];
+			}
+		}
+		struct pick *other = from;
+		from = to;
+		to = other;
+	}
+	if (from != picks)
+		memcpy(picks, from, count * sizeof *picks);
+}
+
+/* ---- near ---- */
+
+/* A hit as a part of a `near`, in code points of its text. */
+struct place {
+	struct pick pick;
+	uint32_t part;
+	int64_t start, end;
+	/* Bit S of these: a chain that ends (begins) here can hold exactly the parts S. */
+	uint64_t before[4], after[4];
+};
+
+/* For each set of parts: the end (or start) that is nearest, of all chains so far. */
+static void chain(struct place *places, size_t count, unsigned parts, int64_t chars, bool ordered,
+		  bool backward)
+{
+	int64_t best[256];
+	unsigned sets = 1u << parts;
+
+	for (unsigned s = 0; s < sets; s++)
+		best[s] = backward ? INT64_MAX : INT64_MIN;
+	for (size_t n = 0; n < count; n++) {
+		struct place *p = &places[backward ? count - 1 - n : n];
+		uint64_t *reach = backward ? p->after : p->before;
+		uint64_t made[4] = {0};
+		made[(1u << p->part) / 64] |= 1ull << (1u << p->part) % 64;
+		for (unsigned s = 1; s < sets; s++) {
+			if (s >> p->part & 1 || best[s] == (backward ? INT64_MAX : INT64_MIN))
+				continue;
+			/* In order, the parts before are 0 … part - 1, those after part + 1 …. */
+			if (ordered && !(backward ? s >> (p->part + 1) & 1 && !(s & ((2u << p->part) - 1))
+						  : !(s >> p->part) && s >> (p->part - 1) & 1))
+				continue;
+			if ((backward ? best[s] - p->end : p->start - best[s]) > chars)
+				continue;
+			unsigned more = s | 1u << p->part;
+			made[more / 64] |= 1ull << more % 64;
+		}
+		memcpy(reach, made, sizeof made);
+		for (unsigned s = 1; s < sets; s++) {
+			if (!(made[s / 64] >> s % 64 & 1))
+				continue;
+			best[s] = backward ? MIN(best[s], p->start) : MAX(best[s], p->end);
+		}
+	}
+}
+
+/* Whether some chain through `p` holds every part once. */
+static bool takes_part(const struct place *p, unsigned parts)
+{
+	unsigned all = (1u << parts) - 1;
+
+	for (unsigned s = 1; s <= all; s++) {
+		unsigned rest = (all & ~s) | 1u << p->part;
+		if (p->before[s / 64] >> s % 64 & 1 && p->after[rest / 64] >> rest % 64 & 1)
+			return true;
+	}
+	return false;
+}
+
+/* Counts code points from hit to hit; places are sorted by text and start. */
+static void count_chars(const struct matcher *m, struct place *places, size_t count)
+{
+	uint32_t at = 0;
+	int64_t chars = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct found *f = places[i].pick.found;
+		const char *text = m->message->texts[f->text].content.data;
+		if (i == 0 || places[i - 1].pick.found->text != f->text)
+			at = 0, chars = 0;
+		chars += (int64_t)utf8_count((struct str){text + at, f->start - at});
+		at = f->start;
+		places[i].start = chars;
+		places[i].end =
+			chars + (int64_t)utf8_count((struct str){text + f->start, f->end - f->start});
+	}
+}
+
+static bool judge(struct matcher *m, uint32_t rule, const struct node *n);
+
+/* Judges the parts; their hits stand on the stack behind each other, part i up to ends[i].
+ * Returns the parts that have any. */
+static uint64_t judge_parts(struct matcher *m, uint32_t rule, const struct node *n,
+			    size_t ends[NEAR_PARTS_MAX])
+{
+	uint64_t parts = 0;
+
+	for (uint32_t i = 0; i < n->child_count; i++) {
+		size_t before = m->pick_count;
+		if (judge(m, rule, &n->children[i]) && m->pick_count > before)
+			parts |= 1ull << i;
+		ends[i] = m->pick_count;
+	}
+	return parts;
+}
+
+static bool near_in_text(struct matcher *m, const struct node *n, size_t mark,
+			 const size_t ends[NEAR_PARTS_MAX])
+{
+	size_t count = m->pick_count - mark;
+	struct pick *sorted = arena_alloc(m->arena, count * sizeof *sorted);
+	struct place *places = arena_zalloc(m->arena, count * sizeof *places);
+
+	memcpy(sorted, m->picks + mark, count * sizeof *sorted);
+	/* The part rides in `leaf` through the sort; the leaf is found again by its place. */
+	for (size_t i = 0, part = 0; i < count; i++) {
+		while (mark + i >= ends[part])
+			part++;
+		sorted[i].leaf = (uint32_t)(part << 24 | MIN(sorted[i].leaf, 0xffffffu));
+	}
+	picks_sort(sorted, count, m->arena);
+	for (size_t i = 0; i < count; i++) {
+		places[i].pick = (struct pick){sorted[i].found, sorted[i].leaf & 0xffffff};
+		places[i].part = sorted[i].leaf >> 24;
+	}
+	count_chars(m, places, count);
+	m->pick_count = mark;
+	for (size_t first = 0, end; first < count; first = end) {
+		for (end = first; end < count; end++)
+			if (places[end].pick.found->text != places[first].pick.found->text)
+				break;
+		chain(places + first, end - first, n->child_count, n->cond->near_chars,
+		      n->cond->ordered, false);
+		chain(places + first, end - first, n->child_count, n->cond->near_chars,
+		      n->cond->ordered, true);
+		for (size_t i = first; i < end; i++)
+			if (takes_part(&places[i], n->child_count))
+				push(m, places[i].pick);
+	}
+	return m->pick_count > mark;
+}
+
+static uint64_t open_parts(const struct matcher *m, uint32_t rule, uint32_t near_index)
+{
+	for (size_t i = 0; i < m->open_count; i++)
+		if (m->open[i].rule == rule && m->open[i].node == near_index)
+			return m->open[i].parts;
+	return 0;
+}
+
+static void note_seen(struct matcher *m, struct near_part part)
+{
+	if (m->seen_count == m->seen_cap) {
+		size_t cap = m->seen_cap ? m->seen_cap * 2 : 16;
+		struct near_part *seen = arena_alloc(m->arena, cap * sizeof *seen);
+		if (m->seen_count)
+			memcpy(seen, m->seen, m->seen_count * sizeof *seen);
+		m->seen = seen;
+		m->seen_cap = cap;
+	}
+	m->seen[m->seen_count++] = part;
+}
+
+static bool near_over_messages(struct matcher *m, uint32_t rule, const struct node *n,
+			       uint64_t parts)
+{
+	uint64_t all = n->child_count == 64 ? UINT64_MAX : (1ull << n->child_count) - 1;
+	uint64_t open = open_parts(m, rule, n->cond->near_index);
+
+	if (!parts)
+		return false;
+	note_seen(m, (struct near_part){rule, n->cond->near_index, parts});
+	if (!n->cond->ordered)
+		return (parts | open) == all;
+	/* In order: the first parts came earlier, the rest stand here. */
+	for (uint32_t split = 0; split < n->child_count; split++) {
+		uint64_t early = (1ull << split) - 1;
+		if ((open & early) == early && (parts & (all & ~early)) == (all & ~early))
+			return true;
+	}
+	return false;
+}
+
+static bool judge_near(struct matcher *m, uint32_t rule, const struct node *n)
+{
+	size_t ends[NEAR_PARTS_MAX], mark = m->pick_count;
+	uint64_t parts = judge_parts(m, rule, n, ends);
+	bool holds;
+
+	if (n->cond->near_chars < 0)
+		holds = near_over_messages(m, rule, n, parts);
+	else
+		holds = parts == (1ull << n->child_count) - 1 && near_in_text(m, n, mark, ends);
+	if (!holds)
+		m->pick_count = mark;
+	return holds;
+}
+
+/* ---- the others ---- */
+
+static bool judge_count(struct matcher *m, uint32_t rule, const struct node *n)
+{
+	size_t mark = m->pick_count;
+	uint32_t islands = 0, end = 0, text = NO_INDEX;
+
+	for (uint32_t i = 0; i < n->child_count; i++)
+		(void)judge(m, rule, &n->children[i]);
+	picks_sort(m->picks + mark, m->pick_count - mark, m->arena);
+	for (size_t i = mark; i < m->pick_count; i++) {
+		const struct found *f = m->picks[i].found;
+		if (f->text != text || f->start >= end) {
+			islands++;
+			end = 0;
+		}
+		text = f->text;
+		end = MAX(end, f->end);
+	}
+	if (islands >= n->cond->at_least)
+		return true;
+	m->pick_count = mark;
+	return false;
+}
+
+static bool judge(struct matcher *m, uint32_t rule, const struct node *n)
+{
+	size_t mark = m->pick_count;
+	uint32_t holding = 0;
+
+	switch (n->kind) {
+	case COND_WORD:
+	case COND_LIST:
+	case COND_REGEX:
+	case COND_IS:
+		return judge_pick(m, rule, n->group, n->leaf) > 0;
+	case COND_NEAR:
+		return judge_near(m, rule, n);
+	case COND_COUNT:
+		return judge_count(m, rule, n);
+	case COND_ANY:
+	case COND_ALL:
+	case COND_NONE:
+		for (uint32_t i = 0; i < n->child_count; i++)
+			holding += judge(m, rule, &n->children[i]);
+		break;
+	}
+	bool holds = n->kind == COND_ANY   ? holding > 0
+		     : n->kind == COND_ALL ? holding == n->child_count
+					   : holding == 0;
+	if (!holds || n->kind == COND_NONE)
+		m->pick_count = mark;
+	return holds;
+}
+
+bool judge_rule(struct matcher *m, uint32_t rule)
+{
+	const struct node *match = m->engine->rules[rule].match;
+
+	m->pick_count = 0;
+	if (!match)
+		return filter_any_text(&m->engine->set->rules[rule].filter, m->message);
+	return judge(m, rule, match);
+}

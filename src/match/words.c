@@ -1,0 +1,285 @@
+/* words.c - spells words out, folds them, and notes what must be checked around each. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "match/words.h"
+
+#include "rules/spelling.h"
+
+void words_init(struct words *w, struct engine *e, struct findings *findings)
+{
+	*w = (struct words){.e = e, .findings = findings};
+	w->lexicons = ARENA_ARRAY(&w->scratch, struct lexicon, e->set->pack_count);
+}
+
+void words_fini(struct words *w)
+{
+	for (int form = 0; form < FORM_COUNT; form++) {
+		map_fini(&w->patterns[form]);
+		free(w->drafts[form]);
+	}
+	map_fini(&w->same);
+	map_fini(&w->seen);
+	free(w->word);
+	buf_fini(&w->buf);
+	arena_fini(&w->scratch);
+}
+
+void *words_realloc(void *old, size_t count, size_t bytes)
+{
+	void *more = realloc(old, count * bytes);
+	if (!more) {
+		fprintf(stderr, "out of memory (%zu bytes)\n", count * bytes);
+		exit(71);
+	}
+	return more;
+}
+
+void words_use_pack(struct words *w, uint32_t pack)
+{
+	w->pack = pack;
+	if (!w->lexicons[pack].items)
+		w->lexicons[pack] = lexicon_make(&w->e->set->packs[pack], &w->scratch);
+}
+
+uint32_t words_name(struct words *w, struct str text)
+{
+	if (w->word_count == w->word_cap) {
+		w->word_cap = w->word_cap ? w->word_cap * 2 : 256;
+		w->word = words_realloc(w->word, w->word_cap, sizeof *w->word);
+	}
+	w->word[w->word_count] = (struct engine_word){.text = text, .same = NO_INDEX};
+	return w->word_count++;
+}
+
+static struct str folded(struct words *w, enum fold_form form, struct str text)
+{
+	buf_clear(&w->buf);
+	spelling_put(form, text, &w->buf);
+	return buf_str(&w->buf);
+}
+
+/* ---- one spelling ---- */
+
+static bool has_separators(struct words *w, struct str text)
+{
+	struct str standard = folded(w, FORM_STANDARD, text);
+
+	for (size_t i = 0; i < standard.len; i += utf8_len((unsigned char)standard.data[i]))
+		if (spelling_is_separator(utf8_get(standard.data + i)))
+			return true;
+	return false;
+}
+
+static enum edge edge_of(char c)
+{
+	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
+		return EDGE_LETTER;
+	return c >= '0' && c <= '9' ? EDGE_DIGIT : EDGE_NONE;
+}
+
+static void add_draft(struct words *w, enum fold_form form, struct str bytes,
+		      const struct posting *posting)
+{
+	bool is_new;
+	uint32_t pattern = map_find(&w->patterns[form], bytes);
+
+	if (pattern == NO_INDEX)
+		pattern = map_add(&w->patterns[form], arena_copy(&w->e->arena, bytes), &is_new);
+	if (w->draft_count[form] == w->draft_cap[form]) {
+		uint32_t cap = w->draft_cap[form] ? w->draft_cap[form] * 2 : 256;
+		w->drafts[form] = words_realloc(w->drafts[form], cap, sizeof *w->drafts[form]);
+		w->draft_cap[form] = cap;
+	}
+	w->drafts[form][w->draft_count[form]++] = (struct draft){*posting, pattern};
+}
+
+/* The separators before each kept character of a standard text. Returns false if a run is too
+ * long. */
+static bool find_symbols(struct words *w, struct str standard, struct symbols *out)
+{
+	size_t chars = utf8_count(standard);
+	struct symbol_run *runs = ARENA_ARRAY(&w->e->arena, struct symbol_run, chars + 1);
+	uint32_t *codes = ARENA_ARRAY(&w->e->arena, uint32_t, chars);
+	uint32_t kept = 0;
+
+	runs[0].codes = codes;
+	for (size_t i = 0; i < standard.len; i += utf8_len((unsigned char)standard.data[i])) {
+		uint32_t code = utf8_get(standard.data + i);
+		struct spelled one;
+		spelling_of(FORM_LOOSE, code, &one);
+		if (one.len) {
+			runs[++kept].codes = codes;
+			continue;
+		}
+		*codes++ = code;
+		if (++runs[kept].count > SYMBOL_RUN_MAX)
+			return false;
+	}
+	*out = (struct symbols){kept, runs};
+	return true;
+}
+
+static bool all_digits(struct words *w, struct str text)
+{
+	struct str standard = folded(w, FORM_STANDARD, text);
+	bool any = false;
+
+	for (size_t i = 0; i < standard.len; i += utf8_len((unsigned char)standard.data[i])) {
+		uint32_t code = utf8_get(standard.data + i);
+		if (code >= '0' && code <= '9')
+			any = true;
+		else if (!spelling_is_separator(code))
+			return false;
+	}
+	return any;
+}
+
+/* Where and how a spelling is searched under loose. Returns false after a finding. */
+static bool place_loose(struct words *w, struct posting *p, enum fold_form *form,
+			const struct word_place *place)
+{
+	struct str loose = folded(w, FORM_LOOSE, p->written);
+	size_t others = utf8_count(loose);
+	bool has_symbols = has_separators(w, p->written);
+	struct str standard = folded(w, FORM_STANDARD, p->written);
+
+	*form = FORM_LOOSE;
+	if (has_symbols && others < 2) {
+		*form = FORM_STANDARD;
+		return true;
+	}
+	if (has_symbols) {
+		struct symbols *symbols = ARENA_NEW(&w->e->arena, struct symbols);
+		if (!find_symbols(w, standard, symbols)) {
+			findings_add(w->findings, FINDING_ERROR, place->file, place->line, place->col,
+				     "more than %d separators in a row; write {word: …, fold: standard}",
+				     SYMBOL_RUN_MAX);
+			return false;
+		}
+		p->symbols = symbols;
+	}
+	if (all_digits(w, p->written))
+		*form = FORM_DIGITS;
+	return true;
+}
+
+static void add_spelling(struct words *w, const struct cond *cond, struct posting *p,
+			 const struct word_place *place)
+{
+	enum fold_form form = cond->fold;
+
+	p->symbols = NULL;
+	if (form == FORM_LOOSE && !place_loose(w, p, &form, place))
+		return;
+	struct str bytes = folded(w, form, p->written);
+	if (!bytes.len) {
+		findings_add(w->findings, FINDING_ERROR, place->file, place->line, place->col,
+			     "nothing is left of the word after folding; write {word: …, fold: none}");
+		return;
+	}
+	p->left = p->right = EDGE_NONE;
+	if (cond->mode == MODE_EDGES) {
+		bool open_left = p->symbols && p->symbols->runs[0].count;
+		bool open_right = p->symbols && p->symbols->runs[p->symbols->kept].count;
+		p->left = (uint8_t)(open_left ? EDGE_NONE : edge_of(bytes.data[0]));
+		p->right = (uint8_t)(open_right ? EDGE_NONE : edge_of(bytes.data[bytes.len - 1]));
+	}
+	add_draft(w, form, bytes, p);
+}
+
+/* ---- one word ---- */
+
+/* Words of a group that fold alike are one word: the first written stands for it. Separators of a
+ * word are looked for, so that `+v` and `v` are two words. */
+static bool is_first(struct words *w, uint32_t group, enum fold_form form, struct str text,
+		     uint32_t row, uint32_t *same)
+{
+	bool is_new, separated = form == FORM_LOOSE && has_separators(w, text);
+	buf_clear(&w->buf);
+	buf_putc(&w->buf, (char)(separated ? FORM_COUNT : form));
+	spelling_put(separated ? FORM_STANDARD : form, text, &w->buf);
+	struct str key = buf_str(&w->buf);
+
+	*same = map_find(&w->same, key);
+	if (*same == NO_INDEX)
+		*same = map_add(&w->same, arena_copy(&w->scratch, key), &is_new);
+	uint32_t seen[3] = {group, *same, row};
+	struct str seen_key = {(const char *)seen, sizeof seen};
+	if (map_find(&w->seen, seen_key) != NO_INDEX)
+		return false;
+	(void)map_add(&w->seen, arena_copy(&w->scratch, seen_key), &is_new);
+	return true;
+}
+
+void words_add(struct words *w, uint32_t group, const struct cond *cond, struct str text,
+	       uint32_t row, const struct word_place *place)
+{
+	struct variants variants;
+	uint32_t same;
+
+	variants.items[0] = text;
+	variants.count = 1;
+	if (!is_first(w, group, cond->fold, text, row, &same))
+		return;
+	if (cond->fold == FORM_LOOSE &&
+	    !variants_find(&variants, text, &w->lexicons[w->pack], &w->e->arena)) {
+		findings_add(w->findings, FINDING_ERROR, place->file, place->line, place->col,
+			     "the word has more than %d spellings; shorten it, or its aliases",
+			     VARIANTS_MAX);
+		return;
+	}
+	uint32_t word = words_name(w, text);
+	w->word[word].same = same;
+	w->word[word].row = row;
+	struct posting posting = {
+		.group = group,
+		.word = word,
+		.gap = (uint8_t)(cond->gap == GAP_UNSET ? GAP_DEFAULT : cond->gap),
+	};
+	for (size_t i = 0; i < variants.count; i++) {
+		posting.written = variants.items[i];
+		posting.alias = i > 0;
+		add_spelling(w, cond, &posting, place);
+	}
+}
+
+/* ---- the end ---- */
+
+static void keep_form(struct words *w, enum fold_form form)
+{
+	struct word_index *index = &w->e->words[form];
+	struct arena *arena = &w->e->arena;
+	uint32_t patterns = w->patterns[form].count, drafts = w->draft_count[form];
+
+	if (!patterns)
+		return;
+	struct str *texts = ARENA_ARRAY(arena, struct str, patterns);
+	uint32_t *first = ARENA_ARRAY(arena, uint32_t, patterns + 1);
+	index->postings = ARENA_ARRAY(arena, struct posting, drafts);
+	memcpy(texts, w->patterns[form].keys, patterns * sizeof *texts);
+	for (uint32_t i = 0; i < drafts; i++)
+		first[w->drafts[form][i].pattern]++;
+	for (uint32_t i = 0, at = 0; i <= patterns; i++) {
+		uint32_t count = i < patterns ? first[i] : 0;
+		first[i] = at;
+		at += count;
+	}
+	/* Counting sort: `first` runs to the end of each pattern and is put back. */
+	for (uint32_t i = 0; i < drafts; i++)
+		index->postings[first[w->drafts[form][i].pattern]++] = w->drafts[form][i].posting;
+	for (uint32_t i = patterns; i > 0; i--)
+		first[i] = first[i - 1];
+	first[0] = 0;
+	index->patterns = texts;
+	index->first = first;
+	index->pattern_count = patterns;
+}
+
+void words_keep(struct words *w)
+{
+	for (int form = 0; form < FORM_COUNT; form++)
+		keep_form(w, (enum fold_form)form);
+	w->e->word = ARENA_ARRAY(&w->e->arena, struct engine_word, w->word_count);
+	w->e->word_count = w->word_count;
+	if (w->word_count)
+		memcpy(w->e->word, w->word, w->word_count * sizeof *w->word);
+}

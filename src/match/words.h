@@ -1,0 +1,52 @@
+/* words.h - from the words of the rules to patterns and postings, while an engine is made.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+
+#include "match/engine.h"
+#include "match/map.h"
+#include "match/variants.h"
+
+/* Where a word stands in the rules. */
+struct word_place {
+	struct str file;
+	int line, col;
+};
+
+struct words {
+	struct engine *e;
+	struct findings *findings;
+	struct arena scratch; /* until words_fini() */
+	struct buf buf;
+	struct map patterns[FORM_COUNT];
+	struct map same; /* form and folded word -> number */
+	struct map seen; /* group and number of the word: it stands in the group already */
+	struct draft {
+		struct posting posting;
+		uint32_t pattern;
+	} *drafts[FORM_COUNT];
+	uint32_t draft_count[FORM_COUNT], draft_cap[FORM_COUNT];
+	struct engine_word *word;
+	uint32_t word_count, word_cap;
+	struct lexicon *lexicons; /* by pack; items NULL until the pack is used */
+	uint32_t pack;
+};
+
+void words_init(struct words *w, struct engine *e, struct findings *findings);
+void words_fini(struct words *w);
+
+/* The pack whose aliases count from now on. */
+void words_use_pack(struct words *w, uint32_t pack);
+
+/* Adds `text` as `cond` searches it to `group`. What cannot be searched becomes a finding. */
+void words_add(struct words *w, uint32_t group, const struct cond *cond, struct str text,
+	       uint32_t row, const struct word_place *place);
+
+/* A word that only names something in evidence: a regex, a detector. */
+uint32_t words_name(struct words *w, struct str text);
+
+/* Hands patterns, postings and words to the engine. */
+void words_keep(struct words *w);
+
+/* realloc() that ends the program when memory runs out, as arenas do. */
+void *words_realloc(void *old, size_t count, size_t bytes);
