@@ -90,12 +90,15 @@ static void worker_init(struct worker *w, int number)
 	        "enable.auto.commit", "false", "enable.auto.offset.store", "false",
 	        "isolation.level", "read_committed", "auto.offset.reset", "earliest",
 	        "partition.assignment.strategy", "range", "session.timeout.ms", "10000",
-	        "check.crcs", "true", "socket.nagle.disable", "true", NULL);
+	        "check.crcs", "true", "queued.max.messages.kbytes", "32768",
+	        "fetch.message.max.bytes", "2097152", "fetch.max.bytes", "16777216",
+	        "receive.message.max.bytes", "67108864", "socket.nagle.disable", "true", NULL);
 	rd_kafka_poll_set_consumer(w->consumer);
-	w->producer = handle_new(RD_KAFKA_PRODUCER, "bootstrap.servers", opt.brokers,
-	                         "transactional.id", id, "transaction.timeout.ms", "10000",
-	                         "message.timeout.ms", "10000", "linger.ms", "5",
-	                         "compression.type", "zstd", "socket.nagle.disable", "true", NULL);
+	w->producer = handle_new(
+	        RD_KAFKA_PRODUCER, "bootstrap.servers", opt.brokers, "transactional.id", id,
+	        "transaction.timeout.ms", "10000", "message.timeout.ms", "10000", "linger.ms", "5",
+	        "compression.type", "zstd", "queue.buffering.max.kbytes", "65536",
+	        "queue.buffering.max.messages", "500000", "socket.nagle.disable", "true", NULL);
 	check("init", rd_kafka_init_transactions(w->producer, 30000));
 	w->next = rd_kafka_topic_partition_list_new(16);
 

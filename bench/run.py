@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Each round measures every scenario once, so that what else the machine does falls on all alike.
-# Rates are those of the steady part: for `run` and the bare loop from the first committed offsets
-# that are seen (group joined, state restored) to the last. CPU time is that of the process over the
-# same span, from /proc; the broker is apart.
+# Rates of `run` and the bare loop are those of the steady part, seen from outside by the offsets they
+# commit: without start, join and end. CPU time is that of the process over the same span, from /proc;
+# the broker is apart.
 import argparse
 import json
 import os
@@ -61,28 +61,27 @@ class Progress:
 
 
 def steady(process, progress, end_total, timeout_s=120):
-    """(messages per second, CPU seconds per million messages) from first to last commit seen."""
-    first = None
+    """(messages per second, CPU seconds per million messages) between 15 % and 85 % of the way: at
+    both ends the client's queue of fetched messages is full, so that it neither helps nor hinders."""
+    samples = []
     deadline = time.monotonic() + timeout_s
     try:
-        while True:
+        while not samples or samples[-1][0] < end_total:
             if process.poll() is not None:
                 raise SystemExit(f"a process under measurement ended with {process.returncode}")
             total, now = progress.total(), time.monotonic()
-            if first is None and total > 0:
-                first = (total, now, cpu_seconds(process.pid))
-            if total >= end_total:
-                break
+            if not samples or total > samples[-1][0]:  # the moment of a commit, to 5 ms
+                samples.append((total, now, cpu_seconds(process.pid)))
             if now > deadline:
                 raise SystemExit(f"not through after {timeout_s} s: {total} of {end_total}")
-            time.sleep(0.03)
-        done, span = total - first[0], now - first[1]
-        cpu = cpu_seconds(process.pid) - first[2]
-        if done < end_total * 0.5:
-            raise SystemExit(f"too few messages for a steady part: {done} of {end_total}; raise --count")
-        return done / span, cpu / done * 1e6
+            time.sleep(0.005)
     finally:
         progress.close()
+    middle = [s for s in samples if 0.15 * end_total <= s[0] <= 0.85 * end_total]
+    if len(middle) < 3:
+        raise SystemExit(f"too few commits to measure a steady part ({len(middle)}): raise --count")
+    done, span, cpu = (b - a for a, b in zip(middle[0], middle[-1]))
+    return done / span, cpu / done * 1e6
 
 
 def measure_scan(path, count):
@@ -149,7 +148,7 @@ def main(argv):
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", required=True)
     parser.add_argument("--build", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=400_000)
+    parser.add_argument("--count", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="write the raw figures there")
     args = parser.parse_args(argv)
