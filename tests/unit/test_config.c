@@ -1,0 +1,177 @@
+/* test_config.c - the configuration: values, origins, and what is said about mistakes. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <unistd.h>
+
+#include "config.h"
+
+static char folder[64];
+
+static void make_folder(void)
+{
+	strcpy(folder, "/tmp/chatmill-test-XXXXXX");
+	cr_assert(mkdtemp(folder));
+	for (char **e = environ; *e; e++)
+		cr_assert(strncmp(*e, "CHATMILL_", 9), "the test's own environment sets %s", *e);
+}
+
+static void write_file(const char *name, const char *text)
+{
+	char path[128];
+	(void)snprintf(path, sizeof path, "%s/%s", folder, name);
+	FILE *file = fopen(path, "w");
+	cr_assert(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void remove_folder(void)
+{
+	char command[128];
+	(void)snprintf(command, sizeof command, "rm -r %s", folder);
+	cr_assert_eq(system(command), 0);
+}
+
+/* Loads `text`; what is wrong comes back as printed, without the folder. */
+static int load(const char *text, struct config **out, char *wrong, size_t room)
+{
+	struct findings findings = {0};
+	struct err err = {0};
+	char path[128];
+	char *printed = NULL;
+	size_t len;
+
+	write_file("c.yaml", text);
+	(void)snprintf(path, sizeof path, "%s/c.yaml", folder);
+	int status = config_load(out, path, &findings, &err);
+	cr_expect_eq(status < 0, findings.errors > 0);
+	if (status < 0)
+		cr_expect_eq(err.kind, ERR_CONFIG);
+	FILE *to = open_memstream(&printed, &len);
+	findings_print(&findings, to);
+	fclose(to);
+	findings_fini(&findings);
+	char *start = strstr(printed, "c.yaml");
+	(void)snprintf(wrong, room, "%s", start ? start : printed);
+	free(printed);
+	return status;
+}
+
+TestSuite(config, .init = make_folder, .fini = remove_folder);
+
+Test(config, values_come_from_default_file_and_environment)
+{
+	struct config *c;
+	char wrong[512];
+
+	write_file("secret", "s3cret\n");
+	setenv("CHATMILL_WORKERS", "7", 1);
+	setenv("CHATMILL_INPUT__TOPIC", "other.archive", 1);
+	setenv("CHATMILL_KAFKA__BOOTSTRAP_SERVERS", "broker:1", 1);
+	setenv("TEST_USER", "carl", 1);
+	int status = load("pipeline: p1\n"
+			  "workers: 3\n"
+			  "kafka: {bootstrap.servers: 'localhost:9092', client.id: 12:30}\n"
+			  "state: {dir: here, memory: 2d}\n"
+			  "evidence: full\n"
+			  "output: {hits: chat.hits, tags: null}\n"
+			  "postgres: {password: {file: secret}, user: {env: TEST_USER}}\n"
+			  "consent: {default: drop, ww2: alert_only}\n",
+			  &c, wrong, sizeof wrong);
+	unsetenv("CHATMILL_WORKERS");
+	unsetenv("CHATMILL_INPUT__TOPIC");
+	unsetenv("CHATMILL_KAFKA__BOOTSTRAP_SERVERS");
+	cr_assert_eq(status, 0, "%s", wrong);
+	cr_expect_str_eq(c->pipeline, "p1");
+	cr_expect_eq(c->workers, 7);
+	cr_expect_str_eq(c->input.topic, "other.archive");
+	cr_expect_eq(c->input.partitions, 8);
+	cr_expect_eq(c->kafka.count, 2);
+	cr_expect_str_eq(c->kafka.items[0].value, "broker:1");
+	cr_expect_str_eq(c->kafka.items[1].value, "12:30");
+	cr_expect_eq(c->state.memory_ms, 2 * 86400000LL);
+	cr_expect(!strncmp(c->state.dir, folder, strlen(folder)), "%s", c->state.dir);
+	cr_expect_eq(c->evidence, EVIDENCE_FULL);
+	cr_expect_str_eq(c->output.hits, "chat.hits");
+	cr_expect_str_eq(c->output.tags, "chat.tags", "null leaves the default of a needed topic");
+	cr_expect_str_eq(c->postgres.items[0].value, "s3cret");
+	cr_expect_str_eq(c->postgres.items[1].value, "carl");
+	cr_expect_str_eq(c->source, "/chatmill/p1");
+	cr_expect_str_eq(c->state_topic, "chatmill.p1.state");
+	cr_expect_eq(config_consent(c, STR("ww2")), CONSENT_ALERT_ONLY);
+	cr_expect_eq(config_consent(c, STR("ww9")), CONSENT_DROP);
+	char *shown = NULL;
+	size_t len;
+	FILE *out = open_memstream(&shown, &len);
+	config_show(c, out);
+	fclose(out);
+	cr_expect(strstr(shown, "workers: 7  # environment\n"));
+	cr_expect(strstr(shown, "pipeline: p1  # file\n"));
+	cr_expect(strstr(shown, "commit_interval_ms: 100  # default\n"));
+	cr_expect(strstr(shown, "postgres.password: ***  # file\n"));
+	cr_expect_not(strstr(shown, "s3cret"));
+	free(shown);
+	config_free(c);
+}
+
+Test(config, every_mistake_has_its_place_and_a_way_out)
+{
+	static const char *const rows[][2] = {
+		{"pipelin: x\n", "c.yaml:1:10: error: pipelin: unknown key; did you mean pipeline?\n"},
+		{"input: {topik: x}\n",
+		 "c.yaml:1:16: error: input.topik: unknown key; did you mean input.topic?\n"},
+		{"workers: many\n", "c.yaml:1:10: error: workers: must be a whole number\n"},
+		{"workers: 0\n", "c.yaml:1:10: error: workers: must be from 1 to 256\n"},
+		{"state: {memory: 7 days}\n", "c.yaml:1:17: error: state.memory: must be a time like "
+					      "500ms, 30s, 10m, 2h, 7d\n"},
+		{"evidence: some\n", "c.yaml:1:11: error: evidence: must be none, masked or full\n"},
+		{"sink: {archive: yes}\n",
+		 "c.yaml:1:17: error: sink.archive: must be true or false\n"},
+		{"pipeline: a b\n", "c.yaml:1:11: error: pipeline: must be 1 to 60 of the characters "
+				    "A-Z a-z 0-9 . _ -\n"},
+		{"kafka: here\n", "c.yaml:1:8: error: kafka: must be a map of names and values\n"},
+		{"input: here\n", "c.yaml:1:8: error: input: must be a map of keys\n"},
+		{"postgres: {password: {vault: x}}\n", "c.yaml:1:22: error: password: must be one "
+						       "value, {file: PATH} or {env: NAME}\n"},
+		{"postgres: {password: {env: NOT_SET_ANYWHERE}}\n",
+		 "c.yaml:1:22: error: password: the environment has no variable of that name\n"},
+		{"consent: {ww1: maybe}\n",
+		 "c.yaml:1:16: error: consent: must be ignore, alert_only or drop\n"},
+		{"- a\n", "c.yaml:1:1: error: configuration: must be a map of keys\n"},
+		{"workers: 0\nevidence: x\n",
+		 "c.yaml:1:10: error: workers: must be from 1 to 256\n"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config *c;
+		char wrong[1024];
+		cr_expect_eq(load(rows[i][0], &c, wrong, sizeof wrong), -1, "%s", rows[i][0]);
+		cr_expect(!strncmp(wrong, rows[i][1], strlen(rows[i][1])), "got %s\nwant %s", wrong,
+			  rows[i][1]);
+	}
+}
+
+Test(config, an_unknown_variable_is_no_silent_typing_error)
+{
+	struct config *c;
+	char wrong[512];
+
+	setenv("CHATMILL_WORKER", "7", 1);
+	cr_expect_eq(load("workers: 1\n", &c, wrong, sizeof wrong), -1);
+	unsetenv("CHATMILL_WORKER");
+	cr_expect_str_eq(wrong,
+			 "environment: error: worker: unknown key; did you mean workers?\n");
+}
+
+Test(config, an_empty_file_is_all_defaults_and_no_file_is_said)
+{
+	struct config *c;
+	struct findings findings = {0};
+	struct err err;
+	char wrong[512];
+
+	cr_assert_eq(load("", &c, wrong, sizeof wrong), 0);
+	cr_expect_str_eq(c->input.topic, "chat.archive");
+	config_free(c);
+	cr_expect_eq(config_load(&c, "/nowhere/c.yaml", &findings, &err), -1);
+	cr_expect_eq(err.kind, ERR_NOINPUT);
+}
