@@ -4,6 +4,9 @@
 
 const struct command *const commands[] = {
 	&cmd_scan,
+	&cmd_run,
+	&cmd_topics_plan,
+	&cmd_topics_apply,
 	&cmd_rules_check,
 	&cmd_config_check,
 	&cmd_config_show,

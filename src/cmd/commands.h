@@ -6,6 +6,9 @@
 #include "cmd/cmd.h"
 
 extern const struct command cmd_scan;
+extern const struct command cmd_run;
+extern const struct command cmd_topics_plan;
+extern const struct command cmd_topics_apply;
 extern const struct command cmd_rules_check;
 extern const struct command cmd_config_check;
 extern const struct command cmd_config_show;

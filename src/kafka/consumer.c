@@ -119,6 +119,7 @@ static int make(struct consumer *c, const struct consumer_settings *settings, st
 		{"receive.message.max.bytes", "67108864"},
 		/* A partition that was at its end or had an error is asked again soon. */
 		{"fetch.error.backoff.ms", "100"},
+		{"fetch.wait.max.ms", settings->fetch_wait_ms},
 		{"topic.metadata.refresh.interval.ms", "60000"},
 		{NULL, NULL},
 	};

@@ -52,6 +52,9 @@ struct consumer_settings {
 	struct consumer_events events; /* for consumer_subscribe() */
 	bool ends; /* report CONSUMER_END when the last committed record was read */
 	const char *max_poll_interval_ms; /* NULL: 600000 */
+	/* How long a broker waits for records before it answers a fetch with none, and thus before
+	 * an end is reported; NULL: 500. Short means as many requests a second. */
+	const char *fetch_wait_ms;
 };
 
 MUST_CHECK int consumer_new(struct consumer **out, const struct consumer_settings *settings,
@@ -64,7 +67,9 @@ DEFINE_OWNED(consumer);
 MUST_CHECK int consumer_subscribe(struct consumer *c, const char *const *topics, size_t count,
 				  struct err *err);
 
-/* Reads these and no others, each from its offset. Records that were fetched for the assignment
+/* Reads these and no others, each from its offset. (Ask for the topic's partition count before the
+ * first assignment of a handle: an assignment whose leaders librdkafka does not know yet waits for
+ * its timer of 500 ms.) Records that were fetched for the assignment
  * before are never delivered. */
 MUST_CHECK int consumer_assign(struct consumer *c, const struct consumer_partition *parts,
 			       size_t count, struct err *err);

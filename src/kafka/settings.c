@@ -272,22 +272,36 @@ int handle_error(struct err *err, rd_kafka_resp_err_t code, const char *what)
 	return err_set(err, kind, "%s: %s", what, rd_kafka_err2str(code));
 }
 
+/* Naming a topic in a request of a producer would make the broker create it, so producers ask for
+ * all topics; consumers say that nothing may be created. */
+static rd_kafka_resp_err_t ask(rd_kafka_t *rk, const char *topic, int timeout_ms,
+			       const struct rd_kafka_metadata **out)
+{
+	if (rd_kafka_type(rk) == RD_KAFKA_PRODUCER)
+		return rd_kafka_metadata(rk, 1, NULL, out, timeout_ms);
+	rd_kafka_topic_t *rkt = rd_kafka_topic_new(rk, topic, NULL);
+	if (!rkt)
+		return rd_kafka_last_error();
+	rd_kafka_resp_err_t code = rd_kafka_metadata(rk, 0, rkt, out, timeout_ms);
+	rd_kafka_topic_destroy(rkt);
+	return code;
+}
+
 int handle_partition_count(rd_kafka_t *rk, const char *topic, int timeout_ms, int32_t *out,
 			   struct err *err)
 {
 	const struct rd_kafka_metadata *metadata;
-	rd_kafka_topic_t *rkt = rd_kafka_topic_new(rk, topic, NULL);
 	int32_t count = 0;
+	rd_kafka_resp_err_t code = ask(rk, topic, timeout_ms, &metadata);
 
-	if (!rkt)
-		return handle_error(err, rd_kafka_last_error(), topic);
-	rd_kafka_resp_err_t code = rd_kafka_metadata(rk, 0, rkt, &metadata, timeout_ms);
-	rd_kafka_topic_destroy(rkt);
 	if (code)
 		return handle_error(err, code, topic);
 	for (int i = 0; i < metadata->topic_cnt; i++) {
-		code = metadata->topics[i].err;
-		count = metadata->topics[i].partition_cnt;
+		const struct rd_kafka_metadata_topic *t = &metadata->topics[i];
+		if (strcmp(t->topic, topic) != 0)
+			continue;
+		code = t->err;
+		count = t->partition_cnt;
 	}
 	rd_kafka_metadata_destroy(metadata);
 	if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)

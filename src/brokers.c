@@ -1,0 +1,60 @@
+/* brokers.c - hands the configuration's properties to kafka/. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "brokers.h"
+
+static int check(const struct config *config, bool insecure, struct err *err)
+{
+	struct findings findings = {0};
+	bool servers = false;
+	struct err why;
+
+	for (size_t i = 0; i < config->kafka.count; i++) {
+		const struct property *p = &config->kafka.items[i];
+		servers |= !strcmp(p->name, "bootstrap.servers") ||
+			   !strcmp(p->name, "metadata.broker.list");
+		if (kafka_property_check(p->name, p->value, insecure, &why) < 0)
+			findings_add(&findings, FINDING_ERROR,
+				     p->origin == ORIGIN_FILE ? str_of(config->file)
+							      : STR("environment"),
+				     p->line, p->col, "%s", why.text);
+	}
+	if (!servers)
+		findings_add(&findings, FINDING_ERROR, str_of(config->file), 0, 0,
+			     "kafka.bootstrap.servers is missing; write kafka: "
+			     "{bootstrap.servers: \"host:9092\"}");
+	size_t errors = findings.errors;
+	findings_print(&findings, stderr);
+	findings_fini(&findings);
+	if (errors)
+		return err_set(err, ERR_CONFIG, "%s: %zu error%s", config->file, errors,
+			       errors == 1 ? "" : "s");
+	return 0;
+}
+
+int brokers_new(struct brokers **out, const struct config *config, bool insecure, struct err *err)
+{
+	OWNED(brokers) *b = calloc(1, sizeof *b);
+
+	if (!b)
+		return err_set(err, ERR_OS, "out of memory");
+	if (check(config, insecure, err) < 0)
+		return -1;
+	b->list = calloc(MAX(config->kafka.count, (size_t)1), sizeof *b->list);
+	if (!b->list)
+		return err_set(err, ERR_OS, "out of memory");
+	for (size_t i = 0; i < config->kafka.count; i++)
+		b->list[i] = (struct kafka_property){config->kafka.items[i].name,
+						     config->kafka.items[i].value};
+	(void)snprintf(b->client_id, sizeof b->client_id, "chatmill-%.50s", config->pipeline);
+	b->settings = (struct kafka_settings){b->list, config->kafka.count, b->client_id, insecure};
+	*out = TAKE(b);
+	return 0;
+}
+
+void brokers_free(struct brokers *b)
+{
+	if (!b)
+		return;
+	free(b->list);
+	free(b);
+}

@@ -1,0 +1,363 @@
+/* run.c - `chatmill run`: the pipeline on Kafka, exactly once. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cmd/commands.h"
+#include "kafka/consumer.h"
+#include "publish.h"
+#include "worker.h"
+
+enum {
+	WORKERS_MAX = 256,
+	SLOTS_MAX = 1000,
+	STOP_MS = 25000, /* the promise is 30 s; librdkafka 2.0.2 can hang while it closes */
+	ASK_MS = 5000,
+	MISSING_MS = 30000,
+};
+
+struct run_options {
+	const char *file, *publish, *by;
+	bool insecure;
+};
+
+struct run {
+	const struct run_options *options;
+	struct config *config;
+	struct brokers *brokers;
+	struct shelf *shelf;
+	char cache_dir[512];
+	int slot_fd, signal_fd, ended_fd;
+	int slot;
+	int32_t partitions;
+	_Atomic bool stop;
+	struct worker *workers[WORKERS_MAX];
+	char names[WORKERS_MAX][160];
+	int64_t worker_count;
+	struct err err; /* of the first worker that failed */
+	bool failed;
+};
+
+/* ---- the slot: which of the processes of this host we are ---- */
+
+static int make_dir(const char *path, struct err *err)
+{
+	char part[512];
+
+	for (const char *slash = path; slash; ) {
+		slash = strchr(slash + 1, '/');
+		(void)snprintf(part, sizeof part, "%.*s",
+			       slash ? (int)(slash - path) : (int)strlen(path), path);
+		if (mkdir(part, 0700) < 0 && errno != EEXIST)
+			return err_errno(err, ERR_CONFIG, "state.dir: %s cannot be made", part);
+	}
+	return 0;
+}
+
+/* Takes the first slot whose lock file nobody holds: a restart finds its old one free. */
+static int take_slot(struct run *r, struct err *err)
+{
+	char path[640];
+
+	if (make_dir(r->config->state.dir, err) < 0)
+		return -1;
+	for (r->slot = 0; r->slot < SLOTS_MAX; r->slot++) {
+		(void)snprintf(path, sizeof path, "%s/%s.slot-%d", r->config->state.dir,
+			       r->config->pipeline, r->slot);
+		r->slot_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		if (r->slot_fd < 0)
+			return err_errno(err, ERR_CONFIG, "state.dir: %s cannot be opened", path);
+		if (flock(r->slot_fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		close(r->slot_fd);
+	}
+	return err_set(err, ERR_CONFIG, "state.dir: all %d slots are taken", SLOTS_MAX);
+}
+
+/* ---- signals ---- */
+
+static int catch_signals(struct run *r, struct err *err)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0 ||
+	    (r->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0 ||
+	    (r->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0)
+		return err_errno(err, ERR_OS, "signals");
+	return 0;
+}
+
+/* Takes the signals that came. The second one leaves at once: what is open is aborted by the
+ * broker, or by our next start. */
+static void take_signals(struct run *r)
+{
+	struct signalfd_siginfo info;
+
+	while (read(r->signal_fd, &info, sizeof info) == (ssize_t)sizeof info) {
+		if (atomic_exchange(&r->stop, true))
+			_exit(128 + (int)info.ssi_signo);
+		log_event(LOG_INFO, "stopping", LOG_NUM("signal", info.ssi_signo));
+	}
+}
+
+/* ---- before the workers ---- */
+
+static int count_partitions(struct run *r, struct consumer *c, int32_t *archive, int32_t *state,
+			    struct err *err)
+{
+	if (consumer_partition_count(c, r->config->input.topic, ASK_MS, archive, err) < 0 ||
+	    consumer_partition_count(c, r->config->state_topic, ASK_MS, state, err) < 0)
+		return -1;
+	if (!*archive || !*state)
+		return err_set(err, ERR_CONFIG,
+			       "topic %s is not there; `chatmill topics apply` makes it",
+			       *archive ? r->config->state_topic : r->config->input.topic);
+	return 0;
+}
+
+/* Waits for the brokers and the topics; says so once in a while. */
+static int wait_for_topics(struct run *r, struct err *err)
+{
+	OWNED(consumer) *c = NULL;
+	struct consumer_settings settings = {.kafka = &r->brokers->settings,
+					     .group = r->config->pipeline};
+	int64_t missing_ms = 0, told_ms = 0;
+	int32_t archive = 0, state = 0;
+
+	if (consumer_new(&c, &settings, err) < 0)
+		return -1;
+	while (count_partitions(r, c, &archive, &state, err) < 0) {
+		int64_t now_ms = clock_monotonic_ms();
+		bool missing = err->kind == ERR_CONFIG;
+		take_signals(r);
+		if (atomic_load(&r->stop))
+			return err_set(err, ERR_NONE, "%s", "");
+		if (err->kind == ERR_PERMISSION)
+			return -1;
+		missing_ms = missing ? missing_ms + 500 : 0;
+		if (missing_ms > MISSING_MS)
+			return -1;
+		if (!told_ms || now_ms - told_ms > 10000) {
+			log_event(LOG_WARN, missing ? "topics_wait" : "broker_wait",
+				  LOG_TEXT("err", err->text));
+			told_ms = now_ms;
+		}
+		clock_sleep_ms(500);
+	}
+	if (archive != state)
+		return err_set(err, ERR_CONFIG,
+			       "%s has %d partitions and its state %s has %d: customers would not "
+			       "find their state; `chatmill state export` and `import` carry it over",
+			       r->config->input.topic, archive, r->config->state_topic, state);
+	r->partitions = archive;
+	return 0;
+}
+
+static int publish(struct run *r, struct err *err)
+{
+	struct publish_settings settings = {
+		.config = r->config,
+		.brokers = r->brokers,
+		.dir = r->options->publish,
+		.by = r->options->by,
+		.only_new = true,
+		.cache_dir = r->cache_dir,
+	};
+	char digest[72];
+	int result = publish_rules(&settings, digest, err);
+
+	if (result == PUBLISH_NOT_NEW)
+		log_event(LOG_INFO, "rules_in_force", LOG_TEXT("digest", digest));
+	return result < 0 ? -1 : 0;
+}
+
+static int start_workers(struct run *r, struct err *err)
+{
+	struct shelf_settings shelf = {
+		.kafka = &r->brokers->settings,
+		.group = r->config->pipeline,
+		.topic = r->config->output.rulesets,
+		.cache_dir = r->cache_dir,
+		.compile = true,
+	};
+
+	if (shelf_new(&r->shelf, &shelf, err) < 0)
+		return -1;
+	for (int64_t i = 0; i < MIN(r->config->workers, (int64_t)WORKERS_MAX); i++) {
+		(void)snprintf(r->names[i], sizeof r->names[i], "%s-%s-%d-%lld",
+			       r->config->pipeline, r->config->instance, r->slot, (long long)i);
+		struct worker_settings settings = {
+			.config = r->config,
+			.brokers = r->brokers,
+			.shelf = r->shelf,
+			.name = r->names[i],
+			.number = i,
+			.partitions = r->partitions,
+			.stop = &r->stop,
+			.ended_fd = r->ended_fd,
+		};
+		if (worker_start(&r->workers[i], &settings, err) < 0)
+			return -1;
+		r->worker_count++;
+	}
+	log_event(LOG_INFO, "started", LOG_TEXT("pipeline", r->config->pipeline),
+		  LOG_TEXT("instance", r->config->instance), LOG_NUM("slot", r->slot),
+		  LOG_NUM("workers", r->worker_count), LOG_NUM("partitions", r->partitions));
+	return 0;
+}
+
+/* ---- while the workers work ---- */
+
+static bool all_ended(const struct run *r)
+{
+	for (int64_t i = 0; i < r->worker_count; i++)
+		if (!worker_has_ended(r->workers[i]))
+			return false;
+	return true;
+}
+
+static bool any_ended(const struct run *r)
+{
+	for (int64_t i = 0; i < r->worker_count; i++)
+		if (worker_has_ended(r->workers[i]))
+			return true;
+	return false;
+}
+
+/* Until a signal, or the end of a worker, which ends them all: the supervisor starts us anew. */
+static void wait_for_end(struct run *r)
+{
+	int64_t leave_ms = 0;
+
+	while (!all_ended(r)) {
+		struct pollfd fds[] = {{.fd = r->signal_fd, .events = POLLIN},
+				       {.fd = r->ended_fd, .events = POLLIN}};
+		uint64_t ends;
+		(void)poll(fds, ARRAY_LEN(fds), leave_ms ? 200 : -1); /* EINTR: as a wake-up */
+		take_signals(r);
+		ssize_t got = read(r->ended_fd, &ends, sizeof ends);
+		(void)got; /* only wakes us */
+		if (any_ended(r))
+			atomic_store(&r->stop, true);
+		int64_t now_ms = clock_monotonic_ms();
+		if (atomic_load(&r->stop) && !leave_ms)
+			leave_ms = now_ms + STOP_MS;
+		if (leave_ms && now_ms > leave_ms) {
+			log_event(LOG_ERROR, "stop_deadline", LOG_NUM("after_ms", STOP_MS));
+			_exit(ERR_RETRY);
+		}
+	}
+}
+
+static int join_workers(struct run *r, struct err *err)
+{
+	int status = 0;
+
+	for (int64_t i = 0; i < r->worker_count; i++) {
+		struct err one;
+		const struct worker_counts *counts = worker_counts(r->workers[i]);
+		log_event(LOG_INFO, "worker_ended", LOG_NUM("worker", i),
+			  LOG_NUM("records", counts->records), LOG_NUM("events", counts->events),
+			  LOG_NUM("dead", counts->dead), LOG_NUM("commits", counts->commits),
+			  LOG_NUM("aborts", counts->aborts),
+			  LOG_NUM("renewals", counts->renewals));
+		if (worker_join(r->workers[i], &one) < 0 && status == 0) {
+			*err = one;
+			(void)err_wrap(err, "worker %lld", (long long)i);
+			status = -1;
+		}
+	}
+	r->worker_count = 0;
+	return status;
+}
+
+static int run_all(struct run *r, struct err *err)
+{
+	if (config_open(&r->config, r->options->file, err) < 0 ||
+	    brokers_new(&r->brokers, r->config, r->options->insecure, err) < 0 ||
+	    catch_signals(r, err) < 0 || take_slot(r, err) < 0)
+		return -1;
+	(void)snprintf(r->cache_dir, sizeof r->cache_dir, "%s/compiled", r->config->state.dir);
+	if (make_dir(r->cache_dir, err) < 0)
+		return -1;
+	if (wait_for_topics(r, err) < 0)
+		return atomic_load(&r->stop) ? 0 : -1;
+	if (r->options->publish && publish(r, err) < 0)
+		return -1;
+	if (start_workers(r, err) < 0) {
+		atomic_store(&r->stop, true);
+		struct err ignored; /* the first error counts */
+		wait_for_end(r);
+		(void)join_workers(r, &ignored);
+		return -1;
+	}
+	wait_for_end(r);
+	return join_workers(r, err);
+}
+
+static int run(const void *given, const char *const *arguments, int count, struct err *err)
+{
+	struct run r = {.options = given, .slot_fd = -1, .signal_fd = -1, .ended_fd = -1};
+
+	(void)arguments;
+	(void)count;
+	int status = run_all(&r, err);
+	shelf_free(r.shelf);
+	brokers_free(r.brokers);
+	config_free(r.config);
+	if (r.slot_fd >= 0)
+		close(r.slot_fd);
+	if (r.signal_fd >= 0)
+		close(r.signal_fd);
+	if (r.ended_fd >= 0)
+		close(r.ended_fd);
+	return status;
+}
+
+static const struct option options[] = {
+	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
+	 offsetof(struct run_options, file), 0, true},
+	{"publish", 0, OPTION_TEXT, "DIR",
+	 "publish the rules of DIR at start, if they are not the ones published last",
+	 offsetof(struct run_options, publish)},
+	{"by", 0, OPTION_TEXT, "WHO", "with --publish: who publishes (default: user@host)",
+	 offsetof(struct run_options, by)},
+	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",
+	 offsetof(struct run_options, insecure)},
+	OPTIONS_END,
+};
+
+const struct command cmd_run = {
+	.words = "run",
+	.arguments = "-c FILE [--publish DIR]",
+	.summary = "run the pipeline on Kafka, exactly once",
+	.help = "Reads the archive topic, judges each message by the rules in force at its place, and\n"
+		"writes events, dead letters, state and offsets in one transaction. Rules come from\n"
+		"`chatmill rules publish`, or with --publish from a folder at start. Messages that\n"
+		"stand before the first rules record are judged by the first rules published.\n"
+		"\n"
+		"Runs until SIGTERM or SIGINT, which finish the transaction (within 30 s); a second\n"
+		"one leaves at once. A broker that is away is waited for.\n"
+		"\n"
+		"examples:\n"
+		"  chatmill run -c chatmill.yaml\n"
+		"  chatmill run -c chatmill.yaml --publish rules\n"
+		"\n"
+		"exit status: 0 stopped, 65 bad data or rules, 75 another process has our name,\n"
+		"77 not permitted, 78 wrong configuration or topics",
+	.options = options,
+	.options_bytes = sizeof(struct run_options),
+	.run = run,
+};

@@ -1,0 +1,65 @@
+/* topic.h - records of the archive topic: each partition that this member owns, in order, once.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The source knows the next offset of each owned partition and hands out nothing else: what was
+ * queued for a partition that is gone, or before an offset it was rewound to, is dropped here
+ * (DELIVERY 1.3). Offsets may jump forward: transaction markers take some.
+ *
+ * Each record is copied into the caller's arena with RECORD_PADDING behind it, because
+ * librdkafka's payload has none (a copy of 300 bytes costs about 10 ns).
+ *
+ * Thread: a source belongs to one worker; the events of the group come inside topic_source_poll().
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "kafka/consumer.h"
+#include "model.h"
+
+struct topic_source;
+
+/* A partition that this member owns. */
+struct owned {
+	int32_t partition;
+	int64_t next; /* next offset to take; CONSUMER_BEGINNING before the first record of all */
+};
+
+struct topic_events {
+	/* The group gave these: fill `next` of each. Errors go out of topic_source_poll(). */
+	int (*assigned)(void *context, struct owned *owned, size_t count, struct err *err);
+	/* They go. `lost`: they are somebody else's already, nothing may be committed. */
+	void (*revoked)(void *context, bool lost);
+	void *context;
+};
+
+struct topic_source_settings {
+	const struct kafka_settings *kafka;
+	const char *group, *instance, *topic;
+	struct topic_events events;
+};
+
+MUST_CHECK int topic_source_new(struct topic_source **out,
+				const struct topic_source_settings *settings, struct err *err);
+void topic_source_free(struct topic_source *t); /* NULL is fine */
+DEFINE_OWNED(topic_source);
+
+/* Waits up to `timeout_ms`. 1: a record; 0: none; -1: an error that waiting does not heal. The
+ * record's bytes live in `arena`. `next` of its partition is not moved: topic_source_done() does,
+ * when the record is part of a transaction. */
+MUST_CHECK int topic_source_poll(struct topic_source *t, int timeout_ms, struct arena *arena,
+				 struct record *out, struct err *err);
+/* The last record once more, copied again, after the arena was reset. */
+struct record topic_source_again(const struct topic_source *t, struct arena *arena);
+void topic_source_done(struct topic_source *t, const struct record *record);
+/* The next to take is this record itself: what stood before it is done. */
+void topic_source_reach(struct topic_source *t, const struct record *record);
+/* The headers of the last record; until the next poll. */
+size_t topic_source_headers(const struct topic_source *t, struct consumed_header *out, size_t max);
+
+/* What is owned, by partition; until the group changes it. */
+const struct owned *topic_source_owned(const struct topic_source *t, size_t *count);
+/* Goes back (or on): `next[i]` for the i-th owned partition. */
+MUST_CHECK int topic_source_rewind(struct topic_source *t, const int64_t *next, struct err *err);
+
+/* The handle, for offsets in transactions and questions to the group. */
+struct consumer *topic_source_consumer(struct topic_source *t);

@@ -1,0 +1,229 @@
+/* topic.c - events, dead letters and changelog into a transaction. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "send/topic.h"
+
+enum { DEAD_HEADERS = 7 };
+
+struct sender {
+	struct sender_settings settings;
+	struct producer *producer; /* NULL between close and open */
+	struct producer_topic *topics[EVENT_TYPE_COUNT], *deadletter, *state;
+	struct buf value, headers, key;
+	size_t bytes;
+	uint64_t records;
+};
+
+int sender_new(struct sender **out, const struct sender_settings *settings, struct err *err)
+{
+	struct sender *s = calloc(1, sizeof *s);
+
+	if (!s)
+		return err_set(err, ERR_OS, "send: out of memory");
+	s->settings = *settings;
+	*out = s;
+	return 0;
+}
+
+void sender_free(struct sender *s)
+{
+	if (!s)
+		return;
+	sender_close(s);
+	buf_fini(&s->value);
+	buf_fini(&s->headers);
+	buf_fini(&s->key);
+	free(s);
+}
+
+static int open_topics(struct sender *s, struct producer *p, struct err *err)
+{
+	const struct sender_settings *settings = &s->settings;
+	const struct {
+		const char *name;
+		struct producer_topic **topic;
+	} topics[] = {
+		{settings->tags, &s->topics[EVENT_TAG]},
+		{settings->stages, &s->topics[EVENT_STAGE]},
+		{settings->alerts, &s->topics[EVENT_ALERT]},
+		{settings->hits, &s->topics[EVENT_HIT]},
+		{settings->deadletter, &s->deadletter},
+		{settings->state, &s->state},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(topics); i++) {
+		int32_t count;
+		if (!topics[i].name)
+			continue;
+		if (producer_partition_count(p, topics[i].name, 10000, &count, err) < 0 ||
+		    producer_topic(p, topics[i].name, topics[i].topic, err) < 0)
+			return -1;
+		if (count == 0)
+			return err_set(err, ERR_CONFIG,
+				       "topic %s is not there; `chatmill topics apply` makes it",
+				       topics[i].name);
+	}
+	return 0;
+}
+
+int sender_open(struct sender *s, int timeout_ms, struct err *err)
+{
+	OWNED(producer) *p = NULL;
+	struct producer_settings settings = {
+		.kafka = s->settings.kafka,
+		.transactional_id = s->settings.transactional_id,
+	};
+
+	assert(!s->producer);
+	if (producer_new(&p, &settings, err) < 0 || producer_init(p, timeout_ms, err) < 0 ||
+	    open_topics(s, p, err) < 0)
+		return -1;
+	s->producer = TAKE(p);
+	return 0;
+}
+
+void sender_close(struct sender *s)
+{
+	producer_free(TAKE(s->producer));
+}
+
+bool sender_is_open(const struct sender *s)
+{
+	return s->producer != NULL;
+}
+
+int sender_begin(struct sender *s, struct err *err)
+{
+	s->bytes = 0;
+	s->records = 0;
+	return producer_begin(s->producer, err);
+}
+
+static int send(struct sender *s, const struct outgoing *record, struct err *err)
+{
+	s->bytes += record->value.len + record->key.len + record->header_count * 24;
+	s->records++;
+	return producer_send(s->producer, record, err);
+}
+
+int sender_event(struct sender *s, const struct event *event, struct err *err)
+{
+	struct encode_header encoded[ENCODE_HEADERS_MAX];
+	struct producer_header headers[ENCODE_HEADERS_MAX];
+	static const enum event_type every[] = {EVENT_TAG, EVENT_STAGE, EVENT_ALERT, EVENT_HIT};
+
+	buf_clear(&s->value);
+	buf_clear(&s->key);
+	encode_data(&s->value, event, &s->settings.encode);
+	size_t count = encode_headers(&s->headers, event, &s->settings.encode, encoded);
+	for (size_t i = 0; i < count; i++)
+		headers[i] = (struct producer_header){encoded[i].name, encoded[i].value};
+	buf_put(&s->key, event->corpid);
+	buf_putc(&s->key, '/');
+	buf_put(&s->key, event->subject);
+	struct outgoing record = {
+		.topic = s->topics[event->type],
+		.partition = PRODUCER_BY_KEY,
+		.key = buf_str(&s->key),
+		.value = buf_str(&s->value),
+		.headers = headers,
+		.header_count = count,
+	};
+	if (event->type != EVENT_ERASE)
+		return record.topic ? send(s, &record, err) : 0;
+	/* Whom to forget is told on all event topics. */
+	for (size_t i = 0; i < ARRAY_LEN(every); i++) {
+		record.topic = s->topics[every[i]];
+		if (record.topic && send(s, &record, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int sender_dead(struct sender *s, const struct record *record, const char *reason,
+		const char *detail, const struct consumed_header *headers, size_t header_count,
+		struct err *err)
+{
+	struct producer_header all[PRODUCER_HEADERS_MAX];
+	char partition[16], offset[24];
+	size_t count = MIN(header_count, (size_t)(PRODUCER_HEADERS_MAX - DEAD_HEADERS));
+
+	for (size_t i = 0; i < count; i++)
+		all[i] = (struct producer_header){headers[i].name, headers[i].value};
+	(void)snprintf(partition, sizeof partition, "%d", record->partition);
+	(void)snprintf(offset, sizeof offset, "%lld", (long long)record->offset);
+	/* Names of Kafka Connect (KIP-298), so that its tools understand them. */
+	const struct producer_header ours[DEAD_HEADERS] = {
+		{"__connect.errors.topic", str_of(s->settings.archive)},
+		{"__connect.errors.partition", str_of(partition)},
+		{"__connect.errors.offset", str_of(offset)},
+		{"__connect.errors.stage", STR("VALUE_CONVERTER")},
+		{"__connect.errors.exception.class.name", str_of(reason)},
+		{"__connect.errors.exception.message", str_of(detail)},
+		{"chatmill.error", str_of(reason)},
+	};
+	memcpy(all + count, ours, sizeof ours);
+	struct outgoing dead = {
+		.topic = s->deadletter,
+		.partition = PRODUCER_BY_KEY,
+		.key = record->key,
+		.value = record->value,
+		.headers = all,
+		.header_count = count + DEAD_HEADERS,
+	};
+	return send(s, &dead, err);
+}
+
+int sender_change(struct sender *s, int32_t partition, struct str key, struct str value,
+		  struct err *err)
+{
+	struct outgoing change = {
+		.topic = s->state, .partition = partition, .key = key, .value = value};
+
+	return send(s, &change, err);
+}
+
+int sender_offsets(struct sender *s, const struct consumer *consumer,
+		   const struct consumer_partition *parts, size_t count, struct err *err)
+{
+	return producer_send_offsets(s->producer, consumer, parts, count, err);
+}
+
+int sender_commit(struct sender *s, int timeout_ms, struct err *err)
+{
+	return producer_commit(s->producer, timeout_ms, err);
+}
+
+int sender_abort(struct sender *s, int timeout_ms, struct err *err)
+{
+	return producer_abort(s->producer, timeout_ms, err);
+}
+
+enum producer_state sender_state(const struct sender *s)
+{
+	return producer_state(s->producer);
+}
+
+bool sender_hygiene(const struct sender *s)
+{
+	return producer_hygiene(s->producer);
+}
+
+bool sender_is_fenced(const struct sender *s)
+{
+	return producer_is_fenced(s->producer);
+}
+
+size_t sender_bytes(const struct sender *s)
+{
+	return s->bytes;
+}
+
+uint64_t sender_records(const struct sender *s)
+{
+	return s->records;
+}
+
+struct producer *sender_producer(struct sender *s)
+{
+	return s->producer;
+}

@@ -1,0 +1,50 @@
+/* worker.h - one thread that turns its partitions of the archive into events, exactly once.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ *	consumer ─► pipeline + shards ─► transactional producer      (DELIVERY 1.3)
+ *
+ * A worker shares nothing but the shelf of rule sets, the stop flag and the counters. Its name is
+ * that of its group member and of its transactions, so that a restart takes its place at once.
+ *
+ *	poll ─ take ─ … ─ commit {events, dead letters, state, marker, offsets} ─ keep the state
+ *	   a transaction fails: the state of memory goes back, the offsets too, and all is read again
+ *	   a commit is doubtful: a new producer ends it either way, then the group's offsets tell
+ *
+ * The position is the marker in the state, never the group's offset.
+ *
+ * Thread: worker_start(), worker_join() and the counters may be used from any thread.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "brokers.h"
+#include "shelf.h"
+
+struct worker;
+
+struct worker_settings {
+	const struct config *config;
+	const struct brokers *brokers;
+	struct shelf *shelf;
+	const char *name;  /* <pipeline>-<instance>-<slot>-<number> */
+	int64_t number;
+	int32_t partitions; /* of the archive */
+	const _Atomic bool *stop; /* finish the transaction and end */
+	int ended_fd;		  /* an eventfd that is written to when the worker ends */
+};
+
+/* Written by the worker, read by anybody; relaxed. */
+struct worker_counts {
+	_Atomic uint64_t records, events, dead, commits, aborts, renewals, restores;
+	_Atomic int64_t partitions; /* owned now */
+	_Atomic bool ready;	    /* connected, restored, rules there */
+};
+
+MUST_CHECK int worker_start(struct worker **out, const struct worker_settings *settings,
+			    struct err *err); /* borrows the settings for its life */
+/* Waits for the end; 0, or -1 with the reason. Frees the worker. */
+MUST_CHECK int worker_join(struct worker *w, struct err *err);
+/* Whether worker_join() would return at once. */
+bool worker_has_ended(const struct worker *w);
+const struct worker_counts *worker_counts(const struct worker *w);
