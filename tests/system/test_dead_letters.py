@@ -1,0 +1,141 @@
+# test_dead_letters.py - good records between every kind of bad one, in a file and on a topic.
+# SPDX-License-Identifier: Apache-2.0
+import base64
+import json
+
+import pytest
+
+from support import chatmill, make_sample, proc
+
+RULES = """\
+pack: dead
+title: dead
+rules:
+  - id: price
+    match: [多少钱]
+    then: [{alert: {severity: low, category: price}}]
+"""
+CUSTOMER = "wm" + "D" * 30
+START = 1700000000000
+
+
+def good(number):
+    m = {"msgid": f"good{number}", "action": "send", "from": CUSTOMER, "tolist": ["zhangsan"], "roomid": "",
+         "msgtime": START + number * 1000, "msgtype": "text", "text": {"content": f"第{number}个多少钱"}}
+    return json.dumps({"corpid": "ww1", "msgid": m["msgid"], "recv_ts": m["msgtime"], "message": m},
+                      ensure_ascii=False).encode()
+
+
+def two_mib():
+    m = json.loads(good(0))
+    m["message"]["msgid"] = m["msgid"] = "big"
+    m["message"]["text"]["content"] = "多少钱" + "x" * (2 << 20)
+    return json.dumps(m, ensure_ascii=False).encode()
+
+
+def bad_records(corp):
+    """(reason, bytes); `corp` says whether a record without one takes it from the configuration."""
+    records = make_sample.dead_records(CUSTOMER) + [
+        ("too_big", two_mib()),
+        ("bad_json", b"{"), ("bad_json", b"[1,2"), ("bad_json", good(0) + b"x"), ("bad_json", b'"'),
+        ("bad_utf8", good(0).replace("个".encode(), b"\xc0\xaf")),
+        ("bad_utf8", good(0).replace("个".encode(), b"\xf5\x80\x80\x80")),
+        ("bad_field", good(0).replace(b'"tolist": ["zhangsan"]', b'"tolist": [1]')),
+    ]
+    return [(e, r) for e, r in records if not (corp and e == "no_corp")]
+
+
+@pytest.fixture
+def rules(tmp_path):
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "dead.yaml").write_text(RULES)
+    return folder
+
+
+def test_in_a_file(tmp_path, rules):
+    bad = bad_records(corp=False)
+    lines, n = [good(0)], 1
+    for _, raw in bad:
+        lines += [raw, good(n)]
+        n += 1
+    lines += [b"", b"null", good(n), b"  ", good(n + 1)]
+    path, dead = tmp_path / "in.jsonl", tmp_path / "dead.jsonl"
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    events = chatmill.lines(chatmill.run("scan", "--rules", rules, "--dead-letters", dead, path, check=0))
+    assert [e["data"]["msgid"] for e in events] == [f"good{i}" for i in range(n + 2)]
+    letters = chatmill.lines(dead.read_bytes())
+    got = [(d["error"], base64.b64decode(d["raw_base64"])) for d in letters]
+    assert [e for e, _ in got] == [e for e, _ in bad]
+    assert [r for _, r in got] == [r for _, r in bad], "bytes changed"
+    for d, (_, raw) in zip(letters, bad):
+        assert d["file"].endswith("in.jsonl")
+        assert d["line"] == lines.index(raw) + 1
+        assert "多少钱" not in d["detail"]
+        assert set(d) == {"error", "detail", "file", "line", "raw_base64"}
+
+
+def test_on_a_topic(pipeline, rules, processes):
+    topic, kafka = pipeline.topic["archive"], pipeline.kafka
+    bad = bad_records(corp=True) + [("bad_json", b""), ("bad_json", b"   ")]
+    chatmill.run("rules", "publish", "-c", pipeline.file, "--lead", "0s", rules, check=0)
+    key, records, n = f"ww1/{CUSTOMER}".encode(), [], 0
+    for i, (_, raw) in enumerate(bad):
+        records.append(dict(key=key, value=good(n), timestamp=START))
+        n += 1
+        records.append(dict(key=key, value=raw, timestamp=START, headers=[("x-trace", b"t%d" % i)]))
+    records.append(dict(key=key, value=None, timestamp=START))
+    records.append(dict(key=key, value=b"null", timestamp=START))
+    records.append(dict(key=key, value=good(n), timestamp=START))
+    before = kafka.high_watermarks(topic)
+    kafka.produce(topic, records, **{"compression.type": "none"})
+
+    run = pipeline.start("run")
+    processes.append(run)
+    pipeline.wait_run(run)
+    assert run.terminate() == 0, run.log()
+
+    events = pipeline.events(["alerts"])
+    assert [e["data"]["msgid"] for e in events] == [f"good{i}" for i in range(n + 1)]
+    letters = sorted(pipeline.dead(), key=lambda r: int(dict(r.headers)["__connect.errors.offset"]))
+    assert [dict(r.headers)["chatmill.error"].decode() for r in letters] == [e for e, _ in bad]
+    partition = events[0]["_at"][1]
+    for i, (r, (_, raw)) in enumerate(zip(letters, bad)):
+        h = dict(r.headers)
+        assert r.value == raw or (raw == b"" and not r.value)
+        assert r.key == key
+        assert h["x-trace"] == b"t%d" % i, "the record's own headers must stay"
+        assert h["__connect.errors.topic"].decode() == topic
+        at = int(h["__connect.errors.partition"]), int(h["__connect.errors.offset"])
+        assert at == (partition_of(kafka, topic), before[at[0]] + 2 * i + 1)
+        for name in ("stage", "exception.class.name", "exception.message"):
+            assert h[f"__connect.errors.{name}"]
+        assert "多少钱".encode() not in h["__connect.errors.exception.message"]
+    assert partition in kafka.partitions(pipeline.topic["alerts"])
+    assert "多少钱" not in run.log(), "message text in the log"
+    assert CUSTOMER not in run.log(), "a key in the log"
+
+
+def partition_of(kafka, topic):
+    """The partition that holds the test's records: all have one key."""
+    found = {r.partition for r in kafka.read(topic) if r.key and CUSTOMER.encode() in r.key}
+    assert len(found) == 1
+    return found.pop()
+
+
+def test_a_record_on_the_wrong_partition_is_misrouted(pipeline, rules, processes):
+    kafka, topic = pipeline.kafka, pipeline.topic["archive"]
+    chatmill.run("rules", "publish", "-c", pipeline.file, "--lead", "0s", rules, check=0)
+    key = f"ww1/{CUSTOMER}".encode()
+    kafka.produce(topic, [dict(key=key, value=good(1), timestamp=START)])
+    right = partition_of(kafka, topic)
+    wrong = (right + 1) % pipeline.partitions
+    kafka.produce(topic, [dict(key=key, value=good(2), timestamp=START, partition=wrong)])
+    run = pipeline.start("run")
+    processes.append(run)
+    pipeline.wait_run(run)
+    letters = pipeline.dead()
+    assert [dict(r.headers)["chatmill.error"] for r in letters] == [b"misrouted"]
+    assert letters[0].value == good(2)
+    assert [e["data"]["msgid"] for e in pipeline.events(["alerts"])] == ["good1"]
+    assert run.terminate() == 0

@@ -1,0 +1,309 @@
+# test_scan.py - `chatmill scan` against an oracle in Python, and each of its options.
+# SPDX-License-Identifier: Apache-2.0
+import collections
+import json
+import re
+import unicodedata
+import uuid
+
+import pytest
+
+from support import chatmill, make_sample, proc
+
+SAMPLE = proc.REPO / "deploy/sample/archive.jsonl.zst"
+RULES = proc.REPO / "rules"
+NAMESPACE = uuid.UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")
+
+WORDS = ["多少", "地址", "餐馆", "WiFi", "5分", "谢谢", "报价单", "电话"]
+ORACLE_RULES = """\
+pack: oracle
+title: oracle
+fold: %s
+rules:
+  - id: words
+    match: [%s]
+    then: [{alert: {severity: low, category: words}}]
+"""
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    """The sample as plain lines, in a file."""
+    path = tmp_path_factory.mktemp("sample") / "archive.jsonl"
+    path.write_bytes(b"\n".join(make_sample.read_lines(SAMPLE)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def messages(sample):
+    """Usable messages by msgid: those of the corpus and ours, without the dead ones."""
+    found = {}
+    for line in sample.read_bytes().split(b"\n"):
+        if b'"cw-' in line or (b'"syn' in line and b"syn-dead" not in line):
+            envelope = json.loads(line)
+            found[envelope["msgid"]] = envelope["message"]
+    return found
+
+
+def rules_folder(tmp_path, text):
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "pack.yaml").write_text(text)
+    return folder
+
+
+def scan(*args, **kw):
+    return chatmill.run("scan", *args, **{"check": 0, **kw})
+
+
+# ---- the oracle: what a reader of the contract would write in Python
+
+def searched(message):
+    """(path, text) of all that a person would read, for the types in the sample."""
+    kind = message.get("msgtype")
+    if kind == "text":
+        yield "text.content", message["text"]["content"]
+    elif kind == "mixed":
+        for i, item in enumerate(message["mixed"]["item"]):
+            if item["type"] == "text":
+                yield f"mixed.item[{i}].content.content", json.loads(item["content"])["content"]
+    elif kind == "link":
+        for key in ("title", "description", "link_url"):
+            yield f"link.{key}", message["link"][key]
+    elif kind == "file":
+        yield "file.filename", message["file"]["filename"]
+    elif kind == "location":
+        for key in ("title", "address"):
+            yield f"location.{key}", message["location"][key]
+
+
+def folded(text, fold):
+    """List of (folded character, index of the source character)."""
+    if fold == "none":
+        return [(c, i) for i, c in enumerate(text)]
+    out = []
+    for i, c in enumerate(text):
+        if unicodedata.category(c) == "Cf" or "\ufe00" <= c <= "\ufe0f" or c == "\u034f":
+            continue
+        out += [(f, i) for f in unicodedata.normalize("NFKC", c).casefold()]
+    return out
+
+
+def edges_fit(chars, start, end, word):
+    """A letter or digit at the edge of a word must not touch its like."""
+    def kind(c):
+        return "letter" if c.isascii() and c.isalpha() else "digit" if c.isdigit() else None
+    before = chars[start - 1] if start else ""
+    after = chars[end] if end < len(chars) else ""
+    return not ((before and kind(word[0]) and kind(before) == kind(word[0]))
+                or (after and kind(word[-1]) and kind(after) == kind(word[-1])))
+
+
+def quoted_until(text):
+    """End of a quoted reply; the sample has none, and its rules are tested elsewhere."""
+    assert not re.match(r"[“「]", text)
+    return 0
+
+
+def oracle_hits(message, fold):
+    for path, text in searched(message):
+        text = re.sub(r"\[[^\[\]]{1,8}\]", lambda m: "\0" * len(m[0]), text)  # emoticons are no text
+        quoted_until(text)
+        pairs = folded(text, fold)
+        chars = "".join(c for c, _ in pairs)
+        for word in WORDS:
+            want = "".join(c for c, _ in folded(word, fold))
+            at = chars.find(want)
+            while at >= 0:
+                if edges_fit(chars, at, at + len(want), want):
+                    yield path, pairs[at][1], pairs[at + len(want) - 1][1] + 1, word
+                at = chars.find(want, at + 1)
+
+
+@pytest.mark.parametrize("fold", ["none", "standard"])
+def test_hits_are_those_of_the_oracle(tmp_path, sample, messages, fold):
+    folder = rules_folder(tmp_path, ORACLE_RULES % (fold, ", ".join(WORDS)))
+    events = chatmill.lines(scan("--rules", folder, "--events", "hit", "--evidence", "full", sample))
+    got = {}
+    for e in events:
+        assert e["type"] == "chatmill.hit.v1"
+        d = e["data"]
+        got[d["msgid"]] = sorted((h["field"], h["char_start"], h["char_end"], h["word"])
+                                 for h in d["evidence"])
+        texts = dict(searched(messages[d["msgid"]]))
+        for h in d["evidence"]:
+            text = texts[h["field"]]
+            original = text[h["char_start"]:h["char_end"]]
+            assert text.encode()[h["start"]:h["end"]].decode() == original == h["text"]
+    # Chats among colleagues are not searched by default, nor are recalls.
+    want = {}
+    for msgid, m in messages.items():
+        people = [m.get("from", "")] + m.get("tolist", [])
+        if any(p[:2] in ("wm", "wo") for p in people) and m["action"] == "send":
+            hits = sorted(oracle_hits(m, fold))
+            if hits:
+                want[msgid] = hits
+    assert len(want) > 3000
+    assert got == want
+
+
+def test_ids_sequence_time_and_subject(sample, messages):
+    events = chatmill.lines(scan("--rules", RULES, sample))
+    assert len(events) > 50
+    last = {}
+    for e in events:
+        d = e["data"]
+        kind = e["type"]
+        assert kind in ("chatmill.tag.v1", "chatmill.stage.v1", "chatmill.alert.v1")
+        assert e["subject"] == f"ww1/{d['external_userid'] or d['roomid']}" or d["chat"] == "internal"
+        target = d["ladder"] if kind == "chatmill.stage.v1" else ""
+        due = ""
+        if d["cause"] in ("expiry", "group"):
+            continue  # their names hold a due time that the event shows only as `time`
+        name = "\x1f".join([kind, d["corpid"], e["subject"].split("/", 1)[1], d["msgid"], d["pack"],
+                            d["rule"], target, d["cause"]]) + due
+        assert e["id"] == str(uuid.uuid5(NAMESPACE, name)), name
+        assert re.fullmatch(r"\d{20}", e["sequence"])
+        assert e["sequence"] > last.get(e["subject"], "")
+        last[e["subject"]] = e["sequence"]
+        if d["msgid"] in messages:
+            assert d["msgtime"] == messages[d["msgid"]]["msgtime"]
+            assert d["from"] == messages[d["msgid"]]["from"]
+    assert len({e["id"] for e in events}) == len(events)
+
+
+def test_starter_rules_show_something_of_everything(sample):
+    events = chatmill.lines(scan("--rules", RULES, sample))
+    kinds = collections.Counter(e["type"] for e in events)
+    assert kinds["chatmill.tag.v1"] > 20
+    assert kinds["chatmill.stage.v1"] > 20
+    assert kinds["chatmill.alert.v1"] > 5
+    causes = collections.Counter(e["data"]["cause"] for e in events)
+    assert causes["recall"] > 0
+    assert any(e["data"].get("add") and e["data"].get("remove") for e in events), "no exclusive swap"
+
+
+# ---- options
+
+def test_same_bytes_for_every_number_of_jobs_and_for_zstd(sample):
+    plain = scan("--rules", RULES, "--jobs", "1", sample).stdout
+    assert plain
+    for jobs in ("1", "2", "4"):
+        assert scan("--rules", RULES, "--jobs", jobs, SAMPLE).stdout == plain
+    assert scan("--rules", RULES, stdin=sample.read_bytes()).stdout == plain
+    assert scan("--rules", RULES, "-", stdin=SAMPLE.read_bytes()).stdout == plain
+
+
+def test_two_files_are_one_stream(tmp_path, sample):
+    whole = sample.read_bytes().split(b"\n")
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join(whole[:9000]) + b"\n")
+    (tmp_path / "b.jsonl").write_bytes(b"\n".join(whole[9000:]))
+    both = scan("--rules", RULES, tmp_path / "a.jsonl", tmp_path / "b.jsonl").stdout
+    assert both == scan("--rules", RULES, sample).stdout
+
+
+def test_events_option_chooses(sample):
+    every = scan("--rules", RULES, "--events", "tag,stage,alert", sample).stdout
+    assert every == scan("--rules", RULES, sample).stdout
+    for kind in ("tag", "stage", "alert"):
+        some = chatmill.lines(scan("--rules", RULES, "--events", kind, sample))
+        assert {e["type"] for e in some} == {f"chatmill.{kind}.v1"}
+        assert some == [e for e in map(json.loads, every.splitlines())
+                        if e["type"] == f"chatmill.{kind}.v1"]
+
+
+def test_evidence_option(tmp_path):
+    folder = rules_folder(tmp_path, ORACLE_RULES % ("standard", "回拨13800138000吧, 多少"))
+    m = {"msgid": "m1", "action": "send", "from": "wm" + "A" * 30, "tolist": ["zhangsan"],
+         "msgtime": 1700000000123, "msgtype": "text",
+         "text": {"content": "多少，请回拨13800138000吧"}}
+    line = json.dumps(m).encode()
+
+    def texts(mode):
+        e = chatmill.lines(scan("--rules", folder, "--corp", "ww1", "--evidence", mode, stdin=line))
+        return [h.get("text") for h in e[0]["data"]["evidence"]]
+    assert texts("full") == ["多少", "回拨13800138000吧"]
+    assert texts("masked") == ["多少", "回拨*吧"]
+    assert texts("none") == [None, None]
+    assert b"13800138000" not in re.sub(rb'"word":"[^"]*"', b"",
+                                        scan("--rules", folder, "--corp", "ww1", stdin=line).stdout)
+
+
+def test_limit(sample):
+    few = scan("--rules", RULES, "--limit", "3000", sample)
+    head = b"\n".join(sample.read_bytes().split(b"\n")[:3000])
+    assert few.stdout == scan("--rules", RULES, stdin=head).stdout
+
+
+def test_bare_message_takes_its_corp_from_the_option(tmp_path):
+    folder = rules_folder(tmp_path, ORACLE_RULES % ("none", "多少"))
+    m = {"msgid": "m1", "action": "send", "from": "wm" + "A" * 30, "tolist": ["zhangsan"],
+         "msgtime": 1700000000123, "msgtype": "text", "text": {"content": "这个多少钱"}}
+    line = json.dumps(m).encode()
+    event = chatmill.lines(scan("--rules", folder, "--corp", "wwX", stdin=line))[0]
+    assert event["subject"].startswith("wwX/")
+    dead = tmp_path / "dead"
+    assert scan("--rules", folder, "--dead-letters", dead, stdin=line).stdout == b""
+    assert [d["error"] for d in chatmill.lines(dead.read_bytes())] == ["no_corp"]
+
+
+def test_staff_file_overrules_the_prefix(tmp_path):
+    folder = rules_folder(tmp_path, ORACLE_RULES.replace("    match", "    from: staff\n    match")
+                          % ("none", "多少"))
+    odd = "wm" + "S" * 30
+    m = {"msgid": "m1", "action": "send", "from": odd, "tolist": ["wm" + "A" * 30],
+         "msgtime": 1700000000123, "msgtype": "text", "text": {"content": "多少"}}
+    line = json.dumps(m).encode()
+    (tmp_path / "staff.csv").write_text(odd + ",销售\n")
+    args = ("--rules", folder, "--corp", "ww1")
+    assert scan(*args, stdin=line).stdout == b""
+    assert len(chatmill.lines(scan(*args, "--staff", tmp_path / "staff.csv", stdin=line))) == 1
+
+
+def test_partitions_give_each_its_clock(sample):
+    """Each event of one partition has at most the sequence of the clock of all; same decisions."""
+    one = chatmill.lines(scan("--rules", RULES, sample))
+    eight = chatmill.lines(scan("--rules", RULES, "--partitions", "8", sample))
+
+    def decided(events):
+        return collections.Counter((e["id"], json.dumps(e["data"].get("add")), e["data"]["cause"])
+                                   for e in events if e["data"]["cause"] not in ("expiry", "group"))
+    assert sum(decided(eight).values()) > 50
+    # Expiries fall due by the partition's clock, so only most decisions need be the same.
+    both = decided(one) & decided(eight)
+    assert sum(both.values()) > 0.95 * sum(decided(one).values())
+
+
+def test_summary_is_on_standard_error(sample):
+    done = scan("--rules", RULES, "--summary", sample)
+    assert done.stdout == scan("--rules", RULES, sample).stdout
+    text = done.stderr.decode()
+    lines = len([x for x in sample.read_bytes().split(b"\n") if x])
+    assert re.search(r"(?i)messages?\b", text)
+    assert f"{lines:,}" in text or str(lines) in text or str(lines - 17) in text or f"{lines - 17:,}" in text
+    assert "bad_utf8" in text
+
+
+# ---- errors
+
+@pytest.mark.parametrize("args, status, hint", [
+    (["--rules", "no-such-folder"], 66, "no-such-folder"),
+    (["--rules", str(RULES), "no-such-file"], 66, "no-such-file"),
+    ([], 64, "--rules"),
+    (["--rules", str(RULES), "--evidnce", "full"], 64, "--evidence"),
+    (["--rules", str(RULES), "--evidence", "ful"], 64, "full"),
+    (["--rules", str(RULES), "--events", "tags"], 64, "tag"),
+    (["--rules", str(RULES), "--jobs", "many"], 64, "jobs"),
+])
+def test_wrong_use_is_told(args, status, hint):
+    done = chatmill.run("scan", *args)
+    assert done.returncode == status, done.stderr
+    assert hint in done.stderr.decode()
+    assert done.stdout == b""
+
+
+def test_bad_rules_are_65_with_file_and_line(tmp_path):
+    folder = rules_folder(tmp_path, "pack: p\nrules:\n  - id: a\n    mach: 多少\n")
+    done = chatmill.run("scan", "--rules", folder)
+    assert done.returncode == 65
+    assert re.search(r"pack\.yaml:4:\d+: error: .*match", done.stderr.decode())
