@@ -1,0 +1,205 @@
+# test_exactly_once.py - kill -9 at random moments, then count: nothing lost, nothing doubled.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Two `run` processes (two workers each) and one `sink` work on a throttled input while a hangman
+# kills them. What stands on the topics and in the tables at the end must be, as multisets, what
+# `scan --partitions` says of the same file. CHATMILL_SEED repeats a run's choices.
+import os
+import random
+import threading
+import time
+
+import pytest
+
+from support import audit, chatmill, make_sample
+
+PARTITIONS = 8
+RULES = """\
+pack: audit
+title: audit
+tags:
+  intent: {values: [high, low], exclusive: true}
+  topic: {values: [price, delivery, money]}
+ladders:
+  life:
+    stages: [asked, looked, bought, again]
+    lost: gone
+rules:
+  - id: price
+    match: [多少钱, 报价]
+    then: [{tag: high}, {tag: price}, {stage: asked}]
+  - id: dear
+    match: [太贵了]
+    then: [{tag: low}, {stage: looked}]
+  - id: bought
+    match: [付款]
+    then: [{tag: high}, {stage: bought}]
+  - id: again
+    match: [续费]
+    then: [{stage: again}]
+  - id: back
+    match: [退货]
+    then: [{stage: asked, back: true}, {untag: price}]
+  - id: gone
+    match: [别再发]
+    then: [{stage: gone}, {untag: high}]
+  - id: delivery
+    match: [发货]
+    then: [{tag: delivery}]
+  - id: kickback
+    from: staff
+    match: [回扣]
+    then: [{tag: money}, {alert: {severity: high, category: kickback}}]
+"""
+WORDS = ["多少钱", "报价", "太贵了", "付款", "续费", "退货", "别再发", "发货", "回扣"]
+
+
+def write_input(folder, count, seed):
+    """The rows: some hit, some are sent twice, some recalled, some dead."""
+    stream = make_sample.Stream(seed=seed, customers=max(200, count // 100), hit_rate=0.4, words=WORDS,
+                                duplicates=0.02, recalls=0.02, mean_bytes=240)
+    rows = list(stream.rows(count))
+    rng = random.Random(seed)
+    dead = [r for e, r in make_sample.dead_records(stream.customers[0]) if e not in ("no_corp", "too_big")]
+    for raw in dead:
+        rows.insert(rng.randrange(len(rows)), raw)
+    path = folder / "input.jsonl"
+    path.write_bytes(b"".join(r + b"\n" for r in rows))
+    return rows, path
+
+
+class Feeder(threading.Thread):
+    """Puts records on the archive at a steady pace, or at full speed once `fast` is set."""
+
+    def __init__(self, setup, records, rate):
+        super().__init__(daemon=True)
+        self.setup, self.records, self.rate = setup, records, rate
+        self.fast = threading.Event()
+        self.failure = None
+
+    def run(self):
+        topic = self.setup.topic["archive"]
+        try:
+            chunk, i = max(1, int(self.rate / 20)), 0
+            while i < len(self.records) and not self.fast.is_set():
+                self.setup.kafka.produce(topic, self.records[i:i + chunk], **{"linger.ms": 0})
+                i += chunk
+                self.fast.wait(chunk / self.rate)
+            self.setup.kafka.produce(topic, self.records[i:])
+        except Exception as e:  # seen by the test, which joins
+            self.failure = e
+
+
+class Hangman:
+    def __init__(self, setup, seed):
+        self.setup, self.rng = setup, random.Random(seed)
+        self.runs = [setup.start("run"), setup.start("run")]
+        self.sink = setup.start("sink")
+        self.run_kills = self.sink_kills = self.found_open = self.rebalances = 0
+
+    def _dead_transaction(self):
+        """Whether somebody left a transaction open: its last stable offset stands still while the
+        others' move on every 100 ms. Seen on the state topic, where each partition has one owner."""
+        kafka, topic = self.setup.kafka, f"chatmill.{self.setup.name}.state"
+        stable, ends = kafka.high_watermarks(topic, committed=True), kafka.high_watermarks(topic)
+        stuck = {p for p in ends if stable[p] < ends[p]}
+        if not stuck:
+            return False
+        time.sleep(0.25)
+        later = kafka.high_watermarks(topic, committed=True)
+        return any(later[p] == stable[p] for p in stuck)
+
+    def kill_run(self, stay_away_s=0.0):
+        which = self.rng.randrange(2)
+        self.runs[which].kill()
+        self.run_kills += 1
+        self.found_open += self._dead_transaction()
+        if stay_away_s:
+            time.sleep(stay_away_s)
+            self.rebalances += 1
+        self.runs[which] = self.setup.start("run")
+
+    def kill_sink(self):
+        self.sink.kill()
+        self.sink_kills += 1
+        self.sink = self.setup.start("sink")
+
+    def all(self):
+        return self.runs + [self.sink]
+
+
+def exactly_once(setup, seed, count, run_kills, sink_kills, found_open, away):
+    """`away`: at so many of the kills the process stays away longer than its session lasts."""
+    rules = setup.folder / "rules"
+    rules.mkdir()
+    (rules / "audit.yaml").write_text(RULES)
+    rows, path = write_input(setup.folder, count, seed)
+    records = [dict(key=audit.key(row), value=row, timestamp=make_sample.START_MS) for row in rows]
+    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", rules, check=0)
+
+    hangman = Hangman(setup, seed)
+    # A little slower than the kills are expected to take, so that there is always work in progress.
+    feeder = Feeder(setup, records, rate=len(records) / (5.0 * run_kills + 12 * away + 20))
+    feeder.start()
+    try:
+        while (hangman.run_kills < run_kills or hangman.sink_kills < sink_kills
+               or (hangman.found_open < found_open and hangman.run_kills < 3 * run_kills)):
+            time.sleep(hangman.rng.uniform(0.7, 4.5))
+            for p in hangman.all():
+                assert p.running(), f"ended by itself:\n{p.log()[-3000:]}"
+            if hangman.sink_kills < sink_kills and hangman.rng.random() < 0.5:
+                hangman.kill_sink()
+            if hangman.run_kills < run_kills or hangman.found_open < found_open:
+                hangman.kill_run(12 if hangman.rebalances < away and hangman.run_kills % 5 == 2 else 0)
+        unfinished = feeder.is_alive()
+        feeder.fast.set()
+        feeder.join(120)
+        assert not feeder.failure, feeder.failure
+        setup.wait_run(*hangman.runs, timeout_s=180)
+        setup.kafka.settle([setup.topic[k] for k in ("tags", "stages", "alerts", "deadletter")])
+        setup.wait_sink(hangman.sink, timeout_s=120)
+        for p in hangman.all():
+            assert p.terminate() == 0, p.log()[-3000:]
+    finally:
+        for p in hangman.all():
+            p.kill()
+
+    differences = audit.compare(setup, rules, path, setup.folder)
+    report = [f"seed {seed}: {len(rows)} messages; run killed {hangman.run_kills} times, "
+              f"{hangman.found_open} with a transaction open; sink killed {hangman.sink_kills} times; "
+              f"{hangman.rebalances} sessions expired; input {'still' if unfinished else 'no longer'} "
+              "coming at the last kill"] + [str(d) for d in differences]
+    assert hangman.found_open >= found_open, report[0]
+    assert sum(d.total for d in differences[:1]) > count / 100, "too few events to prove anything"
+    return report, any(differences)
+
+
+def seed_of_today():
+    return int(os.environ.get("CHATMILL_SEED") or random.SystemRandom().randrange(1 << 30))
+
+
+@pytest.fixture
+def setup(tmp_path, kafka, postgres):
+    made = chatmill.Setup(tmp_path, kafka, postgres, partitions=PARTITIONS).apply()
+    chatmill.run("db", "migrate", "-c", made.file, check=0)
+    return made
+
+
+def show(capsys, report):
+    with capsys.disabled():
+        print("\n" + "\n".join(report))
+
+
+def test_small(setup, capsys):
+    report, different = exactly_once(setup, seed_of_today(), 20_000, run_kills=6, sink_kills=3, found_open=3,
+                                     away=0)
+    show(capsys, report)
+    assert not different, "\n".join(report)
+
+
+@pytest.mark.long
+def test_full_size(setup, capsys):
+    report, different = exactly_once(setup, seed_of_today(), 200_000, run_kills=30, sink_kills=15,
+                                     found_open=25, away=3)
+    show(capsys, report)
+    assert not different, "\n".join(report)
