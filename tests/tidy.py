@@ -25,9 +25,6 @@ DOORS = {
 VERSIONS = re.compile(r"src/cmd/|src/main\.c")
 STAGES = {"consume", "decode", "fold", "match", "react", "send", "store"}
 NOUNS = {"kafka", "rules", "state"}
-# The digest of a rule set covers the folding that it judges by, and two spellings that fold alike
-# are one word.
-EXCEPTIONS = {("rules", "fold/fold.h")}
 
 FORBIDDEN = [
     (r"\b(XXX|FIXME|HACK)\b", "a word that stands for unfinished work"),
@@ -77,7 +74,7 @@ def may_include(path, header):
         return "model.h includes only base/"
     if where in STAGES and top not in {"base", "model.h", where} | NOUNS:
         return f"the stage {where}/ includes only base/, model.h, itself and kafka/ rules/ state/"
-    if where in NOUNS and top in STAGES and (where, header) not in EXCEPTIONS:
+    if where in NOUNS and top in STAGES:
         return f"{where}/ is used by stages and includes none ({top}/)"
     return None
 

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/commands.h"
 #include "rulebook.h"
+#include "rules/lint.h"
 
 struct check_options {
 	const char *staff, *cache;
@@ -18,6 +19,7 @@ static int collect(const struct check_options *o, const char *dir, struct findin
 	if (ruleset_load(&set, dir, o->staff, findings, err) < 0)
 		return -1;
 	fprintf(stderr, "%zu rules in %zu packs, %s\n", set->rule_count, set->pack_count, set->digest);
+	ruleset_lint(set, findings);
 	return rulebook_new(&book, set, o->cache, findings, err);
 }
 

@@ -53,17 +53,11 @@ static uint32_t add_group(struct build *b, const struct cond *c)
 static void add_list(struct build *b, uint32_t group, const struct cond *c)
 {
 	const struct word_list *list = &b->e->set->lists[c->list];
-	struct word_place place = {
-		.file = list->file.len ? list->file : b->rule->file,
-		.line = c->line,
-		.col = c->col,
-	};
 
 	for (size_t row = 0; row < list->row_count; row++) {
 		for (size_t i = 0; i < list->rows[row].word_count; i++) {
 			const struct word *word = &list->rows[row].words[i];
-			place.line = word->line ? word->line : c->line;
-			place.col = word->line ? 1 : c->col;
+			struct word_place place = {list->rows[row].file, word->line, word->col};
 			words_add(&b->words, group, c, word->text, (uint32_t)row, &place);
 		}
 	}

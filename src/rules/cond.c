@@ -72,6 +72,7 @@ static struct cond *read_regex(const struct reading *r, const struct yaml_node *
 	struct cond *cond = new_cond(r, COND_REGEX, node);
 
 	cond->word.line = node->line;
+	cond->word.col = node->col;
 	return field_text(r->scope, node, "a regex", PATTERN_BYTES_MAX, &cond->word.text) ? cond : NULL;
 }
 

@@ -124,7 +124,7 @@ bool field_word(const struct scope *s, const struct yaml_node *node, struct word
 			 "comma belongs to the word, quote it");
 		return false;
 	}
-	*out = (struct word){arena_copy(s->loader->arena, node->text), node->line};
+	*out = (struct word){arena_copy(s->loader->arena, node->text), node->line, node->col};
 	return true;
 }
 

@@ -33,7 +33,7 @@ enum { GAP_DEFAULT = 3, GAP_MAX = 8, GAP_UNSET = -1 };
 
 struct word {
 	struct str text; /* as written */
-	int line;	 /* in its file, for findings */
+	int line, col;	 /* in its file, for findings */
 };
 
 /* A list or one row of a table. */
@@ -41,12 +41,13 @@ struct word_row {
 	struct str tag; /* empty unless the list is a table */
 	const struct word *words;
 	size_t word_count;
+	struct str file;     /* where the words stand, for findings */
+	bool from_word_file; /* one a line, not YAML */
 };
 
 struct word_list {
 	struct str pack, name;
 	bool is_table;
-	struct str file; /* of words, for findings; empty when written in place */
 	const struct word_row *rows; /* exactly one unless is_table */
 	size_t row_count;
 };

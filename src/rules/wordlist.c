@@ -22,7 +22,7 @@ static void take_line(const struct scope *s, struct str file, int number, struct
 		return;
 	}
 	*VEC_ADD(s->loader->arena, &words->list) =
-		(struct word){arena_copy(s->loader->arena, line), number};
+		(struct word){arena_copy(s->loader->arena, line), number, 1};
 }
 
 /* A path in a rule file is looked for beside that file first, then from the top of the folder. */
@@ -89,14 +89,14 @@ static const struct yaml_node *file_of(const struct yaml_node *node)
 	return node->pairs[0].value->kind == YAML_SCALAR ? node->pairs[0].value : NULL;
 }
 
-static struct word_row read_row(const struct scope *s, struct str tag, const struct yaml_node *node,
-				struct str *file)
+static struct word_row read_row(const struct scope *s, struct str tag, const struct yaml_node *node)
 {
 	struct words words = {0};
 	const struct yaml_node *file_node = file_of(node);
+	struct str file = s->file;
 
 	if (file_node) {
-		read_file(s, file_node, &words, file);
+		read_file(s, file_node, &words, &file);
 	} else if (node->kind == YAML_MAP) {
 		ERROR_AT(s, node, "words are a list ([a, b]) or {file: PATH}; if a word with a colon "
 				  "was meant, quote it");
@@ -109,7 +109,7 @@ static struct word_row read_row(const struct scope *s, struct str tag, const str
 		if (field_count(node) == 0)
 			WARN_AT(s, node, "a list without words matches nothing");
 	}
-	return (struct word_row){tag, words.list.items, words.list.count};
+	return (struct word_row){tag, words.list.items, words.list.count, file, file_node != NULL};
 }
 
 static void read_table(const struct scope *s, const struct yaml_node *map, struct word_list *list)
@@ -122,7 +122,7 @@ static void read_table(const struct scope *s, const struct yaml_node *map, struc
 		struct str tag;
 		if (field_text(s, map->pairs[i].key, "a tag", 2 * NAME_BYTES_MAX, &tag))
 			*VEC_ADD(s->loader->arena, &rows) =
-				read_row(s, tag, map->pairs[i].value, &list->file);
+				read_row(s, tag, map->pairs[i].value);
 	}
 	list->is_table = true;
 	list->rows = rows.items;
@@ -147,7 +147,7 @@ static void read_list(const struct scope *s, const struct yaml_pair *pair)
 		read_table(s, pair->value, &list);
 	} else {
 		struct word_row *row = ARENA_NEW(l->arena, struct word_row);
-		*row = read_row(s, (struct str){0}, pair->value, &list.file);
+		*row = read_row(s, (struct str){0}, pair->value);
 		list.rows = row;
 		list.row_count = 1;
 	}
