@@ -26,7 +26,14 @@ struct react_settings {
 
 /* Counted oddities, for metrics and the summary. */
 struct react_counts {
-	uint64_t duplicates, recalls_unknown, not_customer, tags_full, windows_full, late;
+	uint64_t duplicates;	   /* second copies of messages that had an effect */
+	uint64_t erased;	   /* older than the erasure of their subject */
+	uint64_t recalls_unknown;  /* of messages that nothing is remembered of */
+	uint64_t not_customer;	   /* tag, untag, stage where the subject is no customer */
+	uint64_t controls_unknown; /* tags and stages in control records that no rule knows */
+	uint64_t late;		   /* effective messages more than an hour behind the clock */
+	/* Limits of one subject that were reached (state/subject.h). */
+	uint64_t tags_full, windows_full, timers_full, nears_full, memory_full;
 };
 
 MUST_CHECK int reactor_new(struct reactor **out, const struct react_settings *settings,

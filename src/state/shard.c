@@ -130,7 +130,8 @@ int64_t shard_clock_ms(const struct shard *s, struct str corpid)
 void shard_set_clock_ms(struct shard *s, struct str corpid, int64_t clock_ms)
 {
 	assert(s->open);
-	s->corps[get_corp(s, corpid)].clock_ms = clock_ms;
+	uint32_t corp = get_corp(s, corpid); /* moves s->corps */
+	s->corps[corp].clock_ms = clock_ms;
 }
 
 const struct shard_settings *shard_settings(const struct shard *s)
@@ -490,7 +491,8 @@ static bool read_marker(struct shard *s, struct str body)
 	for (uint64_t i = 0; i < count; i++) {
 		if (!codec_get_text(&body, &corpid) || !codec_get_number(&body, &clock))
 			return false;
-		s->corps[get_corp(s, corpid)].clock_ms = (int64_t)clock;
+		uint32_t corp = get_corp(s, corpid); /* moves s->corps */
+		s->corps[corp].clock_ms = (int64_t)clock;
 	}
 	return body.len == 0;
 }

@@ -51,7 +51,7 @@ enum { NEAR_LAPSE_MS = 24 * 3600 * 1000 }; /* RULES.md section 1 */
 struct told {
 	struct str msgid;
 	int64_t time_ms;
-	struct str from; /* empty: the subject itself */
+	struct str from; /* of role customer: empty, it is the subject */
 	struct str roomid;
 	struct str *userids;
 	uint32_t userid_count;

@@ -1,0 +1,101 @@
+/* waits.c - who has to speak next, and by when. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "react/turn.h"
+
+#include "rules/hours.h"
+
+static bool is_ignored(const struct turn *t, const struct rule *rule, const struct matches *matches)
+{
+	uint32_t index = (uint32_t)(rule - t->set->rules);
+
+	for (size_t i = 0; i < matches->ignored_count; i++)
+		if (matches->ignored[i] == index)
+			return true;
+	return false;
+}
+
+/* The newest message of the customer (who empty) or of one staff. */
+static int64_t *spoke_ms(struct turn *t, struct str who)
+{
+	struct subject *s = t->subject;
+
+	for (uint32_t i = 0; i < s->spokes.count; i++)
+		if (str_eq(s->spokes.items[i].who, who))
+			return &s->spokes.items[i].time_ms;
+	if (s->spokes.count >= SUBJECT_SPOKE_MAX)
+		LIST_REMOVE(&s->spokes, 0);
+	struct spoke *spoke = LIST_ADD(&s->spokes, shard_arena(t->shard));
+	spoke->who = shard_name(t->shard, who);
+	return &spoke->time_ms;
+}
+
+static void note_speech(struct turn *t)
+{
+	const struct lookup *l = &t->reactor->lookup;
+	bool staff = t->role == ROLE_STAFF && t->chat == CHAT_SINGLE;
+
+	if (!(staff ? l->staff_waits : t->role == ROLE_CUSTOMER && l->customer_waits))
+		return;
+	int64_t *newest_ms = spoke_ms(t, staff ? turn_pair(t) : (struct str){0});
+	*newest_ms = MAX(*newest_ms, t->msgtime_ms);
+	t->changed = true;
+}
+
+void waits_end(struct turn *t, const struct message *message, const struct matches *matches)
+{
+	struct subject *s = t->subject;
+	struct str pair = turn_pair(t);
+
+	if (message->kind != MESSAGE_CHAT || message->only_closing || !t->is_customer)
+		return;
+	note_speech(t);
+	for (uint32_t i = s->waits.count; i-- > 0;) {
+		const struct wait_state *w = &s->waits.items[i];
+		const struct rule *rule = lookup_rule(&t->reactor->lookup, w->pack, w->rule);
+		if (!rule || !rule->wait.on || rule->wait.for_role != t->role ||
+		    s->told.items[w->told].time_ms > t->msgtime_ms ||
+		    is_ignored(t, rule, matches))
+			continue;
+		if (t->role == ROLE_STAFF && (t->chat != CHAT_SINGLE || !str_eq(w->where, pair)))
+			continue;
+		LIST_REMOVE(&s->waits, i);
+		t->changed = true;
+		remember(t);
+	}
+}
+
+void wait_start(struct turn *t, const struct rule *rule, const struct message *message,
+		const struct matches *matches)
+{
+	struct subject *s = t->subject;
+	bool for_staff = rule->wait.for_role == ROLE_STAFF;
+	struct str where = for_staff || rule->by_pair ? turn_pair(t) : (struct str){0};
+	struct str who = for_staff ? where : (struct str){0};
+
+	if (t->chat != CHAT_SINGLE || !t->is_customer || message->only_closing ||
+	    is_ignored(t, rule, matches))
+		return;
+	for (uint32_t i = 0; i < s->spokes.count; i++)
+		if (str_eq(s->spokes.items[i].who, who) &&
+		    s->spokes.items[i].time_ms > t->msgtime_ms)
+			return;
+	for (uint32_t i = 0; i < s->waits.count; i++) {
+		const struct wait_state *w = &s->waits.items[i];
+		if (str_eq(w->rule, rule->id) && str_eq(w->pack, rule->pack) &&
+		    str_eq(w->where, where))
+			return;
+	}
+	if (s->waits.count >= SUBJECT_TIMERS_MAX) {
+		t->reactor->counts.timers_full++;
+		return;
+	}
+	uint32_t told = turn_told(t);
+	struct wait_state *w = LIST_ADD(&s->waits, shard_arena(t->shard));
+	w->pack = shard_name(t->shard, rule->pack);
+	w->rule = shard_name(t->shard, rule->id);
+	w->where = shard_name(t->shard, where);
+	w->told = told;
+	w->due_ms = hours_due_ms(&rule->filter, t->set->packs[rule->pack_index].zone,
+				 t->msgtime_ms, rule->wait.over_ms);
+	t->changed = true;
+}
