@@ -5,6 +5,7 @@
 const struct command *const commands[] = {
 	&cmd_scan,
 	&cmd_run,
+	&cmd_load,
 	&cmd_topics_plan,
 	&cmd_topics_apply,
 	&cmd_rules_check,

@@ -7,6 +7,7 @@
 
 extern const struct command cmd_scan;
 extern const struct command cmd_run;
+extern const struct command cmd_load;
 extern const struct command cmd_topics_plan;
 extern const struct command cmd_topics_apply;
 extern const struct command cmd_rules_check;
