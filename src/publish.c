@@ -100,14 +100,13 @@ static struct str number(char text[24], int64_t value)
 static int put_piece(struct publication *p, size_t n, int64_t published_ms, struct err *err)
 {
 	char key[128], pieces[24], bytes[24], at[24], published[24], first[24];
-	int64_t now_ms = clock_wall_ms();
 	struct str frame = buf_str(&p->frame);
 	struct str piece = str_from(frame, n * SHELF_PIECE_BYTES);
 	struct producer_header headers[] = {
 		{"chatmill.pieces", number(pieces, (int64_t)p->pieces)},
 		{"chatmill.bytes", number(bytes, (int64_t)frame.len)},
 		{"chatmill.by", str_of(p->by)},
-		{"chatmill.at", number(at, p->known.at_ms ? p->known.at_ms : now_ms)},
+		{"chatmill.at", number(at, p->known.at_ms)},
 		{"chatmill.published", number(published, published_ms)},
 		{"chatmill.first",
 		 number(first, p->known.first_ms ? p->known.first_ms : published_ms)},
@@ -130,6 +129,7 @@ static int put_pieces(struct publication *p, struct err *err)
 {
 	if (p->known.complete)
 		return 0;
+	p->known.at_ms = clock_wall_ms();
 	if (producer_begin(p->producer, err) < 0)
 		return -1;
 	for (size_t n = 0; n < p->pieces; n++)

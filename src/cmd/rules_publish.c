@@ -1,0 +1,252 @@
+/* rules_publish.c - `chatmill rules publish|list|show`: rule sets on the topic. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buf.h"
+#include "cmd/commands.h"
+#include "publish.h"
+
+enum { READ_MS = 60000, ENTRIES_MAX = 4096, LEAD_MAX_MS = 3600000 };
+
+struct publish_options {
+	const char *file, *by, *lead;
+	bool insecure;
+};
+
+struct list_options {
+	const char *file;
+	bool json, insecure;
+};
+
+/* "10s", "500ms", "2m" in ms. */
+static int read_lead(const char *text, int64_t *ms, struct err *err)
+{
+	struct str s = str_of(text ? text : "10s");
+	static const struct {
+		struct str unit;
+		int64_t ms;
+	} units[] = {{STR("ms"), 1}, {STR("s"), 1000}, {STR("m"), 60000}};
+	int64_t number;
+
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		struct str digits = {s.data, s.len - MIN(s.len, units[i].unit.len)};
+		if (!str_ends(s, units[i].unit) || !str_to_i64(digits, &number) || number < 0 ||
+		    number > LEAD_MAX_MS / units[i].ms)
+			continue;
+		*ms = number * units[i].ms;
+		return 0;
+	}
+	return err_set(err, ERR_USAGE,
+		       "--lead takes a time like 10s, 500ms or 2m, at most an hour; not '%s'", text);
+}
+
+static int publish(const void *given, const char *const *arguments, int count, struct err *err)
+{
+	const struct publish_options *o = given;
+	OWNED(config) *config = NULL;
+	OWNED(brokers) *brokers = NULL;
+	char digest[72];
+	int64_t lead_ms = 0;
+
+	(void)count;
+	if (read_lead(o->lead, &lead_ms, err) < 0 || config_open(&config, o->file, err) < 0 ||
+	    brokers_new(&brokers, config, o->insecure, err) < 0)
+		return -1;
+	struct publish_settings settings = {
+		.config = config,
+		.brokers = brokers,
+		.dir = arguments[0],
+		.by = o->by,
+		.lead_ms = lead_ms,
+	};
+	if (publish_rules(&settings, digest, err) < 0)
+		return -1;
+	printf("%s\n", digest);
+	return 0;
+}
+
+/* Reads the whole topic. */
+static int open_shelf(struct config **config, struct brokers **brokers, struct shelf **shelf,
+		      const struct list_options *o, struct err *err)
+{
+	if (config_open(config, o->file, err) < 0 ||
+	    brokers_new(brokers, *config, o->insecure, err) < 0)
+		return -1;
+	struct shelf_settings settings = {
+		.kafka = &(*brokers)->settings,
+		.group = (*config)->pipeline,
+		.topic = (*config)->output.rulesets,
+	};
+	if (shelf_new(shelf, &settings, err) < 0)
+		return -1;
+	return shelf_wait(*shelf, READ_MS, err);
+}
+
+static void put_time(struct buf *line, int64_t ms, bool json)
+{
+	if (ms == 0) {
+		buf_put(line, json ? STR("null") : STR("-"));
+		return;
+	}
+	if (json)
+		buf_putc(line, '"');
+	buf_put_time(line, ms);
+	if (json)
+		buf_putc(line, '"');
+}
+
+static void print_entry(const struct shelf_entry *e, bool in_force, bool json)
+{
+	struct buf line = {0};
+
+	if (json) {
+		buf_put(&line, STR("{\"digest\":"));
+		buf_put_json(&line, str_of(e->digest));
+		buf_put(&line, STR(",\"by\":"));
+		buf_put_json(&line, str_of(e->by));
+		buf_put(&line, STR(",\"put\":"));
+		put_time(&line, e->at_ms, true);
+		buf_put(&line, STR(",\"first_published\":"));
+		put_time(&line, e->first_ms, true);
+		buf_put(&line, STR(",\"last_published\":"));
+		put_time(&line, e->published_ms, true);
+		buf_printf(&line, ",\"bytes\":%zu,\"pieces\":%zu,\"complete\":%s,\"in_force\":%s}\n",
+			   e->bytes, e->pieces, e->complete ? "true" : "false",
+			   in_force ? "true" : "false");
+	} else {
+		buf_put(&line, str_of(e->digest));
+		buf_putc(&line, '\t');
+		put_time(&line, e->first_ms, false);
+		buf_putc(&line, '\t');
+		put_time(&line, e->published_ms, false);
+		buf_printf(&line, "\t%zu\t%s\t%s\n", e->bytes, e->by[0] ? e->by : "-",
+			   !e->complete		? "incomplete"
+			   : !e->published_ms	? "never published"
+			   : in_force		? "in force"
+						: "");
+	}
+	fwrite(line.data, 1, line.len, stdout); /* checked when main flushes it */
+	buf_fini(&line);
+}
+
+static int list(const void *given, const char *const *arguments, int count, struct err *err)
+{
+	const struct list_options *o = given;
+	OWNED(config) *config = NULL;
+	OWNED(brokers) *brokers = NULL;
+	OWNED(shelf) *shelf = NULL;
+	OWNED_MEM struct shelf_entry *entries = calloc(ENTRIES_MAX, sizeof(struct shelf_entry));
+	int64_t last_ms = 0;
+
+	(void)arguments;
+	(void)count;
+	if (!entries)
+		return err_set(err, ERR_OS, "out of memory");
+	if (open_shelf(&config, &brokers, &shelf, o, err) < 0)
+		return -1;
+	size_t found = shelf_list(shelf, entries, ENTRIES_MAX);
+	for (size_t i = 0; i < found; i++)
+		last_ms = MAX(last_ms, entries[i].published_ms);
+	for (size_t i = 0; i < found; i++)
+		print_entry(&entries[i], last_ms && entries[i].published_ms == last_ms, o->json);
+	return 0;
+}
+
+static int show(const void *given, const char *const *arguments, int count, struct err *err)
+{
+	const struct list_options *o = given;
+	OWNED(config) *config = NULL;
+	OWNED(brokers) *brokers = NULL;
+	OWNED(shelf) *shelf = NULL;
+	struct buf bundle = {0};
+
+	(void)count;
+	if (open_shelf(&config, &brokers, &shelf, o, err) < 0)
+		return -1;
+	int status = shelf_bundle(shelf, str_of(arguments[0]), &bundle, err);
+	if (status == 0)
+		fwrite(bundle.data, 1, bundle.len, stdout); /* checked when main flushes it */
+	buf_fini(&bundle);
+	return status;
+}
+
+static const struct option publish_rows[] = {
+	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
+	 offsetof(struct publish_options, file), 0, true},
+	{"lead", 0, OPTION_TEXT, "TIME", "that workers get to compile it before (default: 10s)",
+	 offsetof(struct publish_options, lead)},
+	{"by", 0, OPTION_TEXT, "WHO", "who publishes (default: user@host)",
+	 offsetof(struct publish_options, by)},
+	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",
+	 offsetof(struct publish_options, insecure)},
+	OPTIONS_END,
+};
+
+static const struct option list_rows[] = {
+	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
+	 offsetof(struct list_options, file), 0, true},
+	{"json", 0, OPTION_FLAG, NULL, "one JSON object a line",
+	 offsetof(struct list_options, json)},
+	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",
+	 offsetof(struct list_options, insecure)},
+	OPTIONS_END,
+};
+
+static const struct option show_rows[] = {
+	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
+	 offsetof(struct list_options, file), 0, true},
+	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",
+	 offsetof(struct list_options, insecure)},
+	OPTIONS_END,
+};
+
+const struct command cmd_rules_publish = {
+	.words = "rules publish",
+	.arguments = "-c FILE DIR",
+	.summary = "put a checked rule set into force, everywhere at one place of the log",
+	.help = "Checks the folder as `rules check` does, takes the directory file (identity.staff)\n"
+		"with it, puts the set on the rule sets' topic, gives workers time to compile it, and\n"
+		"writes a rules record onto every partition of the archive: what stands behind it is\n"
+		"judged by these rules, on every host and in every replay. Prints the set's digest.\n"
+		"\n"
+		"examples:\n"
+		"  chatmill rules publish -c chatmill.yaml rules\n"
+		"  chatmill rules publish -c chatmill.yaml --lead 0s --by anna rules\n"
+		"\n"
+		"exit status: 0 in force, 65 rules that are wrong (nothing was written), 69 no broker,\n"
+		"75 another publisher came in between, 78 no such topic",
+	.options = publish_rows,
+	.options_bytes = sizeof(struct publish_options),
+	.arguments_min = 1,
+	.arguments_max = 1,
+	.run = publish,
+};
+
+const struct command cmd_rules_list = {
+	.words = "rules list",
+	.arguments = "-c FILE [--json]",
+	.summary = "every rule set that was published, when and by whom",
+	.help = "One line for each set on the topic, oldest first: digest, first and last time it was\n"
+		"published, compressed bytes, by whom, and whether it is in force, with tabs between.\n"
+		"\n"
+		"example:\n"
+		"  chatmill rules list -c chatmill.yaml",
+	.options = list_rows,
+	.options_bytes = sizeof(struct list_options),
+	.run = list,
+};
+
+const struct command cmd_rules_show = {
+	.words = "rules show",
+	.arguments = "-c FILE DIGEST",
+	.summary = "the text of a published rule set",
+	.help = "Prints the bundle: every rule file and word file of the set, with its name.\n"
+		"\n"
+		"example:\n"
+		"  chatmill rules show -c chatmill.yaml sha256:…\n"
+		"\n"
+		"exit status: 0 done, 66 no such set",
+	.options = show_rows,
+	.options_bytes = sizeof(struct list_options),
+	.arguments_min = 1,
+	.arguments_max = 1,
+	.run = show,
+};
