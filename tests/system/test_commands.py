@@ -1,0 +1,109 @@
+# test_commands.py - topics, load, config: what they make and what they refuse.
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import pytest
+
+from support import audit, chatmill, make_sample, proc
+
+SAMPLE = proc.REPO / "deploy/sample/archive.jsonl.zst"
+
+
+def test_every_command_has_help_and_unknown_ones_are_told():
+    shown = chatmill.run("--help", check=0).stdout.decode()
+    for command in ("scan", "run", "sink", "load", "topics", "db", "rules", "config"):
+        assert command in shown
+        assert chatmill.run(command, "--help").returncode == 0, command
+    done = chatmill.run("scna")
+    assert done.returncode == 64 and b"scan" in done.stderr and not done.stdout
+    assert b"chatmill" in chatmill.run("--version", check=0).stdout
+
+
+@pytest.mark.parametrize("command", [
+    ["rekey"], ["tick"], ["verify"], ["tap"], ["status"], ["dlq", "list"], ["state", "show"], ["control"],
+    ["archive", "cat"], ["rules", "explain"], ["rules", "diff"], ["rules", "test"]])
+def test_what_is_not_there_yet_is_refused(command, tmp_path):
+    """Whatever of the contract is missing says so; nothing is silently ignored."""
+    done = chatmill.run(*command, "-c", tmp_path / "none.yaml")
+    assert done.returncode in (64, 66, 78), done
+    assert done.stderr and not done.stdout
+
+
+def test_topics_plan_says_and_apply_makes(tmp_path, kafka):
+    setup = chatmill.Setup(tmp_path, kafka)
+    before = kafka.topics()
+    plan = chatmill.run("topics", "plan", "-c", setup.file)
+    assert plan.returncode in (0, 1)
+    assert setup.topic["archive"].encode() in plan.stdout
+    assert kafka.topics() == before, "plan must make nothing"
+    chatmill.run("topics", "apply", "-c", setup.file, check=0)
+    made = kafka.topics() - before
+    assert made >= set(setup.topic.values()) | {f"chatmill.{setup.name}.state"}
+    for name in (setup.topic["archive"], f"chatmill.{setup.name}.state"):
+        assert len(kafka.partitions(name)) == setup.partitions
+    config = kafka.tool("TopicCommand", "--describe", "--topic", f"chatmill.{setup.name}.state")
+    assert "cleanup.policy=compact" in config
+    chatmill.run("topics", "apply", "-c", setup.file, check=0)
+    assert kafka.topics() == before | made, "a second apply must change nothing"
+
+
+def test_load_keys_and_stamps_as_run_wants(pipeline):
+    """Keys are those that Python works out; the partition is that of Java's hash."""
+    done = chatmill.run("load", "-c", pipeline.file, SAMPLE, check=0)
+    assert done.stdout == b""
+    got = [r for r in pipeline.kafka.read(pipeline.topic["archive"]) if r.value]
+    rows = [r for r in make_sample.read_lines(SAMPLE) if b'"msgid":"cw-' in r or b'"msgid":"syn' in r]
+    rows = [r for r in rows if b"syn-dead" not in r]
+    by_value = {r.value: r for r in got}
+    for raw in rows:
+        r = by_value[raw]
+        assert r.key == audit.key(raw), raw
+        assert r.timestamp == json.loads(raw)["recv_ts"]
+    # The Python client's murmur2 partitioner is judged by Kafka's own users, not by us.
+    echo = pipeline.name + ".echo"
+    pipeline.kafka.create_topic(echo, pipeline.partitions)
+    pipeline.kafka.produce(echo, [dict(key=r.key, value=r.value) for r in got if r.key])
+    where = {r.value: r.partition for r in pipeline.kafka.read(echo)}
+    assert all(where[r.value] == r.partition for r in got if r.key)
+    # The order of a subject's messages is that of the file.
+    place = {raw: i for i, raw in enumerate(rows)}
+    last = {}
+    for r in got:
+        if r.value in place:
+            assert last.get(r.key, -1) < place[r.value]
+            last[r.key] = place[r.value]
+
+
+@pytest.mark.parametrize("change, hint", [
+    ({"pipelin": "x"}, "pipeline"),
+    ({"workers": 0}, "workers"),
+    ({"kafka": {"bootstrap.servers": "x:1", "enable.idempotence": "false"}}, "enable.idempotence"),
+    ({"kafka": {"bootstrap.servers": "x:1", "isolation.level": "read_uncommitted"}}, "isolation.level"),
+    ({"kafka": {"bootstrap.server": "x:1"}}, "bootstrap.servers"),
+    ({"kafka": {"bootstrap.servers": "x:1", "enable.ssl.certificate.verification": "false"}},
+     "enable.ssl.certificate.verification"),
+    ({"evidence": "all"}, "masked"),
+    ({"commit_interval_ms": "soon"}, "commit_interval_ms"),
+])
+def test_config_check_names_what_is_wrong(tmp_path, change, hint):
+    class Nowhere:
+        bootstrap = "127.0.0.1:1"
+    setup = chatmill.Setup(tmp_path, Nowhere)
+    assert chatmill.run("config", "check", "-c", setup.file).returncode == 0
+    done = chatmill.run("config", "check", "-c", setup.write("bad.yaml", **change))
+    assert done.returncode == 78, done
+    assert hint in done.stderr.decode()
+    assert "bad.yaml" in done.stderr.decode()
+
+
+def test_example_configuration_and_shipped_rules_are_right():
+    chatmill.run("config", "check", "-c", proc.REPO / "deploy/chatmill.yaml", check=0)
+    chatmill.run("rules", "check", "--strict", proc.REPO / "rules", check=0)
+
+
+def test_environment_overrides_the_file(tmp_path):
+    class Nowhere:
+        bootstrap = "127.0.0.1:1"
+    setup = chatmill.Setup(tmp_path, Nowhere)
+    done = chatmill.run("config", "check", "-c", setup.file, CHATMILL_WORKERS="0")
+    assert done.returncode == 78 and b"workers" in done.stderr
