@@ -11,6 +11,8 @@ uint32_t hash_murmur2(struct str key);
 /* The partition that a Java producer chooses for `key`: positive murmur2 modulo `partitions`. */
 static inline int32_t hash_partition(struct str key, int32_t partitions)
 {
+	if (partitions == 1) /* of a file, mostly: the hash would be computed for nothing */
+		return 0;
 	return (int32_t)((hash_murmur2(key) & 0x7fffffff) % (uint32_t)partitions);
 }
 
