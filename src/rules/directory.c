@@ -58,6 +58,20 @@ enum role directory_role(const struct directory *d, struct str id)
 	return id.data[1] == 'b' ? ROLE_ROBOT : ROLE_STAFF;
 }
 
+struct str directory_member(const struct directory *d, struct str department, struct str otherwise)
+{
+	struct str member = {0};
+
+	for (size_t i = 0; d->slots && i <= d->mask; i++) {
+		const struct entry *entry = &d->slots[i];
+		/* The first by bytes: the order of slots means nothing. */
+		if (entry->userid.len && str_eq(entry->department, department) &&
+		    (!member.len || str_cmp(entry->userid, member) < 0))
+			member = entry->userid;
+	}
+	return member.len ? member : otherwise;
+}
+
 static struct str trim(struct str s)
 {
 	while (s.len && strchr(" \t\r", s.data[0]))

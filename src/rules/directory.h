@@ -27,3 +27,6 @@ bool directory_find(const struct directory *d, struct str userid, struct str *de
 /* The role of an id: the directory first; then `wm` or `wo` (first letter in any case) with at
  * least 24 characters is a customer, `wb` so long a robot, all others staff. */
 enum role directory_role(const struct directory *d, struct str id);
+
+/* The first userid of that department, or `otherwise`. */
+struct str directory_member(const struct directory *d, struct str department, struct str otherwise);

@@ -195,11 +195,11 @@ static void read_examples(struct reading *r, struct rule *rule)
 	for (size_t i = 0; i < node->count; i++) {
 		const struct yaml_node *list = node->pairs[i].value;
 		for (size_t k = 0; k < field_count(list); k++) {
-			struct example example;
-			if (sample_read(&r->scope, field_item(list, k), &example)) {
-				example.hit = str_eq(node->pairs[i].key->text, STR("hit"));
-				*VEC_ADD(r->scope.loader->arena, &examples) = example;
-			}
+			struct sample *sample = ARENA_NEW(r->scope.loader->arena, struct sample);
+			bool hit = str_eq(node->pairs[i].key->text, STR("hit"));
+			if (sample_read(&r->scope, field_item(list, k), sample))
+				*VEC_ADD(r->scope.loader->arena, &examples) =
+					(struct example){hit, sample};
 		}
 	}
 	rule->examples = examples.items;

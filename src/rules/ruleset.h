@@ -145,12 +145,10 @@ struct effect {
 	int64_t group_for_ms; /* 0: each alert by itself */
 };
 
+struct sample; /* rules/sample.h: a message as authors write it */
 struct example {
 	bool hit; /* else it must stay silent */
-	struct str text;
-	struct str from; /* empty: a fitting sender */
-	struct str json; /* a mapping, as JSON text of the mapping; empty for a plain text */
-	int line, col;
+	const struct sample *sample;
 };
 
 struct rule {

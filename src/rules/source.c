@@ -47,11 +47,13 @@ static enum err_kind kind_of_errno(void)
 
 /* ---- the folder ---- */
 
-static bool is_rules_name(struct str name)
+/* Rules, or the tests beside them, whichever is read. */
+static bool is_wanted(const struct sources *s, struct str name)
 {
 	bool yaml = str_ends(name, STR(".yaml")) || str_ends(name, STR(".yml"));
+	bool test = str_ends(name, STR(".test.yaml")) || str_ends(name, STR(".test.yml"));
 
-	return yaml && !str_ends(name, STR(".test.yaml")) && !str_ends(name, STR(".test.yml"));
+	return yaml && test == s->tests;
 }
 
 static int take_entry(struct sources *s, FTS *walk, FTSENT *entry, size_t dir_len, struct err *err)
@@ -71,7 +73,7 @@ static int take_entry(struct sources *s, FTS *walk, FTSENT *entry, size_t dir_le
 		errno = entry->fts_errno;
 		return err_errno(err, kind_of_errno(), "cannot read %s", entry->fts_path);
 	case FTS_SLNONE:
-		return is_rules_name(path)
+		return is_wanted(s, path)
 			       ? err_set(err, ERR_NOINPUT, "%s is a link to nothing", entry->fts_path)
 			       : 0;
 	default: /* folders before and after their entries, pipes, cycles of links */
@@ -79,7 +81,7 @@ static int take_entry(struct sources *s, FTS *walk, FTSENT *entry, size_t dir_le
 	}
 	while (path.len && path.data[0] == '/')
 		path = str_from(path, 1);
-	if (!is_rules_name(path))
+	if (!is_wanted(s, path))
 		return 0;
 	if (s->count == SOURCES_MAX)
 		return err_set(err, ERR_DATA, "more than %d rule files", SOURCES_MAX);
@@ -91,7 +93,7 @@ static int take_entry(struct sources *s, FTS *walk, FTSENT *entry, size_t dir_le
 	return 0;
 }
 
-int sources_read(struct sources *s, const char *dir, struct err *err)
+static int read_folder(struct sources *s, const char *dir, struct err *err)
 {
 	char *const roots[] = {(char *)dir, NULL};
 	struct stat st;
@@ -110,12 +112,22 @@ int sources_read(struct sources *s, const char *dir, struct err *err)
 	while (status == 0 && (entry = fts_read(walk)))
 		status = take_entry(s, walk, entry, strlen(dir), err);
 	(void)fts_close(walk); /* only read from */
-	if (status < 0)
+	if (status == 0 && s->count)
+		qsort(s->items, s->count, sizeof *s->items, by_place);
+	return status;
+}
+
+int sources_read(struct sources *s, const char *dir, struct err *err)
+{
+	if (read_folder(s, dir, err) < 0)
 		return -1;
-	if (!s->count)
-		return err_set(err, ERR_NOINPUT, "no rule files (*.yaml) in %s", dir);
-	qsort(s->items, s->count, sizeof *s->items, by_place);
-	return 0;
+	return s->count ? 0 : err_set(err, ERR_NOINPUT, "no rule files (*.yaml) in %s", dir);
+}
+
+int sources_read_tests(struct sources *s, const char *dir, struct err *err)
+{
+	s->tests = true;
+	return read_folder(s, dir, err);
 }
 
 /* ---- more sources while rules are read ---- */

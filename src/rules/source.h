@@ -42,6 +42,7 @@ enum { SOURCES_MAX = 10000, SOURCE_BYTES_MAX = 16 * 1024 * 1024, BUNDLE_BYTES_MA
 struct sources {
 	struct arena *arena;
 	const char *dir; /* NULL: from a bundle, nothing is read from disk */
+	bool tests;	 /* holds tests, not rules */
 	struct source *items;
 	size_t count, cap;
 };
@@ -49,6 +50,9 @@ struct sources {
 /* Reads all rule files below `dir` (*.yaml and *.yml, not *.test.yaml; names that begin with a
  * dot are skipped; links are followed), sorted by path. */
 MUST_CHECK int sources_read(struct sources *s, const char *dir, struct err *err);
+
+/* The same for the tests beside the rules: *.test.yaml and *.test.yml. There may be none. */
+MUST_CHECK int sources_read_tests(struct sources *s, const char *dir, struct err *err);
 
 /* Takes a bundle apart. The texts are copied. */
 MUST_CHECK int sources_unbundle(struct sources *s, struct str bundle, struct err *err);
