@@ -3,10 +3,33 @@
 #include "config.h"
 
 #include "cmd/commands.h"
+#include "kafka/settings.h"
 
 struct config_options {
 	const char *file;
 };
+
+/* Prints every property that librdkafka or we refuse; returns their number. */
+static int check_kafka(const struct config *config, const char *file)
+{
+	bool brokers = false;
+	int wrong = 0;
+
+	for (size_t i = 0; i < config->kafka.count; i++) {
+		const struct property *p = &config->kafka.items[i];
+		struct err why = {0};
+		brokers |= !strcmp(p->name, "bootstrap.servers");
+		if (kafka_property_check(p->name, p->value, false, &why) == 0)
+			continue;
+		fprintf(stderr, "%s:%d:%d: error: %s\n", file, p->line, p->col, why.text);
+		wrong++;
+	}
+	if (!brokers)
+		fprintf(stderr, "%s: warning: kafka has no bootstrap.servers; run, load and sink "
+				"need it\n",
+			file);
+	return wrong;
+}
 
 static int check(const void *given, const char *const *arguments, int count, struct err *err)
 {
@@ -17,13 +40,10 @@ static int check(const void *given, const char *const *arguments, int count, str
 	(void)count;
 	if (config_open(&config, o->file, err) < 0)
 		return -1;
-	bool brokers = false;
-	for (size_t i = 0; i < config->kafka.count; i++)
-		brokers |= !strcmp(config->kafka.items[i].name, "bootstrap.servers");
-	if (!brokers)
-		fprintf(stderr, "%s: warning: kafka has no bootstrap.servers; run, load and sink "
-				"need it\n",
-			o->file);
+	int wrong = check_kafka(config, o->file);
+	if (wrong > 0)
+		return err_set(err, ERR_CONFIG, "%s: %d properties of kafka are wrong", o->file,
+			       wrong);
 	fprintf(stderr, "%s: ok\n", o->file);
 	return 0;
 }
