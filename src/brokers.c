@@ -2,26 +2,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "brokers.h"
 
-static int check(const struct config *config, bool insecure, struct err *err)
+int brokers_check(const struct config *config, bool insecure, struct err *err)
 {
 	struct findings findings = {0};
-	bool servers = false;
 	struct err why;
 
 	for (size_t i = 0; i < config->kafka.count; i++) {
 		const struct property *p = &config->kafka.items[i];
-		servers |= !strcmp(p->name, "bootstrap.servers") ||
-			   !strcmp(p->name, "metadata.broker.list");
 		if (kafka_property_check(p->name, p->value, insecure, &why) < 0)
 			findings_add(&findings, FINDING_ERROR,
 				     p->origin == ORIGIN_FILE ? str_of(config->file)
 							      : STR("environment"),
 				     p->line, p->col, "%s", why.text);
 	}
-	if (!servers)
-		findings_add(&findings, FINDING_ERROR, str_of(config->file), 0, 0,
-			     "kafka.bootstrap.servers is missing; write kafka: "
-			     "{bootstrap.servers: \"host:9092\"}");
 	size_t errors = findings.errors;
 	findings_print(&findings, stderr);
 	findings_fini(&findings);
@@ -31,14 +24,28 @@ static int check(const struct config *config, bool insecure, struct err *err)
 	return 0;
 }
 
+static bool has_servers(const struct config *config)
+{
+	for (size_t i = 0; i < config->kafka.count; i++)
+		if (!strcmp(config->kafka.items[i].name, "bootstrap.servers") ||
+		    !strcmp(config->kafka.items[i].name, "metadata.broker.list"))
+			return true;
+	return false;
+}
+
 int brokers_new(struct brokers **out, const struct config *config, bool insecure, struct err *err)
 {
 	OWNED(brokers) *b = calloc(1, sizeof *b);
 
 	if (!b)
 		return err_set(err, ERR_OS, "out of memory");
-	if (check(config, insecure, err) < 0)
+	if (brokers_check(config, insecure, err) < 0)
 		return -1;
+	if (!has_servers(config))
+		return err_set(err, ERR_CONFIG,
+			       "%s: kafka.bootstrap.servers is missing; write kafka: "
+			       "{bootstrap.servers: \"host:9092\"}",
+			       config->file);
 	b->list = calloc(MAX(config->kafka.count, (size_t)1), sizeof *b->list);
 	if (!b->list)
 		return err_set(err, ERR_OS, "out of memory");

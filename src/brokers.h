@@ -16,7 +16,11 @@ struct brokers {
 	char client_id[CLIENT_ID_BYTES];
 };
 
-/* Checks every property and prints what is wrong as file:line:col. ERR_CONFIG if there is. */
+/* Checks every property of the `kafka` part and prints what is wrong as file:line:col. ERR_CONFIG
+ * if there is anything. No bootstrap.servers is none of it: `scan` needs no broker. */
+MUST_CHECK int brokers_check(const struct config *config, bool insecure, struct err *err);
+
+/* The same, and bootstrap.servers must be there. */
 MUST_CHECK int brokers_new(struct brokers **out, const struct config *config, bool insecure,
 			   struct err *err);
 void brokers_free(struct brokers *b); /* NULL is fine */

@@ -2,11 +2,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
+#include "brokers.h"
 #include "cmd/commands.h"
 #include "kafka/settings.h"
 
 struct config_options {
 	const char *file;
+	bool insecure;
 };
 
 /* Prints every property that librdkafka or we refuse; returns their number. */
@@ -38,7 +40,7 @@ static int check(const void *given, const char *const *arguments, int count, str
 
 	(void)arguments;
 	(void)count;
-	if (config_open(&config, o->file, err) < 0)
+	if (config_open(&config, o->file, err) < 0 || brokers_check(config, o->insecure, err) < 0)
 		return -1;
 	int wrong = check_kafka(config, o->file);
 	if (wrong > 0)
@@ -64,6 +66,8 @@ static int show(const void *given, const char *const *arguments, int count, stru
 static const struct option options[] = {
 	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
 	 offsetof(struct config_options, file), 0, true},
+	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",
+	 offsetof(struct config_options, insecure)},
 	OPTIONS_END,
 };
 

@@ -68,28 +68,39 @@ const char *kafka_library_version(void)
 	return rd_kafka_version_str();
 }
 
+/* The names in librdkafka's own documentation of its properties, a table of `name | …` lines (a
+ * dump of a configuration leaves out those without a value). Cuts the text up. */
+static size_t property_names(char *table, const char **names, size_t max)
+{
+	size_t count = 0;
+	char *rest = table, *line;
+
+	while ((line = strsep(&rest, "\n")) && count < max) {
+		size_t len = strcspn(line, " |");
+		if (len == 0 || !strchr(line, '|') || line[0] < 'a' || line[0] > 'z')
+			continue;
+		line[len] = '\0';
+		names[count++] = line;
+	}
+	return count;
+}
+
 static int unknown_property(const char *name, struct err *err)
 {
-	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	rd_kafka_topic_conf_t *topic_conf = rd_kafka_topic_conf_new();
-	const char *names[1024];
-	size_t count = 0, dumped, topic_dumped;
-	const char **dump = rd_kafka_conf_dump(conf, &dumped);
-	const char **topic_dump = rd_kafka_topic_conf_dump(topic_conf, &topic_dumped);
+	const char *names[512], *nearest = NULL;
+	OWNED_MEM char *table = NULL;
+	size_t bytes;
+	FILE *out = open_memstream(&table, &bytes);
 
-	for (size_t i = 0; i < dumped && count < ARRAY_LEN(names); i += 2)
-		names[count++] = dump[i];
-	for (size_t i = 0; i < topic_dumped && count < ARRAY_LEN(names); i += 2)
-		names[count++] = topic_dump[i];
-	const char *nearest = str_nearest(str_of(name), names, count);
-	(void)err_set(err, ERR_CONFIG, "kafka: librdkafka has no property '%s'%s%s%s", name,
-		      nearest ? "; did you mean '" : "", nearest ? nearest : "",
-		      nearest ? "'?" : "");
-	rd_kafka_conf_dump_free(dump, dumped);
-	rd_kafka_conf_dump_free(topic_dump, topic_dumped);
-	rd_kafka_topic_conf_destroy(topic_conf);
-	rd_kafka_conf_destroy(conf);
-	return -1;
+	if (out) {
+		rd_kafka_conf_properties_show(out);
+		if (fclose(out) == 0)
+			nearest = str_nearest(str_of(name), names,
+					      property_names(table, names, ARRAY_LEN(names)));
+	}
+	return err_set(err, ERR_CONFIG, "kafka: librdkafka has no property '%s'%s%s%s", name,
+		       nearest ? "; did you mean '" : "", nearest ? nearest : "",
+		       nearest ? "'?" : "");
 }
 
 static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struct err *err)
