@@ -1,6 +1,7 @@
 /* rules_check.c - `chatmill rules check`: everything that is wrong in a folder of rules. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/commands.h"
+#include "cmd/trial.h"
 #include "rulebook.h"
 #include "rules/lint.h"
 
@@ -8,6 +9,31 @@ struct check_options {
 	const char *staff, *cache;
 	bool strict;
 };
+
+static int check_examples(const struct rulebook *book, struct findings *findings, struct err *err)
+{
+	OWNED(trial) *trial = NULL;
+
+	if (trial_new(&trial, book, err) < 0)
+		return -1;
+	for (size_t i = 0; i < book->set->rule_count; i++) {
+		const struct rule *rule = &book->set->rules[i];
+		for (size_t k = 0; k < rule->example_count; k++) {
+			const struct example *example = &rule->examples[k];
+			bool as_said;
+			if (trial_example(trial, rule, example, &as_said, err) < 0)
+				return -1;
+			if (!as_said)
+				findings_add(findings, FINDING_WARNING, rule->file, example->sample->line,
+					     example->sample->col,
+					     "this example of «%.*s» should %s and %s; `chatmill rules "
+					     "explain` tells why", STR_ARG(rule->id),
+					     example->hit ? "hit" : "stay silent",
+					     example->hit ? "stays silent" : "hits");
+		}
+	}
+	return 0;
+}
 
 /* Findings of the loader and, if it has none that are errors, of the compiler. */
 static int collect(const struct check_options *o, const char *dir, struct findings *findings,
@@ -20,7 +46,9 @@ static int collect(const struct check_options *o, const char *dir, struct findin
 		return -1;
 	fprintf(stderr, "%zu rules in %zu packs, %s\n", set->rule_count, set->pack_count, set->digest);
 	ruleset_lint(set, findings);
-	return rulebook_new(&book, set, o->cache, findings, err);
+	if (rulebook_new(&book, set, o->cache, findings, err) < 0)
+		return -1;
+	return check_examples(book, findings, err);
 }
 
 static int check(const void *options, const char *const *arguments, int argument_count,

@@ -49,6 +49,22 @@ int trial_begin(struct trial *t, struct err *err)
 	return 0;
 }
 
+static enum decode_result judge(struct trial *t, const struct record *record)
+{
+	pipeline_read(t->pipeline, t->book, record, &t->reading);
+	while (pipeline_apply(t->pipeline, t->shard, t->book, &t->reading) == PIPELINE_MORE)
+		; /* without a limit on what falls due there is never more */
+	return t->reading.result;
+}
+
+enum decode_result trial_next(struct trial *t, const struct record *record)
+{
+	shard_commit(t->shard);
+	shard_begin(t->shard);
+	pipeline_clear(t->pipeline);
+	return judge(t, record);
+}
+
 enum decode_result trial_take_record(struct trial *t, struct str json)
 {
 	/* Copied with the room behind it that simdjson reads. */
@@ -57,10 +73,7 @@ enum decode_result trial_take_record(struct trial *t, struct str json)
 	memcpy(copy, json.data, json.len);
 	t->record = (struct record){.value = {copy, json.len}, .time_ms = SAMPLE_START_MS,
 				    .time_inherited = true, .partition = -1};
-	pipeline_read(t->pipeline, t->book, &t->record, &t->reading);
-	while (pipeline_apply(t->pipeline, t->shard, t->book, &t->reading) == PIPELINE_MORE)
-		; /* without a limit on what falls due there is never more */
-	return t->reading.result;
+	return judge(t, &t->record);
 }
 
 enum decode_result trial_take(struct trial *t, const struct sample *sample, const struct rule *fit)

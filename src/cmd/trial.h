@@ -26,6 +26,8 @@ MUST_CHECK int trial_begin(struct trial *t, struct err *err);
 enum decode_result trial_take(struct trial *t, const struct sample *sample, const struct rule *fit);
 /* Judges one record of the archive as it stands. */
 enum decode_result trial_take_record(struct trial *t, struct str json);
+/* Judges one record of a long file: what came before stays known, but its events are gone. */
+enum decode_result trial_next(struct trial *t, const struct record *record);
 /* Moves the clock of the samples' corp. */
 void trial_clock(struct trial *t, int64_t ms);
 

@@ -21,6 +21,7 @@ struct loaded {
 	struct ruleset set; /* first: what callers hold is its address */
 	struct arena arena;
 	struct buf bundle;
+	struct names pack_names, *rule_ids; /* rule_ids by pack */
 };
 
 /* One rule file. */
@@ -266,8 +267,9 @@ static void read_all(struct loading *loading)
 	refuse_not_yet(l);
 }
 
-static void assemble(struct loader *l, struct ruleset *set)
+static void assemble(struct loader *l, struct loaded *loaded)
 {
+	struct ruleset *set = &loaded->set;
 	struct pack *packs = ARENA_ARRAY(l->arena, struct pack, l->packs.count + 1);
 
 	for (size_t i = 0; i < l->packs.count; i++) {
@@ -276,6 +278,11 @@ static void assemble(struct loader *l, struct ruleset *set)
 		packs[i].alias_count = l->packs.items[i].aliases.count;
 	}
 	set->packs = packs;
+	loaded->rule_ids = ARENA_ARRAY(l->arena, struct names, l->packs.count + 1);
+	for (size_t i = 0; i < l->packs.count; i++) {
+		names_add(&loaded->pack_names, l->arena, packs[i].name, (uint32_t)i);
+		loaded->rule_ids[i] = l->packs.items[i].rule_ids;
+	}
 	set->pack_count = l->packs.count;
 	set->rules = l->rules.items;
 	set->rule_count = l->rules.count;
@@ -334,7 +341,7 @@ static int load(struct ruleset **out, struct loaded *loaded, struct sources *sou
 	const struct source *staff;
 
 	read_all(&loading);
-	assemble(l, &loaded->set);
+	assemble(l, loaded);
 	loaded->set.directory = directory_empty();
 	if ((staff = sources_find(sources, SOURCE_STAFF, STR("staff"))))
 		loaded->set.directory =
@@ -446,6 +453,18 @@ int ruleset_unbundle(struct ruleset **out, struct str bundle, struct findings *f
 struct str ruleset_bundle(const struct ruleset *set)
 {
 	return buf_str(&((const struct loaded *)set)->bundle);
+}
+
+bool ruleset_find(const struct ruleset *set, struct str pack, struct str id, size_t *out)
+{
+	const struct loaded *loaded = (const struct loaded *)set;
+	uint32_t pack_index, rule;
+
+	if (!names_find(&loaded->pack_names, pack, &pack_index) ||
+	    !names_find(&loaded->rule_ids[pack_index], id, &rule))
+		return false;
+	*out = rule;
+	return true;
 }
 
 enum consent ruleset_consent(const struct ruleset *set, struct str corpid)

@@ -37,6 +37,9 @@ MUST_CHECK int ruleset_unbundle(struct ruleset **out, struct str bundle, struct 
  * with the same digest. Lives as long as the set. */
 struct str ruleset_bundle(const struct ruleset *set);
 
+/* The index of a rule by the names of its pack and itself. */
+bool ruleset_find(const struct ruleset *set, struct str pack, struct str id, size_t *out);
+
 /* What happens to messages of a customer of `corpid` who disagreed. */
 enum consent ruleset_consent(const struct ruleset *set, struct str corpid);
 

@@ -82,7 +82,7 @@ static void read_id(struct reading *r, struct rule *rule)
 					"a pack", STR_ARG(rule->id),
 			 STR_ARG(l->rules.items[other].file), l->rules.items[other].line);
 	else
-		names_add(&pack->rule_ids, l->scratch, rule->id, (uint32_t)l->rules.count);
+		names_add(&pack->rule_ids, l->arena, rule->id, (uint32_t)l->rules.count);
 }
 
 static void read_choices(struct reading *r, struct rule *rule)
