@@ -223,10 +223,37 @@ static void bind_allow(struct build *b, struct engine_rule *to)
 	to->allow_count = (uint32_t)rule->allow_count;
 }
 
+static void add_leaves(struct build *b, struct vec *groups, const struct cond *c)
+{
+	if (c->kind == COND_WORD || c->kind == COND_LIST)
+		vec_push(groups, group_of(b, c));
+	for (size_t i = 0; i < c->child_count; i++)
+		add_leaves(b, groups, c->children[i]);
+}
+
+static const uint32_t *keep_vec(struct build *b, struct vec *v)
+{
+	uint32_t *items = ARENA_ARRAY(&b->e->arena, uint32_t, v->count);
+
+	if (v->count)
+		memcpy(items, v->items, v->count * sizeof *items);
+	free(v->items);
+	return items;
+}
+
+static void bind_ignore(struct build *b, struct engine_rule *to)
+{
+	struct vec groups = {0};
+
+	add_leaves(b, &groups, b->rule->wait.ignore);
+	to->ignore_count = groups.count;
+	to->ignore = keep_vec(b, &groups);
+}
+
 static void bind_rules(struct build *b)
 {
 	struct engine *e = b->e;
-	struct vec always = {0};
+	struct vec always = {0}, ignoring = {0};
 
 	e->rule_count = (uint32_t)e->set->rule_count;
 	e->rules = ARENA_ARRAY(&e->arena, struct engine_rule, e->rule_count);
@@ -243,15 +270,17 @@ static void bind_rules(struct build *b)
 		to->match = match;
 		bind_allow(b, to);
 		to->table_group = table_group(b, match);
+		if (b->rule->wait.on && b->rule->wait.ignore) {
+			bind_ignore(b, to);
+			vec_push(&ignoring, i);
+		}
 		if (!match || holds_on_nothing(match))
 			vec_push(&always, i);
 	}
-	uint32_t *items = ARENA_ARRAY(&e->arena, uint32_t, always.count);
-	if (always.count)
-		memcpy(items, always.items, always.count * sizeof *items);
-	e->always = items;
 	e->always_count = always.count;
-	free(always.items);
+	e->always = keep_vec(b, &always);
+	e->ignoring_count = ignoring.count;
+	e->ignoring = keep_vec(b, &ignoring);
 }
 
 static void keep_groups(struct build *b)

@@ -82,6 +82,8 @@ struct engine_rule {
 	const uint32_t *allow;	  /* groups */
 	uint32_t allow_count;
 	uint32_t table_group; /* of tag_from; NO_INDEX: none */
+	const uint32_t *ignore; /* groups of its wait's `ignore` */
+	uint32_t ignore_count;
 };
 
 struct engine {
@@ -95,4 +97,6 @@ struct engine {
 	uint32_t word_count, group_count, rule_count;
 	const uint32_t *always; /* rules that may hold without any hit */
 	uint32_t always_count;
+	const uint32_t *ignoring; /* rules with a wait that ignores words, ascending */
+	uint32_t ignoring_count;
 };

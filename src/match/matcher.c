@@ -216,6 +216,7 @@ struct matches matcher_scan(struct matcher *m, const struct engine *engine,
 	m->touched_count = 0;
 	m->seen_count = m->seen_cap = 0;
 	search(m);
+	closing_find(m, &matches);
 	touch_always(m);
 	if (!m->touched_count)
 		return matches;

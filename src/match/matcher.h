@@ -69,6 +69,10 @@ bool filter_place(const struct filter *f, const struct text *text, uint32_t star
 /* Whether some text of the message may be looked at; for rules without a match. */
 bool filter_any_text(const struct filter *f, const struct message *message);
 
+/* closing.c */
+/* Sets matches->ignored; after the words were searched. */
+void closing_find(struct matcher *m, struct matches *matches);
+
 /* judge.c */
 /* Whether the rule's condition holds; then its hits stand on m->picks from 0. */
 bool judge_rule(struct matcher *m, uint32_t rule);
