@@ -28,26 +28,6 @@ void decoder_leave(struct decoder *d)
 	d->level--;
 }
 
-struct str value_str(struct decoder *d, const struct json *j, uint32_t node)
-{
-	if (!node)
-		return (struct str){0};
-	if (json_kind(j, node) != '"') {
-		decoder_fail(d, DECODE_BAD_FIELD);
-		return (struct str){0};
-	}
-	return json_str(j, node);
-}
-
-struct str value_id(struct decoder *d, const struct json *j, uint32_t node)
-{
-	struct str id = value_str(d, j, node);
-	if (id.len <= MSGID_BYTES_MAX)
-		return id;
-	decoder_fail(d, DECODE_BAD_FIELD);
-	return (struct str){0};
-}
-
 /* The digits of a number, in quotes or not; anything else fails later as no number. */
 static struct str number_text(const struct json *j, uint32_t node)
 {
@@ -61,7 +41,9 @@ static struct str number_text(const struct json *j, uint32_t node)
 uint64_t value_u64(struct decoder *d, const struct json *j, uint32_t node)
 {
 	uint64_t value = 0;
-	if (node && !str_to_u64(number_text(j, node), &value)) {
+	if (!node || LIKELY(json_small(j, node, &value)))
+		return value;
+	if (!str_to_u64(number_text(j, node), &value)) {
 		decoder_fail(d, DECODE_BAD_FIELD);
 		return 0;
 	}
@@ -70,8 +52,11 @@ uint64_t value_u64(struct decoder *d, const struct json *j, uint32_t node)
 
 int64_t value_i64(struct decoder *d, const struct json *j, uint32_t node)
 {
+	uint64_t small = 0;
+	if (!node || LIKELY(json_small(j, node, &small)))
+		return (int64_t)small;
 	int64_t value = 0;
-	if (node && !str_to_i64(number_text(j, node), &value)) {
+	if (!str_to_i64(number_text(j, node), &value)) {
 		decoder_fail(d, DECODE_BAD_FIELD);
 		return 0;
 	}

@@ -66,9 +66,25 @@ static inline uint32_t object_node(struct decoder *d, const struct object *o, en
 }
 
 /* A string; anything else fails the record. Node 0: empty. */
-struct str value_str(struct decoder *d, const struct json *j, uint32_t node);
+static inline struct str value_str(struct decoder *d, const struct json *j, uint32_t node)
+{
+	if (node && LIKELY(json_kind(j, node) == '"'))
+		return json_str(j, node);
+	if (node)
+		decoder_fail(d, DECODE_BAD_FIELD);
+	return (struct str){0};
+}
+
 /* A string of at most MSGID_BYTES_MAX bytes. */
-struct str value_id(struct decoder *d, const struct json *j, uint32_t node);
+static inline struct str value_id(struct decoder *d, const struct json *j, uint32_t node)
+{
+	struct str id = value_str(d, j, node);
+	if (LIKELY(id.len <= MSGID_BYTES_MAX))
+		return id;
+	decoder_fail(d, DECODE_BAD_FIELD);
+	return (struct str){0};
+}
+
 /* A whole number, or a string of one (E6). Node 0: 0. */
 uint64_t value_u64(struct decoder *d, const struct json *j, uint32_t node);
 int64_t value_i64(struct decoder *d, const struct json *j, uint32_t node);

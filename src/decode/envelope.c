@@ -45,7 +45,7 @@ static enum envelope_kind open_at(struct decoder *d, const struct object *outer,
 		if (json_kind(&message->json, 0) != '{')
 			return refuse(d, DECODE_BAD_JSON);
 	}
-	fields_read(d->keys, &message->json, message->node, &message->fields);
+	fields_read(d->keys, &message->json, message->node, FIELDS_INNER, &message->fields);
 	return ENVELOPE_MESSAGE;
 }
 

@@ -35,8 +35,11 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-static const char *digits(const char *p, const char *end)
+static inline const char *digits(const char *p, const char *end)
 {
+	uint64_t eight; /* the text is readable past its end */
+	while (end - p >= 8 && json_eight_digits(p, &eight))
+		p += 8;
 	while (p < end && is_digit(*p))
 		p++;
 	return p;
@@ -66,18 +69,20 @@ static const char *number_end(const char *p, const char *end)
 	return p;
 }
 
-static int hex_digit(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+/* One more than the value of a hexadecimal digit; 0 for anything else. */
+static const uint8_t hex_plus_one[256] = {
+	['0'] = 1,  ['1'] = 2,	['2'] = 3,  ['3'] = 4,	['4'] = 5,  ['5'] = 6,
+	['6'] = 7,  ['7'] = 8,	['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+	['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
+	['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
-/* The number of \uXXXX whose digits begin at `p`, or -1. */
-static int32_t hex4(const char *p)
+/* The number of \uXXXX whose digits begin at `p`, or negative. */
+static inline int32_t hex4(const char *p)
 {
-	int a = hex_digit(p[0]), b = hex_digit(p[1]), c = hex_digit(p[2]), d = hex_digit(p[3]);
+	const unsigned char *u = (const unsigned char *)p;
+	int32_t a = hex_plus_one[u[0]] - 1, b = hex_plus_one[u[1]] - 1;
+	int32_t c = hex_plus_one[u[2]] - 1, d = hex_plus_one[u[3]] - 1;
 	return (a | b | c | d) < 0 ? -1 : a << 12 | b << 8 | c << 4 | d;
 }
 
@@ -107,7 +112,12 @@ static bool escapes_hold(struct str raw)
 {
 	const char *p = raw.data, *end = raw.data + raw.len;
 
-	while (p < end && (p = memchr(p, '\\', (size_t)(end - p)))) {
+	while (p < end) {
+		if (*p != '\\') { /* escapes come in rows, so that this is worth a look */
+			p = memchr(p, '\\', (size_t)(end - p));
+			if (!p)
+				break;
+		}
 		/* Stage 1 paired the backslashes, so one more character stands before the quote. */
 		if (p[1] != 'u') {
 			if (!escaped(p[1]))
@@ -166,40 +176,57 @@ struct str json_unescape(const struct json *j, struct str raw)
 	return (struct str){start, (size_t)(out - start)};
 }
 
-static bool scalar_holds(const struct json *j, uint32_t node)
+static bool word_holds(const char *p, const char *end, struct str word)
 {
-	const char *p = j->data + j->at[node], *end = j->data + j->at[j->count];
-	const char *behind = NULL;
+	return (size_t)(end - p) >= word.len && memcmp(p, word.data, word.len) == 0 &&
+	       ((size_t)(end - p) == word.len || ends_scalar[(unsigned char)p[word.len]]);
+}
 
-	switch (*p) {
-	case '"':
-		return !j->escapes || escapes_hold(json_raw(j, node));
-	case 't':
-		behind = end - p >= 4 && memcmp(p, "true", 4) == 0 ? p + 4 : NULL;
-		break;
-	case 'f':
-		behind = end - p >= 5 && memcmp(p, "false", 5) == 0 ? p + 5 : NULL;
-		break;
-	case 'n':
-		behind = end - p >= 4 && memcmp(p, "null", 4) == 0 ? p + 4 : NULL;
-		break;
-	default:
-		behind = number_end(p, end);
+/* Whole numbers come most often; a fraction or exponent takes the long way. */
+static bool number_holds(const char *p, const char *end)
+{
+	if (*p >= '1' && *p <= '9') {
+		const char *behind = digits(p + 1, end);
+		if (LIKELY(behind == end || ends_scalar[(unsigned char)*behind]))
+			return true;
 	}
+	const char *behind = number_end(p, end);
 	return behind && (behind == end || ends_scalar[(unsigned char)*behind]);
 }
 
-static char peek(const struct json *j, uint32_t node)
+static bool other_scalar_holds(const struct json *j, uint32_t node)
 {
-	return LIKELY(node < j->count) ? json_kind(j, node) : '\0';
+	const char *p = j->data + j->at[node], *end = j->data + j->at[j->count];
+
+	switch (*p) {
+	case '"':
+		return escapes_hold(json_raw(j, node));
+	case 't':
+		return word_holds(p, end, STR("true"));
+	case 'f':
+		return word_holds(p, end, STR("false"));
+	case 'n':
+		return word_holds(p, end, STR("null"));
+	default:
+		return number_holds(p, end);
+	}
 }
 
-static bool key_holds(const struct json *j, uint32_t node)
+/* Stage 1 saw that every string is closed, so that one without escapes needs no look. */
+static inline bool scalar_holds(const struct json *j, uint32_t node)
 {
-	return peek(j, node) == '"' && peek(j, node + 1) == ':' && scalar_holds(j, node);
+	return (json_kind(j, node) == '"' && !json_may_escape(j, node)) ||
+	       other_scalar_holds(j, node);
 }
 
-/* The grammar, without recursion: `open` holds the containers around the current place. */
+static inline bool key_holds(const struct json *j, uint32_t node)
+{
+	return json_kind(j, node) == '"' && json_kind(j, node + 1) == ':' && scalar_holds(j, node);
+}
+
+/* The grammar, without recursion: `open` holds the containers around the current place. The root
+ * is a container and the structure ends with a closing bracket, so that only behind a bracket
+ * there may be nothing more. */
 static enum json_status check(const struct json *j, uint32_t *after, unsigned depth_max)
 {
 	uint32_t open[64];
@@ -207,43 +234,56 @@ static enum json_status check(const struct json *j, uint32_t *after, unsigned de
 	uint32_t i = 0;
 
 	for (;;) { /* a value begins at i */
-		char c = peek(j, i);
+		char c = json_kind(j, i);
 		if (c == '{' || c == '[') {
 			if (depth == depth_max)
 				return JSON_TOO_DEEP;
 			open[depth++] = i++;
-			if (peek(j, i) != c + 2) { /* { } and [ ] are two apart in ASCII */
-				if (c == '{') {
-					if (!key_holds(j, i))
-						return JSON_BAD;
-					i += 2;
-				}
+			if (i == j->count)
+				return JSON_BAD;
+			if (json_kind(j, i) != c + 2) { /* { } and [ ] are two apart in ASCII */
+				if (c == '[')
+					continue;
+				if (!key_holds(j, i))
+					return JSON_BAD;
+				i += 2;
 				continue;
 			}
-		} else if (c == '\0' || !scalar_holds(j, i++)) {
+		} else if (!scalar_holds(j, i++)) {
 			return JSON_BAD;
 		}
 		/* Behind a value, or at the end of an empty container. */
 		for (;;) {
+			char opened = json_kind(j, open[depth - 1]);
+			c = json_kind(j, i);
+			if (c != opened + 2)
+				break;
+			after[open[--depth]] = ++i;
 			if (depth == 0)
 				return i == j->count ? JSON_OK : JSON_BAD;
-			char opened = json_kind(j, open[depth - 1]);
-			c = peek(j, i);
-			if (c == opened + 2) {
-				after[open[--depth]] = ++i;
-				continue;
-			}
-			if (c != ',')
+			if (i == j->count)
 				return JSON_BAD;
-			i++;
-			if (opened == '{') {
-				if (!key_holds(j, i))
-					return JSON_BAD;
-				i += 2;
-			}
-			break;
+		}
+		if (c != ',')
+			return JSON_BAD;
+		i++;
+		if (json_kind(j, open[depth - 1]) == '{') {
+			if (!key_holds(j, i))
+				return JSON_BAD;
+			i += 2;
 		}
 	}
+}
+
+static enum json_status check_root(const struct json *j, uint32_t *after, unsigned depth_max)
+{
+	char root = json_kind(j, 0), last = json_kind(j, j->count - 1);
+
+	if (root != '{' && root != '[')
+		return j->count == 1 && scalar_holds(j, 0) ? JSON_OK : JSON_BAD;
+	if (last != '}' && last != ']' && last != '{' && last != '[')
+		return JSON_BAD;
+	return check(j, after, depth_max);
 }
 
 enum json_status json_parse(struct json_parser *p, unsigned level, struct str text,
@@ -269,8 +309,11 @@ enum json_status json_parse(struct json_parser *p, unsigned level, struct str te
 	}
 
 	struct json j = {.data = text.data, .at = at, .after = after, .count = count};
-	j.escapes = memchr(text.data, '\\', text.len) != NULL;
-	enum json_status status = check(&j, after, depth_max);
+	const char *first = memchr(text.data, '\\', text.len);
+	j.escape_first = first ? (uint32_t)(first - text.data) : UINT32_MAX;
+	if (first)
+		j.escape_last = (uint32_t)((char *)memrchr(text.data, '\\', text.len) - text.data);
+	enum json_status status = check_root(&j, after, depth_max);
 	if (status == JSON_OK)
 		*out = j;
 	return status;

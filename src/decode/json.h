@@ -29,7 +29,8 @@ struct json {
 	const char *data;
 	const uint32_t *at, *after;
 	uint32_t count;       /* of the structure; at[count] is the length of the text */
-	bool escapes;         /* there is a backslash somewhere */
+	/* All backslashes stand in [escape_first, escape_last]; UINT32_MAX and 0: there is none. */
+	uint32_t escape_first, escape_last;
 	struct arena *arena;  /* for strings that had escapes */
 	unsigned *surrogates; /* incremented for each lone one that became U+FFFD */
 };
@@ -85,6 +86,12 @@ static inline struct str json_raw(const struct json *j, uint32_t node)
 	return (struct str){start, (size_t)(end - start)};
 }
 
+/* Messages have escapes in one field, if at all, so that the others need no look. */
+static inline bool json_may_escape(const struct json *j, uint32_t node)
+{
+	return j->at[node] < j->escape_last && j->at[node + 1] > j->escape_first;
+}
+
 struct str json_unescape(const struct json *j, struct str raw);
 
 /* The string at `node`, in place if it has no escape, else in the arena with 16 bytes before it
@@ -92,13 +99,50 @@ struct str json_unescape(const struct json *j, struct str raw);
 static inline struct str json_str(const struct json *j, uint32_t node)
 {
 	struct str raw = json_raw(j, node);
-	if (LIKELY(!j->escapes) || raw.len == 0 || !memchr(raw.data, '\\', raw.len))
+	if (LIKELY(!json_may_escape(j, node)) || !memchr(raw.data, '\\', raw.len))
 		return raw;
 	return json_unescape(j, raw);
 }
 
 /* A number as it is written. */
 struct str json_number(const struct json *j, uint32_t node);
+
+/* True if the eight bytes at `p` are decimal digits. */
+static inline bool json_eight_digits(const char *p, uint64_t *out)
+{
+	uint64_t v;
+	memcpy(&v, p, sizeof v);
+	*out = v;
+	/* Each byte must have the high half 3, and still have it with 6 added. */
+	return ((v & (v + UINT64_C(0x0606060606060606))) & UINT64_C(0xf0f0f0f0f0f0f0f0)) ==
+	       UINT64_C(0x3030303030303030);
+}
+
+/* The whole number at `node` if it has no sign, fraction or exponent and at most 18 digits, as
+ * nearly all have; false for any other value. `node` is inside a container, so that a digit is
+ * never the last byte. */
+static inline bool json_small(const struct json *j, uint32_t node, uint64_t *out)
+{
+	const char *p = j->data + j->at[node];
+	uint64_t value = 0;
+	unsigned digits = 0;
+
+	if (json_eight_digits(p, &value)) {
+		/* Neighbours are joined three times: eight digits, four pairs, two fours, one. */
+		value = (value & UINT64_C(0x0f0f0f0f0f0f0f0f)) * 2561 >> 8;
+		value = (value & UINT64_C(0x00ff00ff00ff00ff)) * 6553601 >> 16;
+		value = (value & UINT64_C(0x0000ffff0000ffff)) * UINT64_C(42949672960001) >> 32;
+		digits = 8;
+	} else {
+		value = 0;
+	}
+	for (unsigned digit; digits < 19 && (digit = (unsigned)(p[digits] - '0')) < 10; digits++)
+		value = value * 10 + digit;
+	if (digits == 0 || digits == 19 || p[digits] == '.' || (p[digits] | 0x20) == 'e')
+		return false;
+	*out = value;
+	return true;
+}
 
 /* A value of any kind as it is written. */
 struct str json_source(const struct json *j, uint32_t node);

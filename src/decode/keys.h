@@ -85,6 +85,7 @@ struct key_table;
 struct key_table *key_table_new(void); /* NULL: out of memory */
 void key_table_free(struct key_table *table);
 
+/* `name` is one of json_str(): readable past its end. */
 enum key key_find(const struct key_table *table, struct str name);
 
 /* The values of the members of one object, by key. A null counts as absent. */
@@ -94,5 +95,8 @@ struct fields {
 };
 _Static_assert(KEY_COUNT <= 64, "a set of keys fits into 64 bits");
 
-void fields_read(const struct key_table *table, const struct json *j, uint32_t object,
-                 struct fields *out);
+/* Which object is read: the order of the keys is remembered for each. */
+enum fields_place { FIELDS_OUTER, FIELDS_INNER, FIELDS_PLACE_COUNT };
+
+void fields_read(struct key_table *table, const struct json *j, uint32_t object,
+		 enum fields_place place, struct fields *out);

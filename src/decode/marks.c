@@ -52,10 +52,10 @@ static struct str row_for(struct str line)
 	if (wecom && ends_in_colon(line))
 		return STR("------");
 
+	if (!str_starts(line, STR("「")))
+		return (struct str){0};
 	bool colon = memmem(line.data, line.len, "：", 3) || memchr(line.data, ':', line.len);
-	if (str_starts(line, STR("「")) && colon)
-		return STR("- - - - - - - - - - - - - - -");
-	return (struct str){0};
+	return colon ? STR("- - - - - - - - - - - - - - -") : (struct str){0};
 }
 
 size_t marks_quoted(struct str text)
@@ -146,6 +146,11 @@ void marks_spans(struct str text, struct buf *spans)
 	}
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 bool marks_only_emoticons(struct str text, size_t start, const struct span *spans, size_t count)
 {
 	for (size_t i = start; i < text.len; i++) {
@@ -155,7 +160,7 @@ bool marks_only_emoticons(struct str text, size_t start, const struct span *span
 		}
 		if (count && spans->start == i)
 			i = spans->end - 1;
-		else if (!strchr(" \t\r\n", text.data[i]) || text.data[i] == '\0')
+		else if (!is_blank(text.data[i]))
 			return false;
 	}
 	return true;

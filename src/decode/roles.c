@@ -65,7 +65,6 @@ void roles_read_list(struct decoder *d, const struct json *j, uint32_t node)
 struct crowd {
 	struct str customer; /* the first; empty: none */
 	bool customers;      /* more than one */
-	struct str smallest;
 	struct str *userids;
 	size_t userid_count;
 };
@@ -84,8 +83,6 @@ static void add_staff(struct decoder *d, struct crowd *c, struct str id)
 
 static void look_at(struct decoder *d, struct crowd *c, struct str id, enum role role)
 {
-	if (c->smallest.len == 0 || str_cmp(id, c->smallest) < 0)
-		c->smallest = id;
 	switch (role) {
 	case ROLE_CUSTOMER:
 		if (c->customer.len == 0)
@@ -101,6 +98,15 @@ static void look_at(struct decoder *d, struct crowd *c, struct str id, enum role
 	}
 }
 
+static struct str smallest_id(const struct message *m)
+{
+	struct str smallest = m->from;
+	for (size_t i = 0; i < m->tolist_count; i++)
+		if (str_cmp(m->tolist[i], smallest) < 0)
+			smallest = m->tolist[i];
+	return smallest;
+}
+
 void roles_assign(struct decoder *d)
 {
 	struct message *m = d->out;
@@ -113,7 +119,7 @@ void roles_assign(struct decoder *d)
 
 	if (c.customer.len == 0) {
 		m->chat = CHAT_INTERNAL;
-		m->subject = m->roomid.len ? m->roomid : c.smallest;
+		m->subject = m->roomid.len ? m->roomid : smallest_id(m);
 	} else if (m->roomid.len == 0) {
 		/* The sender was looked at first, so that a customer who speaks is `customer`. */
 		m->chat = CHAT_SINGLE;

@@ -11,7 +11,7 @@ static struct str item_bytes(struct decoder *d, const struct json *j, uint32_t n
 
 	if (corp_source.len && json_kind(j, node) == '{' && json_first(j, node)) {
 		struct fields fields;
-		fields_read(d->keys, j, node, &fields);
+		fields_read(d->keys, j, node, FIELDS_INNER, &fields);
 		put = !(fields.present & (uint64_t)1 << KEY_CORPID);
 	}
 	struct str head = put ? STR("{\"corpid\":") : (struct str){0};

@@ -156,8 +156,7 @@ static void walk_item(struct decoder *d, const struct json *j, uint32_t item)
 	uint32_t kind = value_member(d, j, item, STR("type"));
 	const struct type *type = type_find_item(value_str(d, j, kind));
 
-	if (!type || !(type->flags & TYPE_STICKER))
-		d->only_closing = d->only_closing && type && type == type_find(STR("text"));
+	d->only_closing = d->only_closing && type && type->flags & TYPE_WORDS;
 	if (!content)
 		return;
 	size_t len = d->path.len;
@@ -205,7 +204,7 @@ static void walk_shape(struct decoder *d, const struct json *j, uint32_t object,
 	for (uint32_t key = json_first(j, object); key; key = json_next(j, key + 2)) {
 		struct str name = json_str(j, key);
 		for (unsigned i = 0; shape[i].kind != SHAPE_END; i++) {
-			if (!str_eq(name, str_of(shape[i].key)))
+			if (!str_eq(name, shape[i].key))
 				continue;
 			if (seen & 1u << i)
 				decoder_fail(d, DECODE_BAD_FIELD);
@@ -384,9 +383,7 @@ void texts_read(struct decoder *d, const struct object *message, const struct ty
 	d->text_count = 0;
 	d->path.len = d->spans.len = 0;
 	d->nested = 0;
-	/* Of what types can it be said? Items of mixed messages are looked at one by one. */
-	d->only_closing = type && (type->flags & TYPE_STICKER || type == type_find(STR("text")) ||
-	                           type == type_find(STR("mixed")));
+	d->only_closing = type && type->flags & TYPE_WORDS;
 
 	bool found = type && walk_known(d, message, type);
 	if (!type)

@@ -3,8 +3,9 @@
 #include "decode/types.h"
 
 /* clang-format off */
-#define FIELD(name) {name, SHAPE_STRING, NULL}
-#define END {NULL, SHAPE_END, NULL}
+#define NAME(name) {name, sizeof name - 1}
+#define FIELD(name) {NAME(name), SHAPE_STRING, NULL}
+#define END {{NULL, 0}, SHAPE_END, NULL}
 
 static const struct shape nothing[] = {END};
 static const struct shape content[] = {FIELD("content"), END};
@@ -14,67 +15,68 @@ static const struct shape location[] = {FIELD("title"), FIELD("address"), END};
 static const struct shape link[] = {FIELD("title"), FIELD("description"), FIELD("link_url"), END};
 static const struct shape weapp[] = {
 	FIELD("title"), FIELD("description"), FIELD("displayname"), END};
-static const struct shape mixed[] = {{"item", SHAPE_ITEMS, NULL}, END};
-static const struct shape chatrecord[] = {FIELD("title"), {"item", SHAPE_ITEMS, NULL}, END};
+static const struct shape mixed[] = {{NAME("item"), SHAPE_ITEMS, NULL}, END};
+static const struct shape chatrecord[] = {FIELD("title"), {NAME("item"), SHAPE_ITEMS, NULL}, END};
 static const struct shape todo[] = {FIELD("title"), FIELD("content"), END};
-static const struct shape vote[] = {FIELD("votetitle"), {"voteitem", SHAPE_STRINGS, NULL}, END};
+static const struct shape vote[] = {FIELD("votetitle"), {NAME("voteitem"), SHAPE_STRINGS, NULL}, END};
 static const struct shape question[] = {FIELD("ques"), END};
 static const struct shape collect[] = {
-	FIELD("title"), FIELD("room_name"), {"details", SHAPE_OBJECTS, question}, END};
+	FIELD("title"), FIELD("room_name"), {NAME("details"), SHAPE_OBJECTS, question}, END};
 static const struct shape redpacket[] = {FIELD("wish"), END};
 static const struct shape meeting[] = {FIELD("topic"), FIELD("address"), FIELD("remarks"), END};
 static const struct shape doc[] = {FIELD("title"), END};
 static const struct shape article[] = {FIELD("title"), FIELD("description"), FIELD("url"), END};
-static const struct shape news[] = {{"item", SHAPE_OBJECTS, article}, END};
+static const struct shape news[] = {{NAME("item"), SHAPE_OBJECTS, article}, END};
 static const struct shape calendar[] = {FIELD("title"), FIELD("place"), FIELD("remarks"), END};
-static const struct shape call[] = {{"demofiledata", SHAPE_OBJECTS, filename}, END};
+static const struct shape call[] = {{NAME("demofiledata"), SHAPE_OBJECTS, filename}, END};
 static const struct shape sphfeed[] = {FIELD("sph_name"), FIELD("feed_desc"), END};
 
 static const struct type types[] = {
-	{{"text"}, {KEY_TEXT}, content, 0},
-	{{"image"}, {KEY_IMAGE}, nothing, 0},
-	{{"voice"}, {KEY_VOICE}, nothing, 0},
-	{{"video"}, {KEY_VIDEO}, nothing, 0},
-	{{"emotion"}, {KEY_EMOTION}, nothing, TYPE_STICKER},
-	{{"file"}, {KEY_FILE}, filename, TYPE_FILE},
-	{{"link"}, {KEY_LINK}, link, 0},
-	{{"weapp"}, {KEY_WEAPP}, weapp, 0},
-	{{"mixed"}, {KEY_MIXED}, mixed, 0},
-	{{"chatrecord"}, {KEY_CHATRECORD}, chatrecord, TYPE_FORWARDED},
-	{{"card"}, {KEY_CARD}, card, 0},
-	{{"location"}, {KEY_LOCATION}, location, 0},
-	{{"revoke"}, {KEY_REVOKE}, nothing, 0},
-	{{"agree"}, {KEY_AGREE}, nothing, 0},
-	{{"disagree"}, {KEY_DISAGREE, KEY_AGREE}, nothing, 0},
-	{{"todo"}, {KEY_TODOS}, todo, 0},
-	{{"vote"}, {KEY_VOTE}, vote, TYPE_FLAT},
-	{{"collect"}, {KEY_COLLECT}, collect, 0},
-	{{"redpacket"}, {KEY_REDPACKET}, redpacket, TYPE_MONEY},
-	{{"external_redpacket"}, {KEY_REDPACKET, KEY_EXTERNAL_REDPACKET}, redpacket, TYPE_MONEY},
-	{{"meeting"}, {KEY_MEETING}, meeting, 0},
-	{{"meeting_notification", "meeting_control"},
+	{{NAME("text")}, {KEY_TEXT}, content, TYPE_WORDS},
+	{{NAME("image")}, {KEY_IMAGE}, nothing, 0},
+	{{NAME("voice")}, {KEY_VOICE}, nothing, 0},
+	{{NAME("video")}, {KEY_VIDEO}, nothing, 0},
+	{{NAME("emotion")}, {KEY_EMOTION}, nothing, TYPE_WORDS},
+	{{NAME("file")}, {KEY_FILE}, filename, TYPE_FILE},
+	{{NAME("link")}, {KEY_LINK}, link, 0},
+	{{NAME("weapp")}, {KEY_WEAPP}, weapp, 0},
+	{{NAME("mixed")}, {KEY_MIXED}, mixed, TYPE_WORDS},
+	{{NAME("chatrecord")}, {KEY_CHATRECORD}, chatrecord, TYPE_FORWARDED},
+	{{NAME("card")}, {KEY_CARD}, card, 0},
+	{{NAME("location")}, {KEY_LOCATION}, location, 0},
+	{{NAME("revoke")}, {KEY_REVOKE}, nothing, 0},
+	{{NAME("agree")}, {KEY_AGREE}, nothing, 0},
+	{{NAME("disagree")}, {KEY_DISAGREE, KEY_AGREE}, nothing, 0},
+	{{NAME("todo")}, {KEY_TODOS}, todo, 0},
+	{{NAME("vote")}, {KEY_VOTE}, vote, TYPE_FLAT},
+	{{NAME("collect")}, {KEY_COLLECT}, collect, 0},
+	{{NAME("redpacket")}, {KEY_REDPACKET}, redpacket, TYPE_MONEY},
+	{{NAME("external_redpacket")}, {KEY_REDPACKET, KEY_EXTERNAL_REDPACKET}, redpacket, TYPE_MONEY},
+	{{NAME("meeting")}, {KEY_MEETING}, meeting, 0},
+	{{NAME("meeting_notification"), NAME("meeting_control")},
 	 {KEY_INFO, KEY_MEETING_NOTIFICATION}, content, 0},
-	{{"docmsg", "doc"}, {KEY_DOC, KEY_DOCMSG}, doc, 0},
-	{{"markdown"}, {KEY_INFO, KEY_MARKDOWN}, content, 0},
-	{{"news"}, {KEY_INFO, KEY_NEWS}, news, 0},
-	{{"calendar"}, {KEY_CALENDAR}, calendar, 0},
-	{{"meeting_voice_call", "meetingvoicecall"}, {KEY_MEETING_VOICE_CALL}, call, 0},
-	{{"voip_doc_share", "voipdocshare"}, {KEY_VOIP_DOC_SHARE}, filename, TYPE_FILE},
-	{{"sphfeed"}, {KEY_SPHFEED}, sphfeed, 0},
-	{{"voiptext"}, {KEY_INFO, KEY_VOIPTEXT}, nothing, 0},
-	{{"qydiskfile", "qy_disk_file"}, {KEY_INFO, KEY_QYDISKFILE}, filename, TYPE_FILE},
-	{{"solitaire"}, {KEY_SOLITAIRE}, nothing, TYPE_GENERIC},
-	{{"note"}, {KEY_INFO, KEY_NOTE}, nothing, TYPE_GENERIC},
+	{{NAME("docmsg"), NAME("doc")}, {KEY_DOC, KEY_DOCMSG}, doc, 0},
+	{{NAME("markdown")}, {KEY_INFO, KEY_MARKDOWN}, content, 0},
+	{{NAME("news")}, {KEY_INFO, KEY_NEWS}, news, 0},
+	{{NAME("calendar")}, {KEY_CALENDAR}, calendar, 0},
+	{{NAME("meeting_voice_call"), NAME("meetingvoicecall")}, {KEY_MEETING_VOICE_CALL}, call, 0},
+	{{NAME("voip_doc_share"), NAME("voipdocshare")}, {KEY_VOIP_DOC_SHARE}, filename, TYPE_FILE},
+	{{NAME("sphfeed")}, {KEY_SPHFEED}, sphfeed, 0},
+	{{NAME("voiptext")}, {KEY_INFO, KEY_VOIPTEXT}, nothing, 0},
+	{{NAME("qydiskfile"), NAME("qy_disk_file")}, {KEY_INFO, KEY_QYDISKFILE}, filename, TYPE_FILE},
+	{{NAME("solitaire")}, {KEY_SOLITAIRE}, nothing, TYPE_GENERIC},
+	{{NAME("note")}, {KEY_INFO, KEY_NOTE}, nothing, TYPE_GENERIC},
 };
 /* clang-format on */
 
 /* A few dozen short compares at most, and those that come most often stand first. */
 const struct type *type_find(struct str msgtype)
 {
+	if (msgtype.len == 0)
+		return NULL;
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
-		for (size_t k = 0; types[i].names[k]; k++)
-			if (str_eq(str_of(types[i].names[k]), msgtype))
-				return &types[i];
+		if (str_eq(types[i].names[0], msgtype) || str_eq(types[i].names[1], msgtype))
+			return &types[i];
 	return NULL;
 }
 

@@ -18,7 +18,7 @@ enum shape_kind {
 };
 
 struct shape {
-	const char *key;
+	struct str key;
 	enum shape_kind kind;
 	const struct shape *inside;
 };
@@ -26,14 +26,14 @@ struct shape {
 enum type_flag {
 	TYPE_GENERIC = 1,   /* all strings but ids and the like: fields are not known */
 	TYPE_FORWARDED = 2, /* what is inside was said by others */
-	TYPE_STICKER = 4,   /* neither starts nor ends a wait */
-	TYPE_FILE = 8,      /* has a filename, whose extension is of interest */
+	TYPE_WORDS = 4,	    /* plain words or a sticker: there may be nothing but emoticons */
+	TYPE_FILE = 8,	    /* has a filename, whose extension is of interest */
 	TYPE_MONEY = 16,    /* has totalamount */
-	TYPE_FLAT = 32,     /* the fields may stand at the top of the message, without a body */
+	TYPE_FLAT = 32,	    /* the fields may stand at the top of the message, without a body */
 };
 
 struct type {
-	const char *names[4]; /* msgtype, and type of an item without "ChatRecord" */
+	struct str names[2];       /* msgtype, and type of an item without "ChatRecord" */
 	enum key bodies[3];   /* keys of the body, up to KEY_NONE; all that are there are read */
 	const struct shape *shape; /* up to SHAPE_END; ignored if TYPE_GENERIC */
 	unsigned flags;

@@ -1,0 +1,164 @@
+/* main.c - B2: the decode stage against simdjson alone, memchr, jansson and yajl, in one run. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "peers.h"
+
+#include <time.h>
+
+#include "base/buf.h"
+
+enum { REPETITIONS = 9, ROUND_BYTES = 6 * 1000 * 1000 };
+
+/* Sentences of our own, as customers write them. */
+static const char *const sentences[] = {
+	"这个套餐多少钱？", "可以开发票吗", "我想先试用一下，看看效果再决定", "报价单发我一份吧",
+	"请问什么时候能发货", "好的，谢谢", "还能再便宜一点吗？", "我们公司大概有两百人",
+	"合同已经收到了，明天回复您", "售后电话是多少",
+};
+
+struct shape {
+	const char *name;
+	size_t bytes;	/* of a line, about */
+	size_t members; /* in tolist */
+	size_t items;	/* of a chatrecord; 0: a text */
+	bool escaped;	/* \uXXXX instead of UTF-8 */
+};
+
+static uint32_t random_state = 1;
+static uint32_t random_next(uint32_t below)
+{
+	random_state = random_state * 1664525u + 1013904223u; /* Numerical Recipes */
+	return (random_state >> 8) % below;
+}
+
+static void put_sentence(struct buf *b, const char *s, bool escaped)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+		if (!escaped || c < 0x80) {
+			buf_putc(b, *s);
+			continue;
+		}
+		buf_printf(b, "\\u%04x", (c & 15) << 12 | (s[1] & 63) << 6 | (s[2] & 63));
+		s += 2;
+	}
+}
+
+static void put_line(struct buf *b, const struct shape *shape, unsigned n)
+{
+	size_t start = b->len;
+
+	buf_printf(b, "{\"corpid\":\"ww1\",\"seq\":%u,\"msgid\":\"m%u_1700000000_external\","
+		      "\"publickey_ver\":1,\"recv_ts\":17000%08u,\"message\":{\"msgid\":"
+		      "\"m%u_1700000000_external\",\"action\":\"send\",\"from\":"
+		      "\"wmCUSTOMER%022u\",\"tolist\":[",
+		   n, n, n, n, random_next(1000));
+	for (size_t i = 0; i < shape->members; i++)
+		buf_printf(b, "%s\"%s%u\"", i ? "," : "", i % 2 ? "zhang" : "wmCUSTOMER000000000000000",
+			   1000000 + random_next(1000000));
+	buf_printf(b, "],\"roomid\":\"%s\",\"msgtime\":17000%08u,\"msgtype\":",
+		   shape->members > 1 ? "wrROOM01" : "", n);
+	if (shape->items == 0) {
+		buf_put(b, STR("\"text\",\"text\":{\"content\":\""));
+		do
+			put_sentence(b, sentences[random_next(ARRAY_LEN(sentences))], shape->escaped);
+		while (b->len - start + 20 < shape->bytes);
+		buf_put(b, STR("\"}"));
+	} else {
+		buf_put(b, STR("\"chatrecord\",\"chatrecord\":{\"title\":\"群聊\",\"item\":["));
+		for (size_t i = 0; i < shape->items; i++) {
+			buf_printf(b, "%s{\"type\":\"ChatRecordText\",\"msgtime\":1700000000,"
+				      "\"content\":\"{\\\"content\\\":\\\"", i ? "," : "");
+			put_sentence(b, sentences[random_next(ARRAY_LEN(sentences))], false);
+			buf_put(b, STR("\\\"}\",\"from_chatroom\":true}"));
+		}
+		buf_put(b, STR("]}"));
+	}
+	buf_put(b, STR("}}"));
+}
+
+static double cpu_s(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static const struct peer {
+	const char *name;
+	uint64_t (*run)(const struct line *lines, size_t count);
+	bool reads;
+} peers[] = {
+	{"simdjson on demand", peer_ondemand, true}, {"chatmill decode()", peer_chatmill, true},
+	{"memchr", peer_memchr, false},		     {"simdjson DOM", peer_dom, true},
+	{"jansson", peer_jansson, true},	     {"yajl", peer_yajl, true},
+};
+
+static void measure(const struct shape *shape)
+{
+	struct buf b = {0};
+	size_t count = 0, cap = 100000;
+	struct line *lines = calloc(cap, sizeof *lines);
+	double s[ARRAY_LEN(peers)][REPETITIONS];
+	uint64_t sums[ARRAY_LEN(peers)];
+
+	while (b.len < ROUND_BYTES && count < cap) {
+		lines[count].data = (const char *)b.len; /* an offset until the buffer stands still */
+		put_line(&b, shape, (unsigned)count);
+		lines[count].len = b.len - (size_t)lines[count].data;
+		count++;
+	}
+	memset(buf_room(&b, 64), 0, 64);
+	for (size_t i = 0; i < count; i++)
+		lines[i].data = b.data + (size_t)lines[i].data;
+
+	for (int r = 0; r < REPETITIONS; r++)
+		for (size_t p = 0; p < ARRAY_LEN(peers); p++) {
+			double start = cpu_s();
+			sums[p] = peers[p].run(lines, count);
+			s[p][r] = cpu_s() - start;
+		}
+
+	printf("\n%s: %zu lines, %.0f bytes each\n", shape->name, count,
+	       (double)b.len / (double)count);
+	printf("  %-20s %10s %10s %10s %8s  %s\n", "", "ns/line", "spread %", "MB/s", "ratio", "");
+	for (size_t p = 0; p < ARRAY_LEN(peers); p++)
+		qsort(s[p], REPETITIONS, sizeof s[p][0], by_value);
+	for (size_t p = 0; p < ARRAY_LEN(peers); p++) {
+		double median = s[p][REPETITIONS / 2];
+		/* A chatrecord's texts are inside strings: only chatmill looks there. */
+		bool differs = peers[p].reads && shape->items == 0 && sums[p] != sums[0];
+		if (differs) {
+			printf("  %-20s reads something else: no figure\n", peers[p].name);
+			continue;
+		}
+		printf("  %-20s %10.0f %10.1f %10.0f %8.2f\n", peers[p].name,
+		       median * 1e9 / (double)count,
+		       (s[p][REPETITIONS - 1] - s[p][0]) / median * 100,
+		       (double)b.len / median / 1e6, median / s[0][REPETITIONS / 2]);
+	}
+	free(lines);
+	buf_fini(&b);
+}
+
+int main(void)
+{
+	static const struct shape shapes[] = {
+		{"text, 300 bytes", 300, 1, 0, false},	   {"text, 300 bytes, escaped", 300, 1, 0, true},
+		{"text, 600 bytes", 600, 1, 0, false},	   {"text, 2000 bytes", 2000, 1, 0, false},
+		{"text, 2000 bytes, escaped", 2000, 1, 0, true},
+		{"group of 500", 300, 500, 0, false},	   {"chatrecord of 200", 300, 1, 200, false},
+	};
+
+	printf("B2, decode. simdjson kernels: %s. Medians of %d interleaved repetitions, CPU time;\n"
+	       "ratio: to simdjson on demand, which reads the same fields and checks nothing else.\n",
+	       peer_simdjson_name(), REPETITIONS);
+	for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
+		measure(&shapes[i]);
+	return 0;
+}
