@@ -1,0 +1,61 @@
+/* coalesce.h - what the events of a batch leave of each row: many changes of a key become one.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * PostgreSQL refuses to change a row twice in one statement (SQLSTATE 21000), and one write is
+ * cheaper than five. The result does not depend on where batches end: applying two parts one
+ * after the other leaves the same row as applying the whole. For that a change of a tag says what
+ * it knows: either all (`reset`: what was before does not matter), or only what is added to what
+ * the table holds; statements.c puts the two together.
+ *
+ *	add            the customer has the tag since this event, for these staff
+ *	add (staff)    had it already: `since` stays, the staff are added; else as add
+ *	remove         has it no more; since when it had been there stays
+ *
+ * Of two events of a key the one with the greater sequence is the newer; what is not newer than
+ * what was seen is dropped. Everything lives in the arena given. Pure.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "model.h"
+
+enum { STAFF_OF_TAG_MAX = 64 }; /* as many as the state remembers (RULES.md section 4) */
+
+struct tag_row {
+	struct str corpid, external_userid, group, tag, wecom_id;
+	struct str *userids; /* room for STAFF_OF_TAG_MAX; NULL: none were named */
+	size_t userid_count;
+	bool reset;
+	bool has_since, removed;
+	int64_t since_ms, removed_ms;
+	struct str pack, rule, msgid;
+	const struct event *last; /* whose change it was */
+	uint64_t sequence;
+};
+
+struct stage_row {
+	const struct event *last;
+};
+
+struct alert_row {
+	const struct event *first; /* what never changes */
+	struct str evidence_json;  /* of the first */
+	const struct str *msgids;  /* of the event that counted most */
+	size_t msgid_count;
+	uint64_t count, sequence;
+	bool recalled;
+	int64_t recalled_ms;
+};
+
+struct coalesced;
+
+/* Room for what `events_max` events can leave. */
+struct coalesced *coalesce_new(struct arena *arena, size_t changes_max);
+/* How many changes an event makes; for changes_max. */
+size_t coalesce_changes(const struct event *event);
+void coalesce_add(struct coalesced *c, const struct event *event, struct str evidence_json);
+
+/* The rows, in the order in which their keys were first seen. */
+const struct tag_row *coalesced_tags(const struct coalesced *c, size_t *count);
+const struct stage_row *coalesced_stages(const struct coalesced *c, size_t *count);
+const struct alert_row *coalesced_alerts(const struct coalesced *c, size_t *count);

@@ -1,0 +1,24 @@
+/* months.h - the monthly partitions of the tables, made before rows need them.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A row whose month has no partition goes to the default one, so that none falls out; rows found
+ * there move when the partition is made. Made ahead are this month and the next two, and those of
+ * a batch, late ones too, each asked for once for each connection of a store.
+ * Thread: belongs to one store.
+ */
+#pragma once
+
+#include "store/pg.h"
+#include "store/store.h"
+
+enum { MONTHS_MAX = 256 }; /* 21 years; more only means that we ask again */
+
+struct months {
+	int32_t known[MONTHS_MAX]; /* months since 1970 that were asked for */
+	size_t count;
+};
+
+/* Asks the database for the months of the items that are new to us. In a transaction of its own:
+ * it locks, and must not wait inside ours. */
+MUST_CHECK int months_make(struct months *m, struct pg *pg, const struct store_item *items,
+                           size_t count, struct pg_fault *fault);

@@ -1,0 +1,249 @@
+/* rows.c - events as columns of PostgreSQL. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/rows.h"
+
+#include <endian.h>
+
+#include "store/statements.h"
+#include "store/store.h"
+
+static const struct str chats[] = {STR("single"), STR("group"), STR("internal")};
+static const struct str roles[] = {STR("customer"), STR("staff"), STR("robot")};
+static const struct str causes[] = {STR("rule"),   STR("staff"),  STR("expiry"),
+                                    STR("recall"), STR("manual"), STR("group")};
+static const struct str severities[] = {STR("low"), STR("medium"), STR("high"), STR("critical")};
+
+void rows_fini(struct rows *r)
+{
+	for (int t = 0; t < ROWS_TABLE_COUNT; t++)
+		for (int i = 0; i < ROWS_COLUMNS_MAX; i++)
+			column_fini(&r->columns[t][i]);
+	buf_fini(&r->scratch);
+}
+
+const char *rows_table_name(enum rows_table table)
+{
+	return statements[table].name;
+}
+
+/* Hands the columns of a row out one after the other, so that the code below reads like the
+ * list of columns in statements.c. */
+struct row {
+	struct column *next;
+};
+
+static void text(struct row *row, struct str value)
+{
+	column_str(row->next++, value);
+}
+
+static void text_or_null(struct row *row, struct str value)
+{
+	if (value.len)
+		column_str(row->next++, value);
+	else
+		column_null(row->next++);
+}
+
+static void number(struct row *row, int64_t value)
+{
+	column_number(row->next++, value);
+}
+
+static void time_or_null(struct row *row, bool known, int64_t ms)
+{
+	if (known)
+		column_number(row->next++, ms);
+	else
+		column_null(row->next++);
+}
+
+static void list(struct row *row, const struct str *items, size_t count)
+{
+	column_list(row->next++, items, count);
+}
+
+static void json(struct row *row, struct str value)
+{
+	column_str(row->next++, value.len ? value : STR("[]"));
+}
+
+static void put_changes(struct row *row, struct buf *out, const struct tag_change *changes,
+                        size_t count)
+{
+	buf_clear(out);
+	buf_putc(out, '[');
+	for (size_t i = 0; i < count; i++) {
+		const struct tag_change *c = &changes[i];
+		buf_put(out, i ? STR(",{\"group\":") : STR("{\"group\":"));
+		buf_put_json(out, c->group);
+		buf_put(out, STR(",\"tag\":"));
+		buf_put_json(out, c->tag);
+		if (c->wecom_id.len) {
+			buf_put(out, STR(",\"wecom_id\":"));
+			buf_put_json(out, c->wecom_id);
+		}
+		for (size_t k = 0; k < c->userid_count; k++) {
+			buf_put(out, k ? STR(",") : STR(",\"userids\":["));
+			buf_put_json(out, c->userids[k]);
+		}
+		buf_put(out, c->userid_count ? STR("]}") : STR("}"));
+	}
+	buf_putc(out, ']');
+	json(row, buf_str(out));
+}
+
+static void put_event(struct rows *r, enum rows_table table, const struct store_item *item)
+{
+	const struct event *e = item->event;
+	struct row row = {r->columns[table]};
+
+	column_uuid(row.next++, e->id);
+	number(&row, e->msgtime_ms); /* day */
+	text(&row, e->corpid);
+	text(&row, e->external_userid);
+	number(&row, e->time_ms);
+	number(&row, e->msgtime_ms);
+	number(&row, (int64_t)e->sequence);
+	text(&row, causes[e->cause]);
+	number(&row, e->late);
+	put_changes(&row, &r->scratch, e->add, e->add_count);
+	put_changes(&row, &r->scratch, e->remove, e->remove_count);
+	list(&row, e->userids, e->userid_count);
+	text(&row, e->roomid);
+	text(&row, chats[e->chat]);
+	text(&row, e->from);
+	text(&row, roles[e->from_role]);
+	text(&row, e->msgid);
+	text(&row, e->pack);
+	text(&row, e->rule);
+	text(&row, e->ruleset);
+	text(&row, e->by);
+	json(&row, item->evidence_json);
+	if (table == ROWS_STAGE_EVENT) {
+		text(&row, e->ladder);
+		text_or_null(&row, e->from_stage);
+		text_or_null(&row, e->to_stage);
+	}
+}
+
+static void put_tag(struct rows *r, const struct tag_row *t)
+{
+	struct row row = {r->columns[ROWS_CUSTOMER_TAG]};
+
+	text(&row, t->corpid);
+	text(&row, t->external_userid);
+	text(&row, t->group);
+	text(&row, t->tag);
+	text(&row, t->wecom_id);
+	list(&row, t->userids, t->userid_count);
+	number(&row, t->reset);
+	time_or_null(&row, t->has_since, t->since_ms);
+	time_or_null(&row, t->removed, t->removed_ms);
+	text(&row, t->pack);
+	text(&row, t->rule);
+	text(&row, t->msgid);
+	number(&row, (int64_t)t->sequence);
+}
+
+static void put_stage(struct rows *r, const struct stage_row *s)
+{
+	const struct event *e = s->last;
+	struct row row = {r->columns[ROWS_CUSTOMER_STAGE]};
+
+	text(&row, e->corpid);
+	text(&row, e->external_userid);
+	text(&row, e->ladder);
+	text_or_null(&row, e->to_stage);
+	number(&row, e->time_ms);
+	text_or_null(&row, e->from_stage);
+	text(&row, e->pack);
+	text(&row, e->rule);
+	text(&row, e->msgid);
+	number(&row, (int64_t)e->sequence);
+}
+
+static void put_alert(struct rows *r, const struct alert_row *a)
+{
+	const struct event *e = a->first;
+	struct row row = {r->columns[ROWS_ALERT]};
+
+	column_uuid(row.next++, e->alert_id);
+	text(&row, e->corpid);
+	text(&row, e->subject);
+	text(&row, e->external_userid);
+	text(&row, e->roomid);
+	list(&row, e->userids, e->userid_count);
+	text(&row, severities[e->severity]);
+	text(&row, e->category);
+	text(&row, e->title);
+	text(&row, e->pack);
+	text(&row, e->rule);
+	text(&row, e->ruleset);
+	number(&row, e->time_ms);
+	number(&row, e->msgtime_ms);
+	text(&row, chats[e->chat]);
+	text(&row, e->from);
+	text(&row, roles[e->from_role]);
+	text(&row, e->msgid);
+	json(&row, a->evidence_json);
+	number(&row, (int64_t)a->count);
+	list(&row, a->msgids, a->msgid_count);
+	number(&row, a->recalled);
+	time_or_null(&row, a->recalled, a->recalled_ms);
+	number(&row, (int64_t)a->sequence);
+}
+
+static void begin(struct rows *r)
+{
+	for (int t = 0; t < ROWS_TABLE_COUNT; t++)
+		for (size_t i = 0; i < statements[t].column_count; i++)
+			column_begin(&r->columns[t][i], statements[t].columns[i]);
+}
+
+void rows_build(struct rows *r, const struct store_item *items, size_t count, struct arena *arena)
+{
+	size_t changes = 1, rows;
+
+	begin(r);
+	for (size_t i = 0; i < count; i++)
+		changes += coalesce_changes(items[i].event);
+	struct coalesced *c = coalesce_new(arena, changes);
+	for (size_t i = 0; i < count; i++) {
+		coalesce_add(c, items[i].event, items[i].evidence_json);
+		if (items[i].event->type == EVENT_TAG)
+			put_event(r, ROWS_TAG_EVENT, &items[i]);
+		else if (items[i].event->type == EVENT_STAGE)
+			put_event(r, ROWS_STAGE_EVENT, &items[i]);
+	}
+	const struct tag_row *tags = coalesced_tags(c, &rows);
+	for (size_t i = 0; i < rows; i++)
+		put_tag(r, &tags[i]);
+	const struct stage_row *stages = coalesced_stages(c, &rows);
+	for (size_t i = 0; i < rows; i++)
+		put_stage(r, &stages[i]);
+	const struct alert_row *alerts = coalesced_alerts(c, &rows);
+	for (size_t i = 0; i < rows; i++)
+		put_alert(r, &alerts[i]);
+}
+
+int rows_write(struct rows *r, enum rows_table table, int32_t shard, struct pg *pg,
+               struct pg_fault *fault)
+{
+	const struct statement *s = &statements[table];
+	struct pg_parameter parameters[ROWS_COLUMNS_MAX + 1];
+	uint32_t big = htobe32((uint32_t)shard);
+	size_t count = s->column_count;
+
+	if (r->columns[table][0].count == 0)
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		assert(r->columns[table][i].count == r->columns[table][0].count);
+		parameters[i] = column_parameter(&r->columns[table][i]);
+	}
+	if (s->counts)
+		parameters[count++] = (struct pg_parameter){
+		        23, {(const char *)&big, sizeof big}
+                };
+	return pg_query(pg, s->sql, parameters, count, NULL, fault);
+}

@@ -1,0 +1,16 @@
+/* statements.h - the SQL of the sink, one statement for each table.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#pragma once
+
+#include "store/rows.h"
+
+struct statement {
+	const char *name; /* of the table; fault point sink_NAME comes before the statement */
+	const char *sql;  /* $1 … are the columns as arrays; then the shard if it counts */
+	bool counts;      /* keeps a table of daily counts too, under a shard */
+	size_t column_count;
+	enum column_type columns[ROWS_COLUMNS_MAX];
+};
+
+extern const struct statement statements[ROWS_TABLE_COUNT];
