@@ -15,6 +15,7 @@ const struct command *const commands[] = {
 	&cmd_rules_show,
 	&cmd_config_check,
 	&cmd_config_show,
+	&cmd_sink,
 	&cmd_db_status,
 	&cmd_db_migrate,
 	NULL,

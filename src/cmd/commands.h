@@ -19,3 +19,4 @@ extern const struct command cmd_config_check;
 extern const struct command cmd_config_show;
 extern const struct command cmd_db_status;
 extern const struct command cmd_db_migrate;
+extern const struct command cmd_sink;

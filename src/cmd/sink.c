@@ -1,0 +1,166 @@
+/* sink.c - `chatmill sink`: events from Kafka into PostgreSQL, exactly once. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "brokers.h"
+#include "cmd/commands.h"
+
+enum { SLOTS_MAX = 1000, POSTGRES_KEYS_MAX = 48 };
+
+struct sink_options {
+	const char *file;
+	bool insecure;
+};
+
+/* The name of this process among the sinks of the pipeline: the first slot on this host whose
+ * lock nobody holds, so that a restart takes its old place in the group at once instead of
+ * waiting until the broker gives the dead member up. The lock ends with the process. */
+static int take_slot(const struct config *config, char *name, size_t size, struct err *err)
+{
+	char path[640];
+
+	if (mkdir(config->state.dir, 0700) < 0 && errno != EEXIST)
+		return err_errno(err, ERR_CONFIG, "state.dir: %s cannot be made",
+		                 config->state.dir);
+	for (int slot = 0; slot < SLOTS_MAX; slot++) {
+		(void)snprintf(path, sizeof path, "%s/%s.sink-slot-%d", config->state.dir,
+		               config->pipeline, slot);
+		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return err_errno(err, ERR_CONFIG, "state.dir: %s cannot be opened", path);
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+			(void)snprintf(name, size, "%s-%s-sink-%d", config->pipeline,
+			               config->instance, slot);
+			return 0;
+		}
+		close(fd);
+	}
+	return err_set(err, ERR_CONFIG, "state.dir: all %d slots are taken", SLOTS_MAX);
+}
+
+/* The first signal asks to finish, the second ends the program: what is open is undone by the
+ * database. */
+static void *take_signals(void *arg)
+{
+	_Atomic bool *stop = arg;
+	sigset_t set;
+	int number;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	while (sigwait(&set, &number) == 0) {
+		if (atomic_exchange(stop, true))
+			_exit(128 + number);
+		log_event(LOG_INFO, "stopping", LOG_NUM("signal", number));
+	}
+	return NULL;
+}
+
+static int catch_signals(_Atomic bool *stop, struct err *err)
+{
+	sigset_t set;
+	pthread_t thread;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0 ||
+	    pthread_create(&thread, NULL, take_signals, stop) != 0)
+		return err_set(err, ERR_OS, "sink: no thread for signals");
+	pthread_detach(thread);
+	return 0;
+}
+
+static int run_sink(const struct config *config, const struct brokers *brokers, struct err *err)
+{
+	/* The thread of signals may outlive this call by an instant. */
+	static _Atomic bool stop;
+	struct pg_setting postgres[POSTGRES_KEYS_MAX];
+	char instance[160], group[160];
+	size_t keys = 0;
+
+	if (take_slot(config, instance, sizeof instance, err) < 0)
+		return -1;
+	(void)snprintf(group, sizeof group, "%s-sink", config->pipeline);
+	if (config->postgres.count > POSTGRES_KEYS_MAX)
+		return err_set(err, ERR_CONFIG, "postgres: more than %d keys", POSTGRES_KEYS_MAX);
+	for (; keys < config->postgres.count; keys++)
+		postgres[keys] = (struct pg_setting){config->postgres.items[keys].name,
+		                                     config->postgres.items[keys].value};
+	struct sink_settings settings = {
+	        .kafka = &brokers->settings,
+	        .group = group,
+	        .instance = instance,
+	        .topics = {config->output.tags, config->output.stages, config->output.alerts},
+	        .topic_count = 3,
+	        .store = { postgres,               keys,      config->pipeline,              instance},
+	        .batch_rows = config->sink.batch_rows,
+	        .batch_ms = config->sink.batch_ms,
+	        .stop = &stop,
+	};
+	if (config->sink.archive)
+		return err_set(
+		        err, ERR_CONFIG,
+		        "sink.archive: storing messages is not in this version; write false");
+	if (catch_signals(&stop, err) < 0)
+		return -1;
+	OWNED(sink) *sink = NULL;
+	if (sink_new(&sink, &settings, err) < 0)
+		return -1;
+	return sink_run(sink, err);
+}
+
+static int run(const void *given, const char *const *arguments, int count, struct err *err)
+{
+	const struct sink_options *o = given;
+
+	(void)arguments;
+	(void)count;
+	OWNED(config) *config = NULL;
+	OWNED(brokers) *brokers = NULL;
+	if (config_open(&config, o->file, err) < 0 ||
+	    brokers_new(&brokers, config, o->insecure, err) < 0)
+		return -1;
+	return run_sink(config, brokers, err);
+}
+
+static const struct option options[] = {
+        {"config",   'c', OPTION_TEXT, "FILE", "the configuration file",
+         offsetof(struct sink_options, file),     0, true },
+        {"insecure", 0,   OPTION_FLAG, NULL,   "allow kafka settings that switch verification off",
+         offsetof(struct sink_options, insecure), 0, false},
+        OPTIONS_END,
+};
+
+const struct command cmd_sink = {
+        .words = "sink",
+        .arguments = "-c FILE",
+        .summary = "event topics into PostgreSQL, exactly once",
+        .help = "Reads the topics of tags, stages and alerts and keeps the tables of the schema\n"
+                "chatmill (`db migrate` makes it). Offsets are written in the transaction that "
+                "writes\n"
+                "the rows; the consumer group only shares partitions out, so several sinks may "
+                "run.\n"
+                "A row that the database refuses goes to chatmill.sink_reject and the rest lands. "
+                "A\n"
+                "database or broker that is away is waited for. SIGTERM finishes the batch.\n"
+                "\n"
+                "example:\n"
+                "  chatmill sink -c chatmill.yaml\n"
+                "\n"
+                "exit status: 0 asked to stop, 65 most rows are refused, 75 try again, 77 not\n"
+                "permitted, 78 wrong configuration or schema",
+        .options = options,
+        .options_bytes = sizeof(struct sink_options),
+        .run = run,
+};

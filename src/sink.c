@@ -1,0 +1,465 @@
+/* sink.c - takes events from Kafka to PostgreSQL, batch by batch. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sink.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "decode/event.h"
+#include "kafka/consumer.h"
+
+enum {
+	POLL_MS = 100,
+	HEADERS_MAX = 32,                   /* ours are 8; what others add is not read */
+	BATCH_BYTES_MAX = 64 * 1024 * 1024, /* events of 1 MiB must not fill a batch of 5,000 */
+	LOG_EVERY_MS = 10000,
+};
+
+struct sink {
+	struct sink_settings settings;
+	struct consumer *consumer;
+	struct event_reader *reader;
+	struct store *store;
+
+	struct store_partition *parts; /* that we own */
+	int64_t *nexts;                /* of each: the offset behind the last record taken */
+	size_t part_count;
+	uint64_t assignments; /* goes up when partitions come or go: then the batch is gone */
+
+	struct store_item *items; /* the batch; what it points to lives in the arena */
+	size_t item_count, item_cap;
+	struct arena arena;
+	size_t batch_bytes;
+	int64_t begun_ms; /* when the batch began */
+
+	bool away;
+	int64_t logged_ms;
+};
+
+static bool stopping(const struct sink *s)
+{
+	return atomic_load_explicit(s->settings.stop, memory_order_relaxed);
+}
+
+static void clear_batch(struct sink *s)
+{
+	s->item_count = 0;
+	s->batch_bytes = 0;
+	arena_reset(&s->arena);
+}
+
+static void forget_partitions(struct sink *s)
+{
+	clear_batch(s);
+	free(s->parts);
+	free(s->nexts);
+	s->parts = NULL;
+	s->nexts = NULL;
+	s->part_count = 0;
+	s->assignments++;
+}
+
+/* ---- the database is away ---- */
+
+static void say_away(struct sink *s, const struct err *err)
+{
+	int64_t now_ms = clock_monotonic_ms();
+
+	if (s->away && now_ms - s->logged_ms < LOG_EVERY_MS)
+		return;
+	s->away = true;
+	s->logged_ms = now_ms;
+	log_event(LOG_WARN, "database_away", LOG_NUM("wait_ms", store_wait_ms(s->store)),
+	          LOG_TEXT("err", err->text));
+}
+
+static void say_back(struct sink *s)
+{
+	if (s->away)
+		log_event(LOG_INFO, "database_back");
+	s->away = false;
+}
+
+/* ---- partitions come and go (inside consumer_poll) ---- */
+
+/* Takes the partitions over in the database, however long it is away: who owns nothing there can
+ * do nothing else. */
+static int claim(struct sink *s, struct err *err)
+{
+	for (;;) {
+		enum store_result result = store_claim(s->store, s->parts, s->part_count, err);
+		switch (result) {
+		case STORE_DONE:
+			say_back(s);
+			return 0;
+		case STORE_LATER:
+			say_away(s, err);
+			for (int64_t left = store_wait_ms(s->store); left > 0 && !stopping(s);
+			     left -= POLL_MS)
+				clock_sleep_ms(MIN(left, POLL_MS));
+			if (stopping(s))
+				return -1;
+			break;
+		case STORE_FENCED:
+		case STORE_FAILED:
+			return -1;
+		}
+	}
+}
+
+/* The callback's name of the topic ends with the call; the settings have the same one. */
+static const char *own_topic(const struct sink *s, const char *topic)
+{
+	for (size_t i = 0; i < s->settings.topic_count; i++)
+		if (!strcmp(s->settings.topics[i], topic))
+			return s->settings.topics[i];
+	UNREACHABLE("a partition of a topic that we did not subscribe to");
+}
+
+static int assigned(void *context, struct consumer_partition *parts, size_t count, struct err *err)
+{
+	struct sink *s = context;
+
+	forget_partitions(s);
+	s->parts = calloc(count + 1, sizeof *s->parts);
+	s->nexts = calloc(count + 1, sizeof *s->nexts);
+	if (!s->parts || !s->nexts)
+		return err_set(err, ERR_OS, "sink: out of memory");
+	for (size_t i = 0; i < count; i++)
+		s->parts[i] = (struct store_partition){own_topic(s, parts[i].topic),
+		                                       parts[i].partition, -1, 0};
+	s->part_count = count;
+	if (count && claim(s, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		bool begun = s->parts[i].next_offset >= 0;
+		parts[i].offset = begun ? s->parts[i].next_offset : CONSUMER_BEGINNING;
+		s->nexts[i] = MAX(s->parts[i].next_offset, 0);
+	}
+	log_event(LOG_INFO, "sink_assigned", LOG_NUM("partitions", count));
+	return 0;
+}
+
+/* What is in hand is not in the tables, and whoever comes next reads it again. */
+static void revoked(void *context, bool lost)
+{
+	struct sink *s = context;
+
+	log_event(LOG_INFO, "sink_revoked", LOG_NUM("partitions", s->part_count),
+	          LOG_NUM("lost", lost));
+	forget_partitions(s);
+}
+
+/* ---- one record ---- */
+
+static struct store_item *new_item(struct sink *s)
+{
+	if (s->item_count == s->item_cap) {
+		s->item_cap = MAX((size_t)1024, s->item_cap * 2);
+		s->items = realloc(s->items, s->item_cap * sizeof *s->items);
+		if (!s->items)
+			abort(); /* as in arena.h */
+	}
+	if (s->item_count == 0)
+		s->begun_ms = clock_monotonic_ms();
+	return &s->items[s->item_count++];
+}
+
+/* A copy that outlives the next poll, readable RECORD_PADDING bytes past its end. */
+static struct str keep(struct sink *s, struct str bytes)
+{
+	if (!bytes.data)
+		return bytes;
+	char *copy = arena_alloc(&s->arena, bytes.len + RECORD_PADDING);
+	memcpy(copy, bytes.data, bytes.len);
+	memset(copy + bytes.len, 0, RECORD_PADDING);
+	s->batch_bytes += bytes.len;
+	return (struct str){copy, bytes.len};
+}
+
+static size_t keep_headers(struct sink *s, const struct consumed *consumed,
+                           struct event_header out[HEADERS_MAX])
+{
+	struct consumed_header headers[HEADERS_MAX];
+	size_t count = consumed_headers(consumed, headers, HEADERS_MAX);
+
+	for (size_t i = 0; i < count; i++)
+		out[i] = (struct event_header){keep(s, str_of(headers[i].name)),
+		                               keep(s, headers[i].value)};
+	return count;
+}
+
+static size_t find_partition(const struct sink *s, const struct consumed *consumed)
+{
+	for (size_t i = 0; i < s->part_count; i++)
+		if (s->parts[i].partition == consumed->record.partition &&
+		    !strcmp(s->parts[i].topic, consumed->topic))
+			return i;
+	return s->part_count;
+}
+
+static void take(struct sink *s, const struct consumed *consumed)
+{
+	size_t part = find_partition(s, consumed);
+
+	/* Of a partition that went away, or fetched before a seek. */
+	if (part == s->part_count || consumed->record.offset < s->nexts[part])
+		return;
+	s->nexts[part] = consumed->record.offset + 1;
+
+	struct event_header headers[HEADERS_MAX];
+	struct event_row *row = ARENA_NEW(&s->arena, struct event_row);
+	struct record record = consumed->record;
+	record.key = keep(s, record.key);
+	record.value = keep(s, record.value);
+	size_t header_count = keep_headers(s, consumed, headers);
+	struct event_header *kept = arena_alloc(&s->arena, sizeof *kept * header_count + 1);
+	memcpy(kept, headers, sizeof *kept * header_count);
+
+	struct store_item *item = new_item(s);
+	*item = (struct store_item){.partition = &s->parts[part],
+	                            .offset = record.offset,
+	                            .key = record.key,
+	                            .value = record.value};
+	enum decode_result result =
+	        decode_event(s->reader, &record, kept, header_count, &s->arena, row);
+	if (result == DECODE_DONE) {
+		item->event = &row->event;
+		item->evidence_json = row->evidence_json;
+	} else if (result != DECODE_NULL) {
+		item->refusal = decode_result_name(result);
+	}
+}
+
+/* The end of what is committed: behind the last record stand markers of transactions, which
+ * nobody sees. Noting them lets people compare the offsets with the end of the topic. */
+static void take_end(struct sink *s, const struct consumed *consumed)
+{
+	size_t part = find_partition(s, consumed);
+
+	if (part == s->part_count || consumed->record.offset <= s->nexts[part])
+		return;
+	s->nexts[part] = consumed->record.offset;
+	*new_item(s) = (struct store_item){.partition = &s->parts[part],
+	                                   .offset = consumed->record.offset - 1};
+}
+
+static int poll_once(struct sink *s, int timeout_ms, struct err *err)
+{
+	struct consumed consumed;
+	int result = consumer_poll(s->consumer, timeout_ms, &consumed, err);
+
+	if (result == CONSUMER_RECORD)
+		take(s, &consumed);
+	else if (result == CONSUMER_END)
+		take_end(s, &consumed);
+	return result;
+}
+
+/* ---- a batch ---- */
+
+/* Reads until the batch is full or old enough. */
+static int gather(struct sink *s, struct err *err)
+{
+	while (!stopping(s)) {
+		int64_t left_ms = POLL_MS;
+		if (s->item_count) {
+			left_ms = s->begun_ms + s->settings.batch_ms - clock_monotonic_ms();
+			if (left_ms <= 0 || s->item_count >= (size_t)s->settings.batch_rows ||
+			    s->batch_bytes >= BATCH_BYTES_MAX)
+				return 0;
+		}
+		/* The clock is looked at once for many records while they flow. */
+		for (int i = 0; i < 64 && s->item_count < (size_t)s->settings.batch_rows; i++) {
+			int result = poll_once(s, (int)MIN(left_ms, POLL_MS), err);
+			if (result < 0)
+				return -1;
+			if (result == CONSUMER_NOTHING)
+				break;
+		}
+	}
+	return 0;
+}
+
+static int pause_all(struct sink *s, bool pause, struct err *err)
+{
+	struct consumer_partition *parts = calloc(s->part_count + 1, sizeof *parts);
+
+	if (!parts)
+		return err_set(err, ERR_OS, "sink: out of memory");
+	for (size_t i = 0; i < s->part_count; i++)
+		parts[i] =
+		        (struct consumer_partition){s->parts[i].topic, s->parts[i].partition, -1};
+	int result = pause ? consumer_pause(s->consumer, parts, s->part_count, err)
+	                   : consumer_resume(s->consumer, parts, s->part_count, err);
+	free(parts);
+	return result;
+}
+
+/* Waits as long as the store says, and stays a member of the group meanwhile. */
+static int wait_for_database(struct sink *s, struct err *err)
+{
+	int64_t until_ms = clock_monotonic_ms() + store_wait_ms(s->store);
+	uint64_t assignments = s->assignments;
+
+	for (int64_t left_ms; !stopping(s) && assignments == s->assignments &&
+	                      (left_ms = until_ms - clock_monotonic_ms()) > 0;)
+		if (poll_once(s, (int)MIN(left_ms, POLL_MS), err) < 0)
+			return -1;
+	return 0;
+}
+
+enum flush { FLUSH_DONE, FLUSH_REJOIN, FLUSH_FAILED };
+
+/* Writes the batch, however long the database is away; unless the partitions go, or the program
+ * shall end: then what is left stays on the topic. */
+static enum flush write_out(struct sink *s, bool *paused, struct err *err)
+{
+	uint64_t assignments = s->assignments;
+	size_t written = 0, taken;
+
+	while (assignments == s->assignments && written < s->item_count) {
+		switch (store_write(s->store, s->items + written, s->item_count - written, &taken,
+		                    err)) {
+		case STORE_DONE:
+			say_back(s);
+			written += taken;
+			break;
+		case STORE_LATER:
+			say_away(s, err);
+			if (!*paused && pause_all(s, true, err) < 0)
+				return FLUSH_FAILED;
+			*paused = true;
+			if (wait_for_database(s, err) < 0)
+				return FLUSH_FAILED;
+			if (stopping(s))
+				return FLUSH_DONE;
+			break;
+		case STORE_FENCED:
+			return FLUSH_REJOIN;
+		case STORE_FAILED:
+			return FLUSH_FAILED;
+		}
+	}
+	return FLUSH_DONE;
+}
+
+static enum flush flush(struct sink *s, struct err *err)
+{
+	bool paused = false;
+	uint64_t assignments = s->assignments;
+	enum flush result = write_out(s, &paused, err);
+
+	if (assignments != s->assignments)
+		return result; /* the batch went with its partitions; new ones are not paused */
+	clear_batch(s);
+	if (paused && result == FLUSH_DONE && pause_all(s, false, err) < 0)
+		return FLUSH_FAILED;
+	return result;
+}
+
+/* ---- life ---- */
+
+static int join(struct sink *s, struct err *err)
+{
+	struct consumer_settings settings = {
+	        .kafka = s->settings.kafka,
+	        .group = s->settings.group,
+	        .instance = s->settings.instance,
+	        .events = {assigned, revoked, s},
+	        .ends = true,
+ /* A claim waits for the database as long as it takes; a process that hangs is
+  * noticed by its session. */
+	        .max_poll_interval_ms = "86400000",
+	};
+
+	consumer_free(s->consumer);
+	s->consumer = NULL;
+	forget_partitions(s);
+	if (consumer_new(&s->consumer, &settings, err) < 0)
+		return -1;
+	return consumer_subscribe(s->consumer, s->settings.topics, s->settings.topic_count, err);
+}
+
+int sink_new(struct sink **out, const struct sink_settings *settings, struct err *err)
+{
+	OWNED(sink) *s = calloc(1, sizeof *s);
+	if (!s)
+		return err_set(err, ERR_OS, "sink: out of memory");
+	s->settings = *settings;
+	if (event_reader_new(&s->reader, err) < 0 ||
+	    store_new(&s->store, &settings->store, err) < 0)
+		return -1;
+	*out = TAKE(s);
+	return 0;
+}
+
+void sink_free(struct sink *s)
+{
+	if (!s)
+		return;
+	consumer_free(s->consumer);
+	forget_partitions(s);
+	store_free(s->store);
+	event_reader_free(s->reader);
+	arena_fini(&s->arena);
+	free(s->items);
+	free(s);
+}
+
+/* A wrong schema or a missing right is told before partitions are taken from others. */
+static int open_store(struct sink *s, struct err *err)
+{
+	while (!stopping(s)) {
+		switch (store_open(s->store, err)) {
+		case STORE_DONE:
+			say_back(s);
+			return 0;
+		case STORE_LATER:
+			say_away(s, err);
+			clock_sleep_ms(MAX(store_wait_ms(s->store), 10));
+			break;
+		case STORE_FENCED:
+		case STORE_FAILED:
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static void say_counts(const struct sink *s)
+{
+	struct store_counts c = store_counts(s->store);
+
+	log_event(LOG_INFO, "sink_stopped", LOG_NUM("batches", c.batches),
+	          LOG_NUM("items", c.items), LOG_NUM("rejected", c.rejected),
+	          LOG_NUM("retries", c.retries), LOG_NUM("erased", c.erased));
+}
+
+int sink_run(struct sink *s, struct err *err)
+{
+	if (open_store(s, err) < 0)
+		return -1;
+	if (!stopping(s) && join(s, err) < 0)
+		return -1;
+	while (!stopping(s)) {
+		if (gather(s, err) < 0) {
+			if (stopping(s))
+				break; /* a claim was given up */
+			return -1;
+		}
+		switch (flush(s, err)) {
+		case FLUSH_DONE:
+			break;
+		case FLUSH_REJOIN:
+			log_event(LOG_WARN, "sink_fenced", LOG_TEXT("err", err->text));
+			if (join(s, err) < 0)
+				return -1;
+			break;
+		case FLUSH_FAILED:
+			return -1;
+		}
+	}
+	say_counts(s);
+	return 0;
+}
