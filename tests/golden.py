@@ -15,6 +15,7 @@
 # before committing it.
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[1]
 CASES = REPO / "tests/golden"
 TIMEOUT_S = 60
+# A rule set's digest changes with every table that judges; what it is made of is tested elsewhere.
+DIGEST = re.compile(rb"sha256:[0-9a-f]{64}")
 
 
 def run(case, binary):
@@ -47,7 +50,7 @@ def run(case, binary):
             for f in sorted(wanted.iterdir()):
                 made = work / f.name
                 out[f"expected.files/{f.name}"] = made.read_bytes() if made.exists() else b""
-        return out, done.stderr
+        return {name: DIGEST.sub(b"sha256:DIGEST", data) for name, data in out.items()}, done.stderr
 
 
 def expected(case):
