@@ -1,0 +1,225 @@
+# test_run.py - `run` dies at every place of a transaction, shares its partitions, changes its rules.
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+import time
+
+import pytest
+
+from support import audit, chatmill, make_sample, proc
+from test_exactly_once import RULES, seed_of_today, write_input
+
+PLACES = ["after_send_offsets", "in_commit", "in_revoke",
+          *(pytest.param(p, marks=pytest.mark.long)
+            for p in ("begin", "after_produce", "after_commit", "in_restore"))]
+
+
+def write_rules(setup, text=RULES, name="rules"):
+    folder = setup.folder / name
+    folder.mkdir()
+    (folder / "audit.yaml").write_text(text)
+    return folder
+
+
+def publish(setup, folder):
+    done = chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", folder, check=0)
+    return done.stdout.decode().strip()
+
+
+def records(rows):
+    return [dict(key=audit.key(r), value=r, timestamp=make_sample.START_MS) for r in rows]
+
+
+def check(setup, rules, path):
+    differences = audit.compare(setup, rules, path, setup.folder)
+    assert differences[0].total > 100, "too few events to prove anything"
+    assert not any(differences), "\n".join(map(str, differences))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_dies_at(place, pipeline, processes):
+    """Dies as by kill -9 when it passes the place for the third time; what the next one makes of it
+    is what `scan` says."""
+    rules = write_rules(pipeline)
+    rows, path = write_input(pipeline.folder, 4000, seed_of_today())
+    publish(pipeline, rules)
+    half = len(rows) // 2
+    pipeline.kafka.produce(pipeline.topic["archive"], records(rows[:half]))
+    if place == "in_restore":  # there must be something to restore
+        first = pipeline.start("run")
+        processes.append(first)
+        pipeline.wait_run(first)
+        first.kill()
+    count = 1 if place == "in_revoke" else 3
+    # Small transactions, so that each place is passed often.
+    file = pipeline.write("fault.yaml", commit_interval_ms=5, workers=1)
+    doomed = pipeline.start("run", file=file, CHATMILL_FAULT=f"{place}:{count}")
+    processes.append(doomed)
+    if place == "in_revoke":
+        doomed.wait_log('"assigned"', 30)
+        other = pipeline.start("run")  # a newcomer takes partitions away
+        processes.append(other)
+    number = half
+    deadline = time.monotonic() + 60
+    while doomed.running():  # more input, so that there are more transactions
+        assert time.monotonic() < deadline, doomed.log()[-3000:]
+        if number < len(rows) - 200:
+            pipeline.kafka.produce(pipeline.topic["archive"], records(rows[number:number + 20]))
+            number += 20
+        time.sleep(0.05)
+    assert doomed.p.returncode == 137, doomed.log()[-3000:]
+    pipeline.kafka.produce(pipeline.topic["archive"], records(rows[number:]))
+    survivor = pipeline.start("run")
+    processes.append(survivor)
+    pipeline.wait_run(survivor)
+    check(pipeline, rules, path)
+
+
+def test_partitions_move_between_processes(pipeline, processes):
+    """1 → 3 → 1 processes while input comes: rebalances in the middle of transactions."""
+    rules = write_rules(pipeline)
+    rows, path = write_input(pipeline.folder, 12000, seed_of_today())
+    publish(pipeline, rules)
+    runs = [pipeline.start("run")]
+    processes.append(runs[0])
+    runs[0].wait_log('"assigned"', 30)
+    step = len(rows) // 12
+    for i in range(12):
+        pipeline.kafka.produce(pipeline.topic["archive"], records(rows[i * step:(i + 1) * step]))
+        if i in (2, 4):
+            runs.append(pipeline.start("run"))
+            processes.append(runs[-1])
+        if i in (7, 9):
+            assert runs.pop().terminate() == 0
+        time.sleep(0.4)
+    pipeline.kafka.produce(pipeline.topic["archive"], records(rows[12 * step:]))
+    pipeline.wait_run(*runs, timeout_s=90)
+    check(pipeline, rules, path)
+    assert runs[0].log().count('"revoked"') >= 2, "no rebalance reached the first process"
+
+
+def test_rules_change_at_one_place_of_the_log(pipeline, processes):
+    """Rule sets published under load, on two processes, with a kill between: every event names the
+    set in force at its message's offset."""
+    runs = [pipeline.start("run"), pipeline.start("run")]
+    processes.extend(runs)
+    rows, _ = write_input(pipeline.folder, 6000, seed_of_today())
+    for i, n in enumerate(range(0, 6000, 1500)):
+        folder = write_rules(pipeline, RULES.replace("title: audit", f"title: audit {i}"), f"rules{i}")
+        publish(pipeline, folder)
+        pipeline.kafka.produce(pipeline.topic["archive"], records(rows[n:n + 1500]))
+        if i == 2:
+            runs[0].kill()
+            runs[0] = pipeline.start("run")
+            processes.append(runs[0])
+    pipeline.wait_run(*runs, timeout_s=60)
+    in_force, at = {}, {}
+    for r in pipeline.kafka.read(pipeline.topic["archive"]):
+        try:
+            record = json.loads(r.value)
+        except (ValueError, RecursionError):  # a dead letter
+            continue
+        if "ruleset" in record:
+            in_force[r.partition] = record["ruleset"]
+        elif "msgid" in record:
+            # A message that comes twice has its effect where it stands first.
+            at.setdefault(record["msgid"], in_force[r.partition])
+    events = pipeline.events()
+    assert len(events) > 300
+    assert len({e["data"]["ruleset"] for e in events}) == 4
+    wrong = [e for e in events if e["data"]["cause"] == "rule"
+             and e["data"]["ruleset"] != at[e["data"]["msgid"]]]
+    assert not wrong, wrong[:3]
+    listed = chatmill.run("rules", "list", "-c", pipeline.file, "--json", check=0)
+    assert [s["in_force"] for s in chatmill.lines(listed)] == [False] * 3 + [True]
+
+
+def test_an_archive_loaded_before_its_rules_is_judged(pipeline, processes):
+    rules = write_rules(pipeline)
+    rows, path = write_input(pipeline.folder, 2000, seed_of_today())
+    pipeline.load(path)
+    run = pipeline.start("run", "--publish", rules)
+    processes.append(run)
+    pipeline.wait_run(run)
+    check(pipeline, rules, path)
+
+
+def test_run_waits_for_rules(pipeline, processes):
+    run = pipeline.start("run")
+    processes.append(run)
+    run.wait_log("rules_none", 30)
+    rules = write_rules(pipeline)
+    rows, path = write_input(pipeline.folder, 2000, seed_of_today())
+    pipeline.load(path)
+    publish(pipeline, rules)
+    pipeline.wait_run(run)
+    check(pipeline, rules, path)
+
+
+def test_wrong_rules_are_never_published(pipeline):
+    folder = write_rules(pipeline, "pack: x\nrules:\n  - id: a\n    mach: [b]\n")
+    done = chatmill.run("rules", "publish", "-c", pipeline.file, "--lead", "0s", folder)
+    assert done.returncode == 65 and b"match" in done.stderr, done
+    assert not pipeline.kafka.read(pipeline.topic["rulesets"])
+    assert not pipeline.kafka.read(pipeline.topic["archive"])
+
+
+def end_of(run, status, word, timeout_s=60):
+    proc.wait_for(lambda: not run.running(), timeout_s, "end of run")
+    assert run.p.returncode == status, (run.p.returncode, run.log()[-3000:])
+    assert word in run.log(), run.log()[-3000:]
+
+
+def test_foreign_keys_stop_run_with_advice(pipeline, processes):
+    publish(pipeline, write_rules(pipeline))
+    rows, _ = write_input(pipeline.folder, 3000, seed_of_today())
+    pipeline.kafka.produce(pipeline.topic["archive"],
+                           [dict(key=b"k%d" % i, value=r) for i, r in enumerate(rows)])
+    run = pipeline.start("run")
+    processes.append(run)
+    end_of(run, 78, "rekey")
+
+
+def test_a_changed_partition_count_stops_run(pipeline, processes):
+    from confluent_kafka.admin import NewPartitions
+    publish(pipeline, write_rules(pipeline))
+    admin = pipeline.kafka.admin()
+    for f in admin.create_partitions([NewPartitions(pipeline.topic["archive"], 6)]).values():
+        f.result()
+    run = pipeline.start("run")
+    processes.append(run)
+    end_of(run, 78, "partitions")
+
+
+def test_of_two_with_one_name_one_survives(pipeline, processes):
+    """Another state.dir on the same instance: both take slot 0 and thus the same names."""
+    publish(pipeline, write_rules(pipeline))
+    first = pipeline.start("run")
+    processes.append(first)
+    first.wait_log('"assigned"', 30, count=2)
+    other = pipeline.write("other.yaml", state={"dir": str(pipeline.folder / "state2")})
+    second = pipeline.start("run", file=other)
+    processes.append(second)
+    end_of(first, 75, "name of this group member")
+    rules = pipeline.folder / "rules"
+    rows, path = write_input(pipeline.folder, 2000, seed_of_today())
+    pipeline.kafka.produce(pipeline.topic["archive"], records(rows))
+    pipeline.wait_run(second)
+    check(pipeline, rules, path)
+
+
+def test_idle_costs_little(pipeline, processes):
+    publish(pipeline, write_rules(pipeline))
+    run = pipeline.start("run")
+    processes.append(run)
+    run.wait_log('"assigned"', 30, count=2)
+    tick = os.sysconf("SC_CLK_TCK")
+
+    def cpu_s():
+        fields = open(f"/proc/{run.p.pid}/stat").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / tick
+    time.sleep(2)
+    before, seconds = cpu_s(), 6
+    time.sleep(seconds)
+    # 1 % of a core each for two workers is the aim; 3 % on a busy machine is no short poll either.
+    assert cpu_s() - before < 0.03 * seconds
