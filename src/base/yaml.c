@@ -136,7 +136,8 @@ static int by_key(const void *left, const void *right)
 	return a->line != b->line ? (a->line < b->line ? -1 : 1) : (a->col > b->col) - (a->col < b->col);
 }
 
-static void check_keys(struct reader *r, const struct yaml_node *map)
+/* Keeps the first of equal keys, so that nobody complains of the others again. */
+static void check_keys(struct reader *r, struct yaml_node *map)
 {
 	if (map->count < 2)
 		return;
@@ -144,11 +145,29 @@ static void check_keys(struct reader *r, const struct yaml_node *map)
 	for (size_t i = 0; i < map->count; i++)
 		keys[i] = map->pairs[i].key;
 	qsort(keys, map->count, sizeof(*keys), by_key);
-	for (size_t i = 1; i < map->count; i++)
-		if (str_eq(keys[i]->text, keys[i - 1]->text))
-			findings_add(r->findings, FINDING_ERROR, r->file, keys[i]->line, keys[i]->col,
-				     "«%.*s» stands here twice; the first is in line %d",
-				     STR_ARG(keys[i]->text), keys[i - 1]->line);
+	bool again = false;
+	for (size_t i = 1, first = 0; i < map->count; i++) {
+		if (!str_eq(keys[i]->text, keys[first]->text)) {
+			first = i;
+			continue;
+		}
+		findings_add(r->findings, FINDING_ERROR, r->file, keys[i]->line, keys[i]->col,
+			     "«%.*s» stands here twice; the first is in line %d",
+			     STR_ARG(keys[i]->text), keys[first]->line);
+		keys[i]->kind = YAML_LIST; /* a mark: no key is a list */
+		again = true;
+	}
+	size_t kept = 0;
+	for (size_t i = 0; again && i < map->count; i++)
+		if (map->pairs[i].key->kind == YAML_SCALAR)
+			map->pairs[kept++] = map->pairs[i];
+	map->count = again ? kept : map->count;
+}
+
+static bool is_pair(const struct yaml_node *key, const struct yaml_node *value)
+{
+	return key && value && key->kind == YAML_SCALAR &&
+	       (key->quoted || !str_eq(key->text, STR("<<")));
 }
 
 static struct yaml_node *read_map(struct reader *r, yaml_mark_t at, int depth)
@@ -167,18 +186,16 @@ static struct yaml_node *read_map(struct reader *r, yaml_mark_t at, int depth)
 					 "word was meant, quote it");
 			else if (!node->quoted && str_eq(node->text, STR("<<")))
 				complain(r, event.start_mark, "merge keys (<<) are not read; write "
-							      "the fields out, or use `defaults`");
+							      "the fields out");
 		}
 		yaml_event_delete(&event);
 		if (end)
 			break;
-		if (!node) /* keep the pairs in step; the finding is there already */
-			node = new_node(r, YAML_SCALAR, at);
-		add(r, &flat, node);
+		add(r, &flat, node); /* NULL keeps the pairs in step; the finding is there already */
 	}
 	map->pairs = ARENA_ARRAY(r->arena, struct yaml_pair, flat.count / 2 + 1);
 	for (size_t i = 0; i + 1 < flat.count; i += 2)
-		if (flat.items[i]->kind == YAML_SCALAR)
+		if (is_pair(flat.items[i], flat.items[i + 1]))
 			map->pairs[map->count++] = (struct yaml_pair){flat.items[i], flat.items[i + 1]};
 	check_keys(r, map);
 	return map;

@@ -1,0 +1,432 @@
+/* test_rules.c - rule sets: what is read, the digest, the bundle, zones, hours, the directory. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <criterion/criterion.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "rules/directory.h"
+#include "rules/hours.h"
+#include "rules/lint.h"
+#include "rules/load.h"
+
+static char folder[64];
+
+static void make_folder(void)
+{
+	strcpy(folder, "/tmp/chatmill-test-XXXXXX");
+	cr_assert(mkdtemp(folder));
+}
+
+static void remove_folder(void)
+{
+	char command[128];
+	(void)snprintf(command, sizeof command, "rm -r %s", folder);
+	cr_assert_eq(system(command), 0);
+}
+
+static void write_file(const char *name, const char *text)
+{
+	char path[256];
+	(void)snprintf(path, sizeof path, "%s/%s", folder, name);
+	for (char *slash = path + strlen(folder) + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
+		*slash = '\0';
+		(void)mkdir(path, 0755);
+	}
+	FILE *file = fopen(path, "w");
+	cr_assert(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static struct ruleset *load_inputs(const struct ruleset_inputs *in)
+{
+	struct findings findings = {0};
+	struct ruleset *set = NULL;
+	struct err err = {0};
+	int status = ruleset_load_from(&set, in, &findings, &err);
+	findings_print(&findings, stderr);
+	findings_fini(&findings);
+	cr_assert_eq(status, 0, "%s", err.text);
+	return set;
+}
+
+static struct ruleset *load(void)
+{
+	return load_inputs(&(struct ruleset_inputs){.dir = folder});
+}
+
+static void write_usual(void)
+{
+	write_file("b.yaml", "pack: sales\n"
+			     "timezone: Europe/Berlin\n"
+			     "lists: {rivals: {file: words/rivals.txt}}\n"
+			     "rules:\n"
+			     "  - {id: third, match: {list: rivals}, then: {tag: 高意向}}\n");
+	write_file("a.yml", "pack: sales\n"
+			    "defaults: {from: staff, by: pair}\n"
+			    "tags: {意向: {values: [高意向, 低意向], exclusive: true, expires: 30d}}\n"
+			    "rules:\n"
+			    "  - {id: first, match: 一二}\n"
+			    "  - {id: second, from: customer, match: 三四}\n");
+	write_file("z/deep.yaml", "pack: alpha\nmode: shadow\nrules: [{id: first, match: 五六}]\n");
+	write_file("words/rivals.txt", "\xef\xbb\xbf# names\n\n 甲公司 \r\n乙公司\n#丙\n");
+	write_file("a.test.yaml", "this: is no rule file");
+	write_file(".hidden.yaml", "nor: this");
+	write_file("notes.txt", "nor this");
+}
+
+Test(load, order_and_defaults, .init = make_folder, .fini = remove_folder)
+{
+	write_usual();
+	struct ruleset *set = load();
+
+	cr_assert_eq(set->pack_count, 2);
+	cr_assert_eq(set->rule_count, 4);
+	static const char *const ids[] = {"first", "first", "second", "third"};
+	static const char *const packs[] = {"alpha", "sales", "sales", "sales"};
+	for (size_t i = 0; i < 4; i++) {
+		cr_assert(str_eq(set->rules[i].id, str_of(ids[i])));
+		cr_assert(str_eq(set->rules[i].pack, str_of(packs[i])));
+		cr_assert(str_eq(set->packs[set->rules[i].pack_index].name, str_of(packs[i])));
+	}
+	cr_assert(set->rules[0].shadow && !set->rules[1].shadow);
+	cr_assert_eq(set->rules[1].filter.roles, 1u << ROLE_STAFF);
+	cr_assert_eq(set->rules[2].filter.roles, 1u << ROLE_CUSTOMER);
+	cr_assert_eq(set->rules[3].filter.roles, ROLE_BIT_ALL, "defaults are of one file");
+	cr_assert(set->rules[1].by_pair && set->rules[2].by_pair && !set->rules[3].by_pair);
+	cr_assert_eq(set->rules[3].effects[0].expires_ms, INT64_C(30) * 86400000);
+
+	cr_assert_eq(set->list_count, 1);
+	const struct word_row *row = &set->lists[0].rows[0];
+	cr_assert_eq(row->word_count, 2);
+	cr_assert(str_eq(row->words[0].text, STR("甲公司")) && row->words[0].line == 3);
+	cr_assert(str_eq(row->words[1].text, STR("乙公司")) && row->words[1].line == 4);
+
+	size_t index;
+	cr_assert(ruleset_find(set, STR("sales"), STR("third"), &index) && index == 3);
+	cr_assert_not(ruleset_find(set, STR("alpha"), STR("third"), &index));
+	cr_assert_not(ruleset_find(set, STR("beta"), STR("third"), &index));
+	ruleset_free(set);
+}
+
+/* The digest of the folder as it is now, with a directory file and consent settings. */
+static void digest(const char *staff, const struct consent_rule *consents, size_t count,
+		   char out[72])
+{
+	struct ruleset *set = load_inputs(&(struct ruleset_inputs){folder, staff, consents, count});
+	memcpy(out, set->digest, 72);
+	ruleset_free(set);
+}
+
+Test(load, digest_covers_what_judges_and_nothing_else, .init = make_folder, .fini = remove_folder)
+{
+	char first[72], other[72], command[256], staff[80];
+	const struct consent_rule consents[] = {{STR(""), CONSENT_DROP}, {STR("ww2"), CONSENT_IGNORE}};
+	const struct consent_rule swapped[] = {consents[1], consents[0]};
+
+	write_usual();
+	digest(NULL, NULL, 0, first);
+	cr_assert(!strncmp(first, "sha256:", 7) && strlen(first) == 71);
+
+	/* Another place, other times, files made in another order, files that are none of ours. */
+	char was[64];
+	strcpy(was, folder);
+	(void)snprintf(command, sizeof command, "mkdir %s.copy && cd %s && touch .x && cp z -r a.yml "
+						"words b.yaml %s.copy/", was, was, was);
+	cr_assert_eq(system(command), 0);
+	(void)snprintf(folder, sizeof folder, "%s.copy", was);
+	digest(NULL, NULL, 0, other);
+	cr_assert_str_eq(first, other);
+	remove_folder();
+	strcpy(folder, was);
+
+	write_file("words/rivals.txt", "甲公司\n丙公司\n");
+	digest(NULL, NULL, 0, other);
+	cr_assert_str_neq(first, other, "a word");
+	write_usual();
+	write_file("c.yaml", "pack: more\n");
+	digest(NULL, NULL, 0, other);
+	cr_assert_str_neq(first, other, "a file");
+	(void)snprintf(command, sizeof command, "%s/c.yaml", folder);
+	cr_assert_eq(unlink(command), 0);
+	digest(NULL, NULL, 0, other);
+	cr_assert_str_eq(first, other);
+
+	write_file("staff.csv", "zhangsan,销售\n");
+	(void)snprintf(staff, sizeof staff, "%s/staff.csv", folder);
+	char with_staff[72], with_consent[72];
+	digest(staff, NULL, 0, with_staff);
+	cr_assert_str_neq(first, with_staff, "the directory");
+	digest(NULL, consents, 2, with_consent);
+	cr_assert_str_neq(first, with_consent, "consent");
+	digest(NULL, swapped, 2, other);
+	cr_assert_str_eq(with_consent, other, "the order in a configuration means nothing");
+}
+
+Test(load, bundle_makes_the_same_set, .init = make_folder, .fini = remove_folder)
+{
+	const struct consent_rule consents[] = {{STR(""), CONSENT_DROP}, {STR("ww2"), CONSENT_IGNORE}};
+	char staff[80];
+	struct findings findings = {0};
+	struct ruleset *again = NULL;
+	struct err err = {0};
+
+	write_usual();
+	write_file("staff.csv", "wmSTAFF000000000000000000000001,销售\n");
+	(void)snprintf(staff, sizeof staff, "%s/staff.csv", folder);
+	struct ruleset *set = load_inputs(&(struct ruleset_inputs){folder, staff, consents, 2});
+	struct str bundle = ruleset_bundle(set);
+	cr_assert_eq(ruleset_unbundle(&again, bundle, &findings, &err), 0, "%s", err.text);
+	cr_assert_str_eq(set->digest, again->digest);
+	cr_assert(str_eq(bundle, ruleset_bundle(again)));
+	cr_assert_eq(again->rule_count, set->rule_count);
+	cr_assert_eq(directory_role(again->directory, STR("wmSTAFF000000000000000000000001")), ROLE_STAFF);
+	cr_assert_eq(ruleset_consent(again, STR("ww1")), CONSENT_DROP);
+	cr_assert_eq(ruleset_consent(again, STR("ww2")), CONSENT_IGNORE);
+	ruleset_free(again);
+
+	/* Cut anywhere, it is refused or at least another set; it never falls over. */
+	for (size_t len = 0; len < bundle.len; len += 7) {
+		struct ruleset *cut = NULL;
+		if (ruleset_unbundle(&cut, (struct str){bundle.data, len}, &findings, &err) == 0)
+			cr_assert_str_neq(cut->digest, set->digest);
+		ruleset_free(cut);
+	}
+	findings_fini(&findings);
+	ruleset_free(set);
+}
+
+Test(load, missing_folder_is_no_finding, .init = make_folder, .fini = remove_folder)
+{
+	struct findings findings = {0};
+	struct ruleset *set = NULL;
+	struct err err = {0};
+
+	cr_assert_eq(ruleset_load(&set, "/nowhere/at/all", NULL, &findings, &err), -1);
+	cr_assert_eq(err.kind, ERR_NOINPUT);
+	cr_assert_eq(ruleset_load(&set, folder, NULL, &findings, &err), -1);
+	cr_assert_eq(err.kind, ERR_NOINPUT, "a folder without rules");
+	cr_assert_eq(findings.errors, 0);
+	cr_assert_null(set);
+	findings_fini(&findings);
+}
+
+/* The warnings of the folder, one a line, without the folder's name. */
+static void lint(char *out, size_t room)
+{
+	struct findings findings = {0};
+	struct ruleset *set = load();
+	size_t at = 0;
+
+	ruleset_lint(set, &findings);
+	out[0] = '\0';
+	for (size_t i = 0; i < findings.count && at < room; i++) {
+		const struct finding *f = &findings.items[i];
+		at += (size_t)snprintf(out + at, room - at, "%.*s:%d:%d: %.*s\n",
+				       STR_ARG(str_from(f->file, strlen(folder) + 1)), f->line, f->col,
+				       STR_ARG(f->text));
+	}
+	findings_fini(&findings);
+	ruleset_free(set);
+}
+
+Test(lint, each_warning_once_and_none_on_good_rules, .init = make_folder, .fini = remove_folder)
+{
+	char out[4096];
+
+	write_file("r.yaml", "pack: p\n"
+			     "lists:\n"
+			     "  a: [多少钱, 這個, 这个]\n"
+			     "  b: {file: b.txt}\n"
+			     "allow: [多少钱都不要, 不用了]\n"
+			     "rules:\n"
+			     "  - {id: one, match: [{list: a}, 一共多少钱, 贵], examples: {hit: 多少钱}}\n"
+			     "  - {id: two, match: {list: b}}\n"
+			     "  - {id: three, match: {all: [多少钱, 一共多少钱]}, examples: {hit: x}}\n"
+			     "  - {id: four, match: [sm, smoking, 加v, 加VIP], examples: {hit: x}}\n");
+	write_file("b.txt", "甲公司\n乙公司，丙公司\n丁公司 戊公司\n");
+	lint(out, sizeof out);
+	static const char *const wanted[] = {
+		"r.yaml:3:16: duplicate word «这个»", "r.yaml:7:34: «一共多少钱» is superfluous",
+		"r.yaml:7:41: «贵» is one character", "b.txt:2:1: several words", "b.txt:3:1: several words",
+		"r.yaml:8:5: rule «two» has no example", "r.yaml:5:17: allow word «不用了»",
+	};
+	size_t lines = 0;
+	for (const char *p = out; (p = strchr(p, '\n')); p++)
+		lines++;
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+		cr_assert(strstr(out, wanted[i]), "«%s» is not among:\n%s", wanted[i], out);
+	cr_assert_eq(lines, ARRAY_LEN(wanted), "%s", out);
+}
+
+/* ---- zones and hours ---- */
+
+static const struct zone *zone_of(struct arena *arena, const char *name)
+{
+	struct err err = {0};
+	struct str bytes;
+
+	cr_assert_eq(zone_read_file(&bytes, arena, str_of(name), &err), 0, "%s", err.text);
+	const struct zone *zone = zone_parse(arena, bytes);
+	cr_assert(zone, "%s", name);
+	return zone;
+}
+
+static uint64_t seed = 88172645463325252u;
+static uint64_t next_random(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed;
+}
+
+/* Against the C library, which reads the same files by code of its own. */
+Test(zone, agrees_with_the_c_library)
+{
+	static const char *const names[] = {
+		"Asia/Shanghai", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu",
+		"America/Sao_Paulo", "Africa/Casablanca", "Pacific/Apia", "America/Santiago", "Asia/Tehran",
+		"Antarctica/Troll", "UTC", "Etc/GMT+8",
+	};
+	struct arena arena = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const struct zone *zone = zone_of(&arena, names[i]);
+		setenv("TZ", names[i], 1);
+		tzset();
+		for (int k = 0; k < 20000; k++) {
+			int64_t s = (int64_t)(next_random() % 4102444800u); /* to the year 2100 */
+			if (k % 4 == 0) { /* around a change */
+				int64_t change = zone_next_change_ms(zone, s * 1000);
+				if (change < INT64_C(4102444800000))
+					s = change / 1000 + k % 8 - 4;
+			}
+			time_t t = (time_t)s;
+			struct tm tm;
+			localtime_r(&t, &tm);
+			struct zone_time z = zone_local(zone, s * 1000 + 999);
+			cr_assert(z.minute == tm.tm_hour * 60 + tm.tm_min &&
+					  z.weekday == (tm.tm_wday + 6) % 7 &&
+					  z.month == (tm.tm_year + 1900) * 12 + tm.tm_mon,
+				  "%s at %lld", names[i], (long long)s);
+			cr_assert_eq(z.day, (s + tm.tm_gmtoff) / 86400 -
+						    ((s + tm.tm_gmtoff) % 86400 < 0));
+			cr_assert_eq(z.week, (z.day + 3 - z.weekday) / 7);
+		}
+	}
+	arena_fini(&arena);
+}
+
+Test(zone, refuses_what_is_no_zone)
+{
+	struct arena arena = {0};
+	struct err err = {0};
+	struct str bytes;
+	static const char *const names[] = {"", "/etc/passwd", "../../../etc/passwd", "Asia/Nowhere", "Asia"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		cr_assert(zone_read_file(&bytes, &arena, str_of(names[i]), &err) < 0, "%s", names[i]);
+	cr_assert_eq(zone_read_file(&bytes, &arena, STR("Europe/Berlin"), &err), 0);
+	for (size_t len = 0; len < bytes.len; len++)
+		(void)zone_parse(&arena, (struct str){bytes.data, len});
+	for (size_t i = 0; i < bytes.len; i++) { /* a broken byte may give another zone, never a fall */
+		char was = bytes.data[i];
+		((char *)bytes.data)[i] = (char)~was;
+		const struct zone *zone = zone_parse(&arena, bytes);
+		if (zone)
+			(void)zone_local(zone, INT64_C(1700000000000));
+		((char *)bytes.data)[i] = was;
+	}
+	arena_fini(&arena);
+}
+
+Test(hours, over_midnight_belongs_to_the_first_day)
+{
+	const struct minutes span = {18 * 60, 9 * 60};
+	const struct filter mondays = {.hours = &span, .hour_count = 1, .days = 1};
+	const int64_t monday = INT64_C(1704038400000), hour = 3600000; /* 2024-01-01 00:00 in China */
+	static const struct {
+		int hour;
+		bool open;
+	} rows[] = {{8, false}, {17, false}, {18, true}, {23, true}, {24, true}, {32, true}, {33, false},
+		    {42, false}, {24 * 7 + 8, false}, {24 * 7 + 18, true}};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		cr_assert_eq(hours_open(&mondays, zone_china(), monday + rows[i].hour * hour), rows[i].open,
+			     "hour %d", rows[i].hour);
+}
+
+/* Against a walk minute by minute. */
+Test(hours, due_counts_open_time_only)
+{
+	static const char *const names[] = {"Asia/Shanghai", "Europe/Berlin", "Australia/Lord_Howe"};
+	struct arena arena = {0};
+
+	for (int k = 0; k < 600; k++) {
+		const struct zone *zone = zone_of(&arena, names[k % 3]);
+		struct minutes spans[2];
+		struct filter filter = {.hours = spans, .days = 1 + next_random() % 127};
+		for (filter.hour_count = 0; filter.hour_count < (size_t)(k % 3); filter.hour_count++) {
+			int from = (int)(next_random() % 1440), to = (int)(next_random() % 1441);
+			spans[filter.hour_count] = (struct minutes){from, from == to ? (to + 1) % 1440 : to};
+		}
+		/* Near a change of the clocks in Berlin: 2024-03-31 01:00 UTC. */
+		int64_t from = INT64_C(1711846800000) - (int64_t)(next_random() % 4320) * 60000;
+		int64_t over = (int64_t)(1 + next_random() % 2000) * 60000, left = over, at = from;
+		while (left > 0) {
+			left -= hours_open(&filter, zone, at) ? 60000 : 0;
+			at += 60000;
+		}
+		cr_assert_eq(hours_due_ms(&filter, zone, from, over), at, "case %d", k);
+		arena_reset(&arena);
+	}
+	arena_fini(&arena);
+}
+
+/* ---- the directory ---- */
+
+Test(directory, overrules_the_prefix)
+{
+	struct findings findings = {0};
+	struct arena arena = {0};
+	struct str text = STR("userid,department\n# staff\n\nzhangsan,销售\r\n lisi \n"
+			      "wmSTAFF000000000000000000000001, 售后\n");
+	const struct directory *d = directory_parse(&arena, STR("staff.csv"), text, &findings);
+	struct str department;
+
+	cr_assert_eq(findings.errors, 0);
+	cr_assert(directory_find(d, STR("zhangsan"), &department) && str_eq(department, STR("销售")));
+	cr_assert(directory_find(d, STR("lisi"), &department) && department.len == 0);
+	cr_assert_not(directory_find(d, STR("userid"), &department));
+	static const struct {
+		const char *id;
+		enum role role;
+	} rows[] = {
+		{"wmSTAFF000000000000000000000001", ROLE_STAFF},
+		{"wmCUSTOMER0000000000000000000001", ROLE_CUSTOMER},
+		{"WoCUSTOMER0000000000000000000001", ROLE_CUSTOMER},
+		{"wbROBOT000000000000000000000001", ROLE_ROBOT}, {"wmshort", ROLE_STAFF},
+		{"wm1234567890123456789012", ROLE_CUSTOMER}, {"wm123456789012345678901", ROLE_STAFF},
+		{"wxCUSTOMER0000000000000000000001", ROLE_STAFF}, {"zhangsan", ROLE_STAFF}, {"", ROLE_STAFF},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		cr_assert_eq(directory_role(d, str_of(rows[i].id)), rows[i].role, "%s", rows[i].id);
+	cr_assert_eq(directory_role(directory_empty(), STR("wmSTAFF000000000000000000000001")),
+		     ROLE_CUSTOMER);
+	findings_fini(&findings);
+	arena_fini(&arena);
+}
+
+Test(directory, says_what_is_wrong)
+{
+	struct findings findings = {0};
+	struct arena arena = {0};
+
+	(void)directory_parse(&arena, STR("staff.csv"), STR("a,b,c\n,x\nzhang san\nlisi,a\nlisi,b\nlisi,a\n"),
+			      &findings);
+	cr_assert_eq(findings.errors, 4);
+	findings_fini(&findings);
+	arena_fini(&arena);
+}
