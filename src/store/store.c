@@ -357,11 +357,13 @@ static bool has_rows(struct store *s, const struct store_item *item)
 		refuse(s, item, "22P02", item->refusal);
 		return false;
 	}
+	if (!item->event)
+		return false; /* only the offset moves */
 	if (item->event->sequence > INT64_MAX) {
 		refuse(s, item, "22003", "sequence out of range");
 		return false;
 	}
-	return item->event != NULL;
+	return true;
 }
 
 /* The items between two erasures. */

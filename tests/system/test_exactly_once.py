@@ -146,7 +146,7 @@ def exactly_once(setup, seed, count, run_kills, sink_kills, found_open, away):
                or (hangman.found_open < found_open and hangman.run_kills < 2 * run_kills)):
             time.sleep(hangman.rng.uniform(0.7, 4.5))
             for p in hangman.all():
-                assert p.running(), f"ended by itself:\n{p.log()[-3000:]}"
+                assert p.running(), f"{p.args[0]} ended by itself with {p.p.returncode}:\n{p.log()[-3000:]}"
             if hangman.sink_kills < sink_kills and hangman.rng.random() < 0.5:
                 hangman.kill_sink()
             if hangman.run_kills < run_kills or hangman.found_open < found_open:
