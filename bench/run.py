@@ -28,9 +28,12 @@ PARTITIONS, WORKERS = 8, 2
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def cpu_seconds(pid):
+def cpu_seconds_of_one(pid):
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+cpu_seconds = cpu_seconds_of_one  # b4.py counts children too
 
 
 def describe():
@@ -123,10 +126,22 @@ def measure_bare(build, kafka, folder, number, shared, end_total, records):
     return result
 
 
-def prepare(kafka, folder, path):
+def write_payloads(outputs, count, folder):
+    """What the bare loop writes: sizes as `run` writes them; returns records for 1,000 messages."""
+    step = max(1, len(outputs) // 4000)
+    with open(folder / "payloads", "wb") as f:
+        for r in outputs[::step][:4096]:
+            f.write(struct.pack("<I", len(r.value or b"")) + (r.value or b""))
+    records = round(len(outputs) * 1000 / count)
+    mean = sum(len(r.value or b"") for r in outputs) / max(1, len(outputs))
+    print(f"run writes {records} records of {mean:.0f} bytes on average for 1,000 messages")
+    return records
+
+
+def prepare(kafka, folder, path, rules=HERE / "rules", name="bench"):
     """Topics with a rule set in force and the messages behind it; returns names and offsets' sum."""
-    first = chatmill.Setup(folder, kafka, name="bench", partitions=PARTITIONS).apply()
-    chatmill.run("rules", "publish", "-c", first.file, "--lead", "0s", HERE / "rules", check=0)
+    first = chatmill.Setup(folder, kafka, name=name, partitions=PARTITIONS).apply()
+    chatmill.run("rules", "publish", "-c", first.file, "--lead", "0s", rules, check=0)
     chatmill.run("load", "-c", first.file, path, check=0, timeout_s=300)
     shared = {k: first.topic[k] for k in ("archive", "rulesets")}
     return shared, sum(kafka.high_watermarks(shared["archive"]).values())
@@ -175,13 +190,7 @@ def main(argv):
         result, outputs = measure_run(kafka, folder, i, shared, end_total, records is None)
         run.append(result)
         if outputs is not None:
-            records = round(len(outputs) * 1000 / args.count)
-            step = max(1, len(outputs) // 4000)
-            with open(folder / "payloads", "wb") as f:
-                for r in outputs[::step][:4096]:
-                    f.write(struct.pack("<I", len(r.value or b"")) + (r.value or b""))
-            mean = sum(len(r.value or b"") for r in outputs) / max(1, len(outputs))
-            print(f"run writes {records} records of {mean:.0f} bytes on average for 1,000 messages")
+            records = write_payloads(outputs, args.count, folder)
         bare.append(measure_bare(args.build, kafka, folder, i, shared, end_total, records))
         print(f"round {i + 1}: scan {scan[-1][0]:,.0f}/s, run {run[-1][0]:,.0f}/s, bare {bare[-1][0]:,.0f}/s",
               file=sys.stderr)

@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+# peer.py - the Python peer: confluent-kafka, orjson and pyahocorasick; exactly once.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Usage: peer.py BROKERS TOPIC OUT GROUP WORKERS COMMIT_MS WORDS
+# One process a worker, because of the interpreter's lock. Does the least that answers the question
+# (bench/peers/README.md): no folding, no state, no headers.
+import multiprocessing
+import signal
+import sys
+import time
+
+import ahocorasick
+import orjson
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+
+def event(value, automaton):
+    try:
+        envelope = orjson.loads(value)
+        message = envelope["message"]
+        content = message["text"]["content"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+    found = [(end - len(word) + 1, end + 1, word) for end, word in automaton.iter(content)]
+    if not found:
+        return None
+    sender = message["from"]
+    customer = sender if sender.startswith(("wm", "wo")) else message["tolist"][0]
+    evidence = [{"field": "text.content", "start": len(content[:start].encode()),
+                 "end": len(content[:end].encode()), "word": word} for start, end, word in found]
+    key = f"{envelope['corpid']}/{customer}"
+    return key, orjson.dumps({"corpid": envelope["corpid"], "external_userid": customer,
+                              "msgid": message["msgid"], "msgtime": message["msgtime"],
+                              "evidence": evidence})
+
+
+def work(brokers, topic, out, group, number, commit_s, words):
+    automaton = ahocorasick.Automaton()
+    for word in words:
+        automaton.add_word(word, word)
+    automaton.make_automaton()
+    consumer = Consumer({"bootstrap.servers": brokers, "group.id": group, "enable.auto.commit": False,
+                         "isolation.level": "read_committed", "auto.offset.reset": "earliest"})
+    producer = Producer({"bootstrap.servers": brokers, "transactional.id": f"{group}-{number}",
+                         "linger.ms": 5, "compression.type": "zstd",
+                         "queue.buffering.max.messages": 1000000})
+    stop = []
+    signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+    consumer.subscribe([topic])
+    producer.init_transactions()
+    while not stop:
+        deadline = time.monotonic() + commit_s
+        records, offsets = [], {}
+        while not stop and time.monotonic() < deadline:
+            for record in consumer.consume(500, 0.02):
+                if not records:
+                    producer.begin_transaction()
+                    records.append(1)
+                offsets[record.partition()] = record.offset() + 1
+                made = event(record.value(), automaton)
+                if made:
+                    producer.produce(out, made[1], made[0])
+            producer.poll(0)
+        if records:
+            producer.send_offsets_to_transaction(
+                [TopicPartition(topic, p, o) for p, o in offsets.items()], consumer.consumer_group_metadata())
+            producer.commit_transaction()
+    consumer.close()
+
+
+def main(argv):
+    if len(argv) != 7:
+        sys.exit("usage: peer.py BROKERS TOPIC OUT GROUP WORKERS COMMIT_MS WORDS")
+    brokers, topic, out, group, workers, commit_ms, path = argv
+    with open(path, encoding="utf-8") as f:
+        words = [w for w in f.read().split("\n") if w and w[0] != "#"]
+    children = [multiprocessing.Process(
+        target=work, args=(brokers, topic, out, group, i, int(commit_ms) / 1000, words), daemon=True)
+        for i in range(int(workers))]
+    for c in children:
+        c.start()
+    signal.signal(signal.SIGTERM, lambda *_: [c.terminate() for c in children])
+    for c in children:
+        c.join()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
