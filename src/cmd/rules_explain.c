@@ -1,0 +1,361 @@
+/* rules_explain.c - `chatmill rules explain`: why rules fire on a message, or nearly do. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <unistd.h>
+
+#include "cmd/commands.h"
+#include "cmd/probe.h"
+#include "cmd/rules_open.h"
+#include "consume/file.h"
+#include "fold/fold.h"
+#include "rules/sample.h"
+
+struct explain_options {
+	const char *text, *message, *from, *chat, *staff;
+};
+
+struct explaining {
+	struct explain_options options;
+	struct rulebook *book;
+	struct probe *probe;
+	struct arena arena;
+	bool underline;
+};
+
+/* ---- texts, with their hits marked ---- */
+
+struct mark {
+	uint32_t start, end;
+};
+
+static int by_start(const void *left, const void *right)
+{
+	const struct mark *a = left, *b = right;
+
+	return (a->start > b->start) - (a->start < b->start);
+}
+
+static void print_marked(const struct explaining *x, struct str text, struct mark *marks, size_t count)
+{
+	const char *open = x->underline ? "\033[1;4m" : "«", *close = x->underline ? "\033[0m" : "»";
+	uint32_t at = 0;
+
+	if (count)
+		qsort(marks, count, sizeof *marks, by_start);
+	for (size_t i = 0; i < count;) {
+		uint32_t start = marks[i].start, end = marks[i].end;
+		while (++i < count && marks[i].start < end) /* hits may overlap */
+			end = MAX(end, marks[i].end);
+		printf("%.*s%s%.*s%s", (int)(start - at), text.data + at, open, (int)(end - start),
+		       text.data + start, close);
+		at = end;
+	}
+	printf("%.*s\n", (int)(text.len - at), text.data + at);
+}
+
+static void print_folded(struct explaining *x, struct str text)
+{
+	static const char *const names[FORM_COUNT] = {
+		[FORM_STANDARD] = "standard", [FORM_LOOSE] = "loose"};
+	char *padded = arena_zalloc(&x->arena, text.len + 16 + 64);
+
+	memcpy(padded + 16, text.data, text.len);
+	text.data = padded + 16;
+	for (int form = 0; form < FORM_COUNT; form++) {
+		if (!names[form] || !(engine_forms(x->book->engine) & 1u << form))
+			continue;
+		struct folded folded = fold((enum fold_form)form, text, &x->arena);
+		if (!str_eq(folded.text, text))
+			printf("  folded, %s: %.*s\n", names[form], STR_ARG(folded.text));
+	}
+}
+
+static void print_texts(struct explaining *x)
+{
+	const struct message *m = probe_message(x->probe);
+
+	for (size_t t = 0; t < m->text_count; t++) {
+		struct mark *marks = NULL;
+		size_t count = 0, cap = 0;
+		for (size_t r = 0; r < x->book->set->rule_count; r++) {
+			const struct match *match = probe_match(x->probe, r);
+			for (size_t h = 0; match && h < match->hit_count; h++) {
+				const struct hit *hit = &match->hits[h];
+				if (hit->text != t)
+					continue;
+				if (count == cap) {
+					struct mark *more = ARENA_ARRAY(&x->arena, struct mark, cap = cap * 2 + 16);
+					if (count)
+						memcpy(more, marks, count * sizeof *marks);
+					marks = more;
+				}
+				marks[count++] = (struct mark){hit->start, hit->end};
+			}
+		}
+		printf("%.*s: ", STR_ARG(m->texts[t].path));
+		print_marked(x, m->texts[t].content, marks, count);
+		print_folded(x, m->texts[t].content);
+	}
+}
+
+/* ---- rules ---- */
+
+static void print_hits(struct explaining *x, const struct hit *hits, size_t count)
+{
+	static const char *const names[] = {"width", "compat", "case", "trad", "invisible", "digit",
+					    "letter", "homophone", "gap"};
+	const struct message *m = probe_message(x->probe);
+
+	for (size_t i = 0; i < count && i < EVIDENCE_MAX; i++) {
+		struct str text = m->texts[hits[i].text].content;
+		printf("    «%.*s»", (int)(hits[i].end - hits[i].start), text.data + hits[i].start);
+		struct str found = {text.data + hits[i].start, hits[i].end - hits[i].start};
+		if (!str_eq(found, hits[i].word))
+			printf(" is a spelling of «%.*s»", STR_ARG(hits[i].word));
+		for (size_t f = 0, put = 0; f < ARRAY_LEN(names); f++)
+			if (hits[i].folds & 1u << f)
+				printf("%s%s", put++ ? " " : " by ", names[f]);
+		printf(", in %.*s%s\n", STR_ARG(m->texts[hits[i].text].path),
+		       m->texts[hits[i].text].forwarded ? " (forwarded)" : "");
+	}
+}
+
+static void print_head(const struct rule *rule)
+{
+	printf("  %.*s/%.*s  %.*s  (%.*s:%d)\n", STR_ARG(rule->pack), STR_ARG(rule->id),
+	       STR_ARG(rule->title), STR_ARG(rule->file), rule->line);
+}
+
+static void print_state(const struct rule *rule)
+{
+	const struct guard *g = &rule->guard;
+
+	if (g->stage_count || g->tag_count || g->no_tag_count)
+		printf("    then `if` looks at the customer's stage and tags\n");
+	if (rule->window.kind != WINDOW_NONE)
+		printf("    then `window` counts this message with earlier ones\n");
+	if (rule->wait.on)
+		printf("    then `wait` looks whether %s answers in time\n",
+		       rule->wait.for_role == ROLE_STAFF ? "staff" : "the customer");
+	if (rule->shadow)
+		printf("    mode: shadow, so that nothing else comes of it\n");
+}
+
+static const char *role_name(enum role role)
+{
+	return role == ROLE_CUSTOMER ? "a customer" : role == ROLE_STAFF ? "staff" : "a robot";
+}
+
+static void print_filter(struct explaining *x, const char *filter)
+{
+	const struct message *m = probe_message(x->probe);
+
+	printf("    but `%s` does not fit", filter);
+	if (!strcmp(filter, "from"))
+		printf(": this message is from %s", role_name(m->from_role));
+	else if (!strcmp(filter, "chat"))
+		printf(": this chat is %s", m->chat == CHAT_SINGLE  ? "single"
+					    : m->chat == CHAT_GROUP ? "group"
+								    : "internal");
+	else if (!strcmp(filter, "types"))
+		printf(": this message is of type %.*s", STR_ARG(m->msgtype));
+	else if (!strcmp(filter, "amount") && m->amount_fen >= 0)
+		printf(": this amount is %lld.%02lld", (long long)m->amount_fen / 100,
+		       (long long)m->amount_fen % 100);
+	printf("\n");
+}
+
+static void put_names(const struct explaining *x, const struct cond *cond, struct buf *b)
+{
+	if (cond->kind == COND_WORD || cond->kind == COND_REGEX || cond->kind == COND_IS)
+		buf_printf(b, "%s«%.*s»", b->len ? ", " : "", STR_ARG(cond->word.text));
+	if (cond->kind == COND_LIST)
+		buf_printf(b, "%slist %.*s", b->len ? ", " : "", STR_ARG(x->book->set->lists[cond->list].name));
+	for (size_t i = 0; i < cond->child_count && b->len < 200; i++)
+		put_names(x, cond->children[i], b);
+}
+
+static void print_missing(const struct explaining *x, const struct cond *part)
+{
+	struct buf names = {0};
+
+	put_names(x, part, &names);
+	struct str all = buf_str(&names);
+	if (part->kind == COND_NEAR && part->near_chars >= 0)
+		printf("    but the parts of `near` (line %d) are not all there, within %d characters of "
+		       "each other%s: %.*s\n", part->line, part->near_chars,
+		       part->ordered ? ", in this order" : "",
+		       STR_ARG(all));
+	else if (part->kind == COND_NEAR)
+		printf("    but the parts of `near` (line %d) are not all in this message; earlier ones may "
+		       "bring the rest: %.*s\n", part->line, STR_ARG(all));
+	else if (part->kind == COND_COUNT)
+		printf("    but there are fewer than %u hits of `count` (line %d): %.*s\n", part->at_least,
+		       part->line, STR_ARG(all));
+	else
+		printf("    but nothing hits of (line %d): %.*s\n", part->line, STR_ARG(all));
+	buf_fini(&names);
+}
+
+static void print_answer(struct explaining *x, const struct probe_answer *answer)
+{
+	switch (answer->failure) {
+	case PROBE_FILTER:
+		print_filter(x, answer->filter);
+		return;
+	case PROBE_ALLOW:
+		printf("    but an allow word excuses it: the hit lies wholly inside one\n");
+		return;
+	case PROBE_TEXT:
+		printf("    but `%s` keeps the rule from looking there\n", answer->filter);
+		return;
+	case PROBE_FORBIDDEN:
+		printf("    but `none` (line %d) forbids what is there too\n", answer->part->line);
+		return;
+	case PROBE_MISSING:
+		print_missing(x, answer->part);
+		return;
+	case PROBE_NOTHING:
+	case PROBE_SEVERAL:
+		return;
+	}
+}
+
+static void print_rules(struct explaining *x)
+{
+	const struct ruleset *set = x->book->set;
+	size_t fired = 0, nearly = 0;
+
+	for (size_t i = 0; i < set->rule_count; i++) {
+		const struct match *match = probe_match(x->probe, i);
+		if (!match)
+			continue;
+		if (!fired++)
+			printf("\nhits:\n");
+		print_head(&set->rules[i]);
+		print_hits(x, match->hits, match->hit_count);
+		print_state(&set->rules[i]);
+	}
+	for (size_t i = 0; i < set->rule_count; i++) {
+		struct probe_answer answer = probe_answer(x->probe, i);
+		if (answer.failure == PROBE_NOTHING || answer.failure == PROBE_SEVERAL)
+			continue;
+		if (!nearly++)
+			printf("\nnearly:\n");
+		print_head(&set->rules[i]);
+		print_hits(x, answer.hits, answer.hit_count);
+		print_answer(x, &answer);
+	}
+	if (!fired && !nearly)
+		printf("\nno rule hits, and none nearly does\n");
+}
+
+/* ---- the message ---- */
+
+static int take_text(struct explaining *x, struct str *out, struct err *err)
+{
+	static const char *const chats[] = {
+		[CHAT_SINGLE] = "single", [CHAT_GROUP] = "group", [CHAT_INTERNAL] = "internal"};
+	struct sample sample = {.text = str_of(x->options.text), .from = str_of(x->options.from),
+				.chat = SAMPLE_CHAT_UNSET, .amount_fen = -1};
+	struct buf json = {0};
+
+	for (size_t i = 0; x->options.chat && i < ARRAY_LEN(chats); i++)
+		if (!strcmp(x->options.chat, chats[i]))
+			sample.chat = (int)i;
+	if (x->options.chat && sample.chat == SAMPLE_CHAT_UNSET)
+		return err_set(err, ERR_USAGE, "--chat takes single, group or internal; not '%s'",
+			       x->options.chat);
+	sample_record(&sample, 1, false, x->book->set, NULL, &json);
+	*out = arena_copy(&x->arena, buf_str(&json));
+	buf_fini(&json);
+	return 0;
+}
+
+static int take_file(struct explaining *x, struct str *out, struct err *err)
+{
+	OWNED(file_source) *source = NULL;
+	struct record record;
+
+	if (file_source_open(&source, x->options.message, err) < 0)
+		return -1;
+	int got = file_source_fill(source, err);
+	if (got < 0)
+		return -1;
+	if (got == 0 || !file_source_next(source, &record))
+		return err_set(err, ERR_DATA, "%s holds no message", x->options.message);
+	*out = arena_copy(&x->arena, record.value);
+	if (file_source_next(source, &record))
+		fprintf(stderr, "only the first message of %s is explained\n", x->options.message);
+	return 0;
+}
+
+static int explain_message(struct explaining *x, struct err *err)
+{
+	struct str json;
+
+	if ((x->options.text ? take_text(x, &json, err) : take_file(x, &json, err)) < 0)
+		return -1;
+	char *padded = arena_zalloc(&x->arena, json.len + RECORD_PADDING);
+	memcpy(padded, json.data, json.len);
+	struct record record = {.value = {padded, json.len}, .time_ms = SAMPLE_START_MS,
+				.time_inherited = true, .partition = -1};
+	enum decode_result result = probe_ask(x->probe, &record);
+	if (result != DECODE_DONE)
+		return err_set(err, ERR_DATA, "this message would be a dead letter, %s: %s",
+			       decode_result_name(result), decode_result_detail(result));
+	print_texts(x);
+	print_rules(x);
+	return 0;
+}
+
+static int explain(const void *options, const char *const *arguments, int argument_count,
+		   struct err *err)
+{
+	struct explaining x = {.options = *(const struct explain_options *)options};
+
+	if (!x.options.text == !x.options.message)
+		return err_set(err, ERR_USAGE, "explain takes either --text or --message");
+	x.underline = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+	int status = rules_open(&x.book, arguments[0], x.options.staff, NULL, err);
+	if (status == 0)
+		status = probe_new(&x.probe, x.book->set, err);
+	if (status == 0)
+		status = explain_message(&x, err);
+	probe_free(x.probe);
+	rulebook_free(x.book);
+	arena_fini(&x.arena);
+	return status;
+}
+
+static const struct option options[] = {
+	{"text", 0, OPTION_TEXT, "TEXT", "a text to explain", offsetof(struct explain_options, text)},
+	{"message", 0, OPTION_TEXT, "FILE|-", "a message of the archive to explain",
+	 offsetof(struct explain_options, message)},
+	{"from", 0, OPTION_TEXT, "WHO", "customer (default), staff, robot, or an id; with --text",
+	 offsetof(struct explain_options, from)},
+	{"chat", 0, OPTION_TEXT, "KIND", "single (default), group or internal; with --text",
+	 offsetof(struct explain_options, chat)},
+	{"staff", 0, OPTION_TEXT, "FILE", "directory file: userid or userid,department a line",
+	 offsetof(struct explain_options, staff)},
+	OPTIONS_END,
+};
+
+const struct command cmd_rules_explain = {
+	.words = "rules explain",
+	.arguments = "DIR --text TEXT [--from WHO] | --message FILE|-",
+	.summary = "why rules hit a message, and which one thing kept others from it",
+	.help = "Shows the text with its hits marked, how it folds, the rules that hit it, and the\n"
+		"rules that nearly did with the one condition that failed.\n"
+		"\n"
+		"examples:\n"
+		"  chatmill rules explain rules --text '这个太贵了，能便宜点吗'\n"
+		"  chatmill rules explain rules --text '加我微信' --from staff --chat group\n"
+		"  head -1 archive.jsonl | chatmill rules explain rules --message -\n"
+		"\n"
+		"exit status: 0 explained, 64 wrong usage, 65 bad rules or message, 66 no such file",
+	.options = options,
+	.options_bytes = sizeof(struct explain_options),
+	.arguments_min = 1,
+	.arguments_max = 1,
+	.run = explain,
+};
