@@ -1,8 +1,13 @@
-/* database.h - Hyperscan's databases: compiled with care, scanned without surprise.
+/* database.h - Hyperscan's databases: compiled within bounds, kept on disk.
  * SPDX-License-Identifier: Apache-2.0
  *
+ * Compiling runs in a child process under limits of processor time and memory, because some
+ * regexes of a few characters take Hyperscan minutes and gigabytes; one that goes over them is
+ * refused and the others go on. The databases come back serialised and are kept in a file, named
+ * by all that decides about them: patterns, flags, the library's version, the processor.
+ *
  * Words are compiled as bytes (\xNN) with hs_compile_multi: hs_compile_lit_multi of 5.4.0 loses
- * matches on runs of 34 and more equal bytes. Thread: a database is immutable and shared.
+ * matches on runs of 34 and more equal bytes. Thread: any; databases are immutable and shared.
  */
 #pragma once
 
@@ -11,13 +16,26 @@
 #include "base/err.h"
 #include "base/str.h"
 
-struct database {
-	hs_database_t *hs;
+enum job_kind {
+	JOB_WORDS,   /* byte strings; every end is reported */
+	JOB_FILTER,  /* regexes, each reported once, without its start: which are worth a look */
+	JOB_REGEX,   /* one regex, every end with its leftmost start */
 };
 
-void database_free(struct database *d); /* NULL is fine */
-DEFINE_OWNED(database);
+/* One database to compile. Pattern i is reported as i. */
+struct job {
+	enum job_kind kind;
+	const struct str *patterns; /* words: bytes; regexes: as Hyperscan reads them */
+	const bool *caseless;	    /* regexes: by pattern */
+	size_t count;
 
-/* Compiles `patterns`, plain bytes, numbered from 0. */
-MUST_CHECK int database_new_words(struct database **out, const struct str *patterns, size_t count,
-				  const char *cache_dir, struct err *err);
+	/* What comes of it. */
+	hs_database_t *database; /* NULL when refused; the caller frees it */
+	unsigned max_width;	 /* JOB_REGEX: bytes of the longest match; UINT_MAX: no limit */
+	char refusal[200];	 /* why; empty when done */
+};
+
+/* Compiles all jobs, or reads them from `cache_dir` (NULL: no cache). A refused job is no error.
+ * Fails when the machine gives no child, memory or time for words. */
+MUST_CHECK int database_compile(struct job *jobs, size_t count, const char *cache_dir,
+				struct err *err);

@@ -2,7 +2,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "match/engine.h"
 
-#include "match/map.h"
+#include "match/compile.h"
+#include "match/detect.h"
+#include "match/regex.h"
 #include "match/words.h"
 #include "rules/spelling.h"
 
@@ -20,6 +22,8 @@ struct build {
 	const struct rule *rule;
 	uint32_t rule_index, leaf_count;
 	struct findings *findings;
+	struct draft_regexes regexes;
+	struct vec detectors[FORM_COUNT];
 };
 
 static void vec_push(struct vec *v, uint32_t item)
@@ -45,7 +49,7 @@ static uint32_t add_group(struct build *b, const struct cond *c)
 		b->subscribers = words_realloc(b->subscribers, cap, sizeof *b->subscribers);
 		b->group_cap = cap;
 	}
-	b->group[number] = (struct group){.kind = c->kind, .form = c->fold, .except_list = -1};
+	b->group[number] = (struct group){.kind = c->kind, .form = c->fold};
 	b->subscribers[number] = (struct vec){0};
 	return number;
 }
@@ -61,6 +65,62 @@ static void add_list(struct build *b, uint32_t group, const struct cond *c)
 			words_add(&b->words, group, c, word->text, (uint32_t)row, &place);
 		}
 	}
+}
+
+/* Regexes and detectors look at the standard text under loose. */
+static enum fold_form plain_form(enum fold_form form)
+{
+	return form == FORM_NONE ? FORM_NONE : FORM_STANDARD;
+}
+
+static void add_regex(struct build *b, uint32_t group, const struct cond *c,
+		      const struct word_place *place)
+{
+	struct buf folded = {0};
+	char why[200];
+
+	b->group[group].word = words_name(&b->words, c->word.text);
+	if (memchr(c->word.text.data, '\0', c->word.text.len))
+		findings_add(b->findings, FINDING_ERROR, place->file, place->line, place->col,
+			     "a regex cannot hold U+0000; write \\x00");
+	else if (!regex_fold(c->fold, c->word.text, &folded, why))
+		findings_add(b->findings, FINDING_ERROR, place->file, place->line, place->col, "%s", why);
+	else
+		regexes_add(&b->regexes, plain_form(c->fold),
+			    &(struct draft_regex){
+				    .pattern = arena_copy(&b->e->arena, buf_str(&folded)),
+				    .caseless = c->fold != FORM_NONE,
+				    .sees_start = regex_sees_start(c->word.text),
+				    .group = group,
+				    .file = place->file,
+				    .line = place->line,
+				    .col = place->col,
+			    });
+	buf_fini(&folded);
+}
+
+static void add_detector(struct build *b, uint32_t group, const struct cond *c)
+{
+	struct group *g = &b->group[group];
+	struct buf buf = {0};
+	bool is_new;
+
+	g->is = c->is;
+	g->word = words_name(&b->words, detect_name(c->is));
+	vec_push(&b->detectors[plain_form(c->fold)], group);
+	if (c->except_list < 0)
+		return;
+	const struct word_list *list = &b->e->set->lists[c->except_list];
+	struct map *ours = ARENA_NEW(&b->e->arena, struct map);
+	for (size_t row = 0; row < list->row_count; row++) {
+		for (size_t i = 0; i < list->rows[row].word_count; i++) {
+			detect_normalize(c->is, list->rows[row].words[i].text, &buf);
+			if (map_find(ours, buf_str(&buf)) == NO_INDEX)
+				(void)map_add(ours, arena_copy(&b->e->arena, buf_str(&buf)), &is_new);
+		}
+	}
+	g->ours = ours;
+	buf_fini(&buf);
 }
 
 /* The group of a leaf; made if it is the first to look for this. */
@@ -92,9 +152,10 @@ static uint32_t group_of(struct build *b, const struct cond *c)
 		add_list(b, group, c);
 		break;
 	case COND_REGEX:
+		add_regex(b, group, c, &place);
+		break;
 	case COND_IS:
-		findings_add(b->findings, FINDING_ERROR, place.file, place.line, place.col,
-			     "regexes and detectors cannot be compiled yet");
+		add_detector(b, group, c);
 		break;
 	case COND_ANY:
 	case COND_ALL:
@@ -223,6 +284,17 @@ static void bind_allow(struct build *b, struct engine_rule *to)
 	to->allow_count = (uint32_t)rule->allow_count;
 }
 
+static const uint32_t *kept(struct build *b, struct vec *v)
+{
+	uint32_t *items = ARENA_ARRAY(&b->e->arena, uint32_t, v->count);
+
+	if (v->count)
+		memcpy(items, v->items, v->count * sizeof *items);
+	free(v->items);
+	v->items = NULL;
+	return items;
+}
+
 static void add_leaves(struct build *b, struct vec *groups, const struct cond *c)
 {
 	if (c->kind == COND_WORD || c->kind == COND_LIST)
@@ -231,23 +303,13 @@ static void add_leaves(struct build *b, struct vec *groups, const struct cond *c
 		add_leaves(b, groups, c->children[i]);
 }
 
-static const uint32_t *keep_vec(struct build *b, struct vec *v)
-{
-	uint32_t *items = ARENA_ARRAY(&b->e->arena, uint32_t, v->count);
-
-	if (v->count)
-		memcpy(items, v->items, v->count * sizeof *items);
-	free(v->items);
-	return items;
-}
-
 static void bind_ignore(struct build *b, struct engine_rule *to)
 {
 	struct vec groups = {0};
 
 	add_leaves(b, &groups, b->rule->wait.ignore);
 	to->ignore_count = groups.count;
-	to->ignore = keep_vec(b, &groups);
+	to->ignore = kept(b, &groups);
 }
 
 static void bind_rules(struct build *b)
@@ -278,9 +340,9 @@ static void bind_rules(struct build *b)
 			vec_push(&always, i);
 	}
 	e->always_count = always.count;
-	e->always = keep_vec(b, &always);
+	e->always = kept(b, &always);
 	e->ignoring_count = ignoring.count;
-	e->ignoring = keep_vec(b, &ignoring);
+	e->ignoring = kept(b, &ignoring);
 }
 
 static void keep_groups(struct build *b)
@@ -290,23 +352,43 @@ static void keep_groups(struct build *b)
 	e->group_count = b->groups.count;
 	e->groups = ARENA_ARRAY(&e->arena, struct group, e->group_count);
 	for (uint32_t g = 0; g < e->group_count; g++) {
-		struct vec *v = &b->subscribers[g];
-		uint32_t *rules = ARENA_ARRAY(&e->arena, uint32_t, v->count);
-		if (v->count)
-			memcpy(rules, v->items, v->count * sizeof *rules);
 		e->groups[g] = b->group[g];
-		e->groups[g].rules = rules;
-		e->groups[g].rule_count = v->count;
+		e->groups[g].rule_count = b->subscribers[g].count;
+		e->groups[g].rules = kept(b, &b->subscribers[g]);
 	}
+	for (int form = 0; form < FORM_COUNT; form++) {
+		e->detectors[form].count = b->detectors[form].count;
+		e->detectors[form].groups = kept(b, &b->detectors[form]);
+	}
+}
+
+/* The spellings of a service's name, behind which ids are looked for. */
+static struct anchors anchors_of(struct build *b, struct str name)
+{
+	struct variants *v = arena_alloc(&b->words.scratch, sizeof *v);
+	struct lexicon shipped = lexicon_make(&(struct pack){0}, &b->words.scratch);
+	struct buf buf = {0};
+
+	(void)variants_find(v, name, &shipped, &b->words.scratch);
+	struct str *items = ARENA_ARRAY(&b->e->arena, struct str, v->count);
+	uint32_t count = 0;
+	for (size_t i = 0; i < v->count; i++) {
+		buf_clear(&buf);
+		spelling_put(FORM_LOOSE, v->items[i], &buf);
+		/* One character (of 微❤) says nothing by itself. */
+		if (utf8_count(buf_str(&buf)) >= 2)
+			items[count++] = arena_copy(&b->e->arena, buf_str(&buf));
+	}
+	buf_fini(&buf);
+	return (struct anchors){items, count};
 }
 
 static void build_fini(struct build *b)
 {
-	for (uint32_t g = 0; g < b->groups.count; g++)
-		free(b->subscribers[g].items);
 	free(b->subscribers);
 	free(b->group);
 	map_fini(&b->groups);
+	regexes_fini(&b->regexes);
 	words_fini(&b->words);
 }
 
@@ -314,24 +396,17 @@ void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
-	for (int form = 0; form < FORM_COUNT; form++)
-		database_free(e->words[form].database);
+	for (int form = 0; form < FORM_COUNT; form++) {
+		hs_free_database(e->words[form].database);
+		hs_free_database(e->regexes[form].filter);
+		for (uint32_t i = 0; i < e->regexes[form].count; i++)
+			hs_free_database(e->regexes[form].regexes[i].database);
+	}
+	for (uint32_t g = 0; g < e->group_count; g++)
+		if (e->groups[g].ours)
+			map_fini((struct map *)e->groups[g].ours);
 	arena_fini(&e->arena);
 	free(e);
-}
-
-static int compile(struct engine *e, const char *cache_dir, struct err *err)
-{
-	for (int form = 0; form < FORM_COUNT; form++) {
-		struct word_index *index = &e->words[form];
-		if (!index->pattern_count)
-			continue;
-		if (database_new_words(&index->database, index->patterns, index->pattern_count,
-				       cache_dir, err) < 0)
-			return -1;
-		e->forms |= 1u << form;
-	}
-	return 0;
 }
 
 int engine_new(struct engine **out, const struct ruleset *set, const char *cache_dir,
@@ -339,6 +414,7 @@ int engine_new(struct engine **out, const struct ruleset *set, const char *cache
 {
 	OWNED(engine) *e = calloc(1, sizeof *e);
 	size_t errors = findings->errors;
+	int status = 0;
 
 	if (!e)
 		return err_set(err, ERR_OS, "engine: out of memory");
@@ -348,8 +424,12 @@ int engine_new(struct engine **out, const struct ruleset *set, const char *cache
 	bind_rules(&b);
 	keep_groups(&b);
 	words_keep(&b.words);
+	e->wechat = anchors_of(&b, STR("微信"));
+	e->qq = anchors_of(&b, STR("QQ"));
+	/* Broken words do not keep the regexes from being judged: all findings in one run. */
+	status = compile(e, &b.regexes, cache_dir, findings, err);
 	build_fini(&b);
-	if (findings->errors == errors && compile(e, cache_dir, err) < 0)
+	if (status < 0)
 		return -1;
 	if (findings->errors != errors)
 		return err_set(err, ERR_DATA, "rules: %zu errors", findings->errors - errors);

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "match/database.h"
+#include "match/map.h"
 #include "match/match.h"
 
 #define NO_INDEX UINT32_MAX
@@ -49,11 +50,17 @@ struct posting {
 };
 
 struct word_index {
-	struct database *database; /* NULL: no words in this form */
+	hs_database_t *database; /* NULL: no words in this form */
 	const struct str *patterns;
 	const uint32_t *first; /* pattern -> its postings; pattern_count + 1 */
 	struct posting *postings;
 	uint32_t pattern_count;
+};
+
+struct regex_index {
+	hs_database_t *filter; /* tells which regexes to look at; NULL: all */
+	const struct regex *regexes;
+	uint32_t count;
 };
 
 struct group {
@@ -62,9 +69,8 @@ struct group {
 	const uint32_t *rules; /* ascending */
 	uint32_t rule_count;
 	uint32_t word;	  /* COND_REGEX, COND_IS: what evidence names */
-	uint32_t regex;	  /* COND_REGEX: its number */
 	enum detector is; /* COND_IS */
-	int64_t except_list;
+	const struct map *ours; /* COND_IS: what does not count; NULL: nothing */
 };
 
 /* A condition of a rule, bound to groups. */
@@ -91,6 +97,15 @@ struct engine {
 	const struct ruleset *set;
 	unsigned forms;
 	struct word_index words[FORM_COUNT];
+	struct regex_index regexes[FORM_COUNT]; /* FORM_NONE and FORM_STANDARD only */
+	struct detector_index {
+		const uint32_t *groups;
+		uint32_t count;
+	} detectors[FORM_COUNT]; /* the same */
+	struct anchors {
+		const struct str *items; /* spellings in the loose form */
+		uint32_t count;
+	} wechat, qq; /* after which ids are looked for */
 	struct engine_word *word;
 	struct group *groups;
 	struct engine_rule *rules;

@@ -246,10 +246,28 @@ void hits_find_words(struct matcher *m)
 
 	if (!text.len)
 		return;
-	hs_error_t code = hs_scan(m->engine->words[m->form].database->hs, text.data,
+	hs_error_t code = hs_scan(m->engine->words[m->form].database, text.data,
 				  (unsigned)text.len, 0, m->scratch, on_word, m);
 	if (code != HS_SUCCESS)
 		UNREACHABLE("Hyperscan gives up in the middle of a text");
+}
+
+uint32_t hits_own_start(const struct matcher *m)
+{
+	const struct folded *f = &m->folded[m->form][m->text];
+	uint32_t own = m->message->texts[m->text].own_start;
+	uint32_t low = 0, high = (uint32_t)f->text.len;
+
+	if (!own || !f->source)
+		return own;
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+		if (f->source[middle] < own)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 /* ---- names ---- */
@@ -300,7 +318,7 @@ uint32_t hits_folds(const struct matcher *m, const struct found *found)
 	if (found->form == FORM_NONE)
 		return 0;
 	if (!p)
-		return spelling_names_of(found->form, text);
+		return found->folds;
 	uint32_t names = p->alias ? FOLD_HOMOPHONE : 0;
 	if (str_eq(text, p->written))
 		return names;

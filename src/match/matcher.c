@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "match/matcher.h"
 
+#include "match/regex.h"
+
 int matcher_new(struct matcher **out, struct err *err)
 {
 	struct matcher *m = calloc(1, sizeof *m);
@@ -20,6 +22,9 @@ void matcher_free(struct matcher *m)
 	free(m->rule_scans);
 	free(m->touched);
 	free(m->picks);
+	free(m->reports);
+	free(m->candidates);
+	buf_fini(&m->buf);
 	free(m);
 }
 
@@ -33,12 +38,31 @@ static int grow(void **items, size_t old_count, size_t count, size_t bytes)
 	return 0;
 }
 
+static int fit_scratch(struct matcher *m, const hs_database_t *database, struct err *err)
+{
+	if (database && hs_alloc_scratch(database, &m->scratch) != HS_SUCCESS)
+		return err_set(err, ERR_OS, "matcher: Hyperscan finds no scratch memory");
+	return 0;
+}
+
 int matcher_fit(struct matcher *m, const struct engine *e, struct err *err)
 {
+	uint32_t regexes = 0;
+
 	for (int form = 0; form < FORM_COUNT; form++) {
-		const struct database *d = e->words[form].database;
-		if (d && hs_alloc_scratch(d->hs, &m->scratch) != HS_SUCCESS)
-			return err_set(err, ERR_OS, "matcher: Hyperscan finds no scratch memory");
+		const struct regex_index *index = &e->regexes[form];
+		if (fit_scratch(m, e->words[form].database, err) < 0 ||
+		    fit_scratch(m, index->filter, err) < 0)
+			return -1;
+		for (uint32_t i = 0; i < index->count; i++)
+			if (fit_scratch(m, index->regexes[i].database, err) < 0)
+				return -1;
+		regexes = MAX(regexes, index->count);
+	}
+	if (m->candidate_cap < regexes) {
+		if (grow((void **)&m->candidates, m->candidate_cap, regexes, sizeof *m->candidates) < 0)
+			return err_set(err, ERR_OS, "matcher: out of memory");
+		m->candidate_cap = regexes;
 	}
 	if (m->group_cap < e->group_count) {
 		if (grow((void **)&m->groups, m->group_cap, e->group_count, sizeof *m->groups) < 0)
@@ -175,13 +199,20 @@ static void list_rows(struct matcher *m, struct match *match)
 
 static void search(struct matcher *m)
 {
+	const struct engine *e = m->engine;
+
 	for (int form = 0; form < FORM_COUNT; form++) {
-		if (!m->engine->words[form].database)
+		if (!(e->forms >> form & 1))
 			continue;
 		m->form = (enum fold_form)form;
 		for (uint32_t i = 0; i < m->message->text_count; i++) {
 			m->text = i;
-			hits_find_words(m);
+			if (e->words[form].database)
+				hits_find_words(m);
+			if (e->regexes[form].count)
+				regex_find_all(m);
+			if (e->detectors[form].count)
+				detect_all(m);
 		}
 	}
 }

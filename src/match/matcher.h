@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "match/engine.h"
 #include "rules/zone.h"
 
@@ -14,6 +15,12 @@ struct found {
 	uint32_t word;
 	enum fold_form form;
 	const struct posting *posting; /* NULL: of a regex or detector */
+	uint32_t folds;		       /* of a regex or detector */
+};
+
+/* What Hyperscan says of a regex, in the folded text. */
+struct report {
+	uint32_t from, to;
 };
 
 struct group_hits {
@@ -37,6 +44,11 @@ struct matcher {
 	uint32_t group_cap, rule_cap, touched_count;
 	struct pick *picks;   /* a stack; grows to the most that one rule ever had */
 	size_t pick_count, pick_cap;
+	struct report *reports; /* of one search of one regex */
+	size_t report_count, report_cap;
+	uint32_t *candidates; /* regexes worth a look; room for all */
+	uint32_t candidate_count, candidate_cap;
+	struct buf buf;
 
 	/* The scan at hand. */
 	const struct engine *engine;
@@ -58,8 +70,14 @@ struct matcher {
 void hits_find_words(struct matcher *m);
 /* Adds a hit of `group` and touches its rules. */
 void hits_add(struct matcher *m, uint32_t group, const struct found *found);
+/* Where the sender's own words begin in the folded text. */
+uint32_t hits_own_start(const struct matcher *m);
 /* The folds that a hit needed. */
 uint32_t hits_folds(const struct matcher *m, const struct found *found);
+
+/* detect.c */
+/* Searches all detectors in text m->text of form m->form. */
+void detect_all(struct matcher *m);
 
 /* filter.c */
 /* Whether the message passes all filters of the rule but those of single texts. */

@@ -1,0 +1,31 @@
+/* regex.h - regexes of the rules under folding. Only for match/.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A regex is searched in the folded text, so what it says literally is folded too: `微信號？` means
+ * `微信号\?`. Case is Hyperscan's business (HS_FLAG_CASELESS). A character of a class that folding
+ * changes could never match and is an error; a range whose ends stay is widened by what folding
+ * makes of its inside, so that [一-龥] and [A-Z] mean what they say.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "match/matcher.h"
+
+enum { REGEX_HITS_MAX = 1000 }; /* of one regex in one text: RULES.md section 1 */
+
+struct regex {
+	hs_database_t *database;
+	unsigned max_width;
+	bool sees_start; /* holds ^, \b or the like: where a text begins makes a difference */
+	uint32_t group;
+};
+
+/* Writes `pattern` for text in `form`. Returns false and what is wrong, and what to write
+ * instead, in `why`. */
+bool regex_fold(enum fold_form form, struct str pattern, struct buf *out, char why[200]);
+
+/* Whether the place where a text begins can decide whether the regex matches. */
+bool regex_sees_start(struct str pattern);
+
+/* Searches all regexes in text m->text of form m->form. */
+void regex_find_all(struct matcher *m);
