@@ -11,6 +11,7 @@ const struct command *const commands[] = {
 	&cmd_rules_check,
 	&cmd_rules_test,
 	&cmd_rules_explain,
+	&cmd_rules_diff,
 	&cmd_rules_publish,
 	&cmd_rules_list,
 	&cmd_rules_show,

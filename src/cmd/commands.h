@@ -13,6 +13,7 @@ extern const struct command cmd_topics_apply;
 extern const struct command cmd_rules_check;
 extern const struct command cmd_rules_test;
 extern const struct command cmd_rules_explain;
+extern const struct command cmd_rules_diff;
 extern const struct command cmd_rules_publish;
 extern const struct command cmd_rules_list;
 extern const struct command cmd_rules_show;
