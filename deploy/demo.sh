@@ -127,10 +127,12 @@ tests/support/stack.py caught-up "$work/env" demo "$run" "$sink" >&2 || {
     exit 70
 }
 
-step "psql: select * from chatmill.customer_360"
-psql -X -q -c "select * from chatmill.customer_360 order by 1, 2 limit 10"
-step "psql: select * from chatmill.stage_funnel"
-psql -X -q -c "select * from chatmill.stage_funnel limit 20"
+show() {
+    step "psql: $1"
+    psql -X -q -P pager=off -c "$1"
+}
+show "select external_userid, stages, tags, open_alerts, changed_at from chatmill.customer_360 order by open_alerts desc, changed_at desc limit 10"
+show "select ladder, stage, sum(entered) as entered, sum(exited) as exited, (array_agg(customers order by day desc))[1] as customers from chatmill.stage_funnel group by ladder, stage order by entered desc"
 
 step "stop: run and sink finish their transactions, then the servers go"
 for pid in $sink $run; do

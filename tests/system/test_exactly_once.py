@@ -90,30 +90,51 @@ class Feeder(threading.Thread):
             self.failure = e
 
 
+class Stability:
+    """Ends and last stable offsets of the output partitions, asked on two connections kept open: a
+    look takes some 0.1 s. The broker stays up in this test."""
+
+    def __init__(self, setup):
+        from confluent_kafka import Consumer, TopicPartition
+        self.parts = [TopicPartition(setup.topic[k], p) for k in ("tags", "stages", "alerts")
+                      for p in range(PARTITIONS)]
+        self.consumers = [Consumer({"bootstrap.servers": setup.kafka.bootstrap, "group.id": "stability",
+                                    "isolation.level": level, "log_level": 0})
+                          for level in ("read_committed", "read_uncommitted")]
+
+    def look(self, which):
+        ask = self.consumers[which].get_watermark_offsets
+        return [ask(p, timeout=20)[1] for p in self.parts]
+
+    def dead_transaction(self):
+        """Whether a dead process left a transaction open: on some partition the last stable offset
+        stands still before the end, while the living move theirs on every 100 ms. Each partition has
+        one writer, as topics are partitioned alike."""
+        first, ends = self.look(0), self.look(1)
+        time.sleep(0.3)
+        return any(a == b < end for a, b, end in zip(first, self.look(0), ends))
+
+    def close(self):
+        for c in self.consumers:
+            c.close()
+
+
 class Hangman:
     def __init__(self, setup, seed):
-        self.setup, self.rng = setup, random.Random(seed)
+        self.setup, self.rng, self.stability = setup, random.Random(seed), Stability(setup)
         self.runs = [setup.start("run"), setup.start("run")]
         self.sink = setup.start("sink")
         self.run_kills = self.sink_kills = self.found_open = self.rebalances = 0
 
-    def _dead_transaction(self):
-        """Whether the dead one left a transaction open: on some partition the last stable offset
-        stands still before the end, while the living move theirs on every 100 ms. Each partition has
-        one writer, as topics are partitioned alike."""
-        kafka = self.setup.kafka
-        topics = [self.setup.topic[k] for k in ("tags", "stages", "alerts")]
-        first = {t: kafka.high_watermarks(t, committed=True) for t in topics}
-        ends = {t: kafka.high_watermarks(t) for t in topics}
-        time.sleep(0.3)
-        later = {t: kafka.high_watermarks(t, committed=True) for t in topics}
-        return any(first[t][p] == later[t][p] < ends[t][p] for t in topics for p in ends[t])
-
     def kill_run(self, stay_away_s=0.0):
+        """At a random moment: mostly of its work, now and then of its start."""
         which = self.rng.randrange(2)
+        if self.rng.random() < 0.85:
+            self.runs[which].wait_log('"assigned"', 60)
+        time.sleep(self.rng.uniform(0.1, 1.5))
         self.runs[which].kill()
         self.run_kills += 1
-        self.found_open += self._dead_transaction()
+        self.found_open += self.stability.dead_transaction()
         if stay_away_s:
             time.sleep(stay_away_s)
             self.rebalances += 1
@@ -139,12 +160,11 @@ def exactly_once(setup, seed, count, run_kills, sink_kills, found_open, away):
 
     hangman = Hangman(setup, seed)
     # A little slower than the kills are expected to take, so that there is always work in progress.
-    feeder = Feeder(setup, records, rate=len(records) / (5.0 * run_kills + 12 * away + 20))
+    feeder = Feeder(setup, records, rate=len(records) / (5.0 * run_kills + 12 * away + 10))
     feeder.start()
     try:
         while (hangman.run_kills < run_kills or hangman.sink_kills < sink_kills
                or (hangman.found_open < found_open and hangman.run_kills < 2 * run_kills)):
-            time.sleep(hangman.rng.uniform(0.7, 4.5))
             for p in hangman.all():
                 assert p.running(), f"{p.args[0]} ended by itself with {p.p.returncode}:\n{p.log()[-3000:]}"
             if hangman.sink_kills < sink_kills and hangman.rng.random() < 0.5:
@@ -161,6 +181,7 @@ def exactly_once(setup, seed, count, run_kills, sink_kills, found_open, away):
         for p in hangman.all():
             assert p.terminate() == 0, p.log()[-3000:]
     finally:
+        hangman.stability.close()
         for p in hangman.all():
             p.kill()
 
