@@ -87,6 +87,7 @@ int topic_source_new(struct topic_source **out, const struct topic_source_settin
 		.group = settings->group,
 		.instance = settings->instance,
 		.events = {on_assigned, on_revoked, t},
+		.batch = true,
 	};
 	if (consumer_new(&t->consumer, &consumer, err) < 0)
 		return -1;

@@ -13,9 +13,16 @@
  * its cache on passing errors. Only after so long it counts as missing. */
 enum { UNKNOWN_TOPIC_MS = 30000 };
 
+enum { BATCH_MAX = 256 };
+
 struct consumer {
 	rd_kafka_t *rk;
 	rd_kafka_message_t *message; /* of the last record */
+	rd_kafka_queue_t *queue;     /* to take batches from; NULL: one by one */
+	rd_kafka_message_t *batch[BATCH_MAX];
+	size_t batch_at, batch_count; /* [at, count) are not delivered yet */
+	rd_kafka_topic_partition_list_t *assigned; /* as given to librdkafka last; for batches */
+	bool rebalanced; /* a callback ran inside the call */
 	rd_kafka_consumer_group_metadata_t *member; /* as of the assignment, until revoked */
 	struct consumer_events events;
 	struct err callback_err; /* of `assigned` */
@@ -78,17 +85,26 @@ static void take_assignment(struct consumer *c, rd_kafka_topic_partition_list_t 
 		c->callback_failed = true;
 }
 
+static void forget_assigned(struct consumer *c)
+{
+	if (c->assigned)
+		rd_kafka_topic_partition_list_destroy(c->assigned);
+	c->assigned = NULL;
+}
+
 static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
 			 rd_kafka_topic_partition_list_t *list, void *opaque)
 {
 	struct consumer *c = opaque;
 
+	c->rebalanced = true;
 	if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
 		take_assignment(c, list);
 		return;
 	}
 	c->events.revoked(c->events.context, rd_kafka_assignment_lost(rk) != 0);
 	forget_member(c);
+	forget_assigned(c);
 	rd_kafka_assign(rk, NULL);
 }
 
@@ -149,7 +165,17 @@ static int make(struct consumer *c, const struct consumer_settings *settings, st
 		return err_set(err, ERR_CONFIG, "kafka consumer: %s", why);
 	}
 	rd_kafka_poll_set_consumer(c->rk);
+	if (settings->batch)
+		c->queue = rd_kafka_queue_get_consumer(c->rk);
 	return 0;
+}
+
+/* What was taken from the queue and not delivered is of the assignment before. */
+static void drop_batch(struct consumer *c)
+{
+	while (c->batch_at < c->batch_count)
+		rd_kafka_message_destroy(c->batch[c->batch_at++]);
+	c->batch_at = c->batch_count = 0;
 }
 
 int consumer_new(struct consumer **out, const struct consumer_settings *settings, struct err *err)
@@ -171,7 +197,11 @@ void consumer_free(struct consumer *c)
 		return;
 	if (c->message)
 		rd_kafka_message_destroy(c->message);
+	drop_batch(c);
 	forget_member(c);
+	forget_assigned(c);
+	if (c->queue)
+		rd_kafka_queue_destroy(c->queue);
 	/* consumer_close() would call `revoked` and can hang on 2.0.2 (a leaked count of a deleted
 	 * partition); a static member does not leave anyway. */
 	if (c->rk)
@@ -199,15 +229,17 @@ int consumer_assign(struct consumer *c, const struct consumer_partition *parts, 
 		if (parts[i].offset < 0 && parts[i].offset != CONSUMER_BEGINNING)
 			return err_set(err, ERR_BUG, "kafka: %s partition %d without an offset",
 				       parts[i].topic, parts[i].partition);
-	rd_kafka_topic_partition_list_t *list = list_of(parts, count);
-	rd_kafka_resp_err_t code = worst(rd_kafka_assign(c->rk, list), list);
-	rd_kafka_topic_partition_list_destroy(list);
+	drop_batch(c);
+	forget_assigned(c);
+	c->assigned = list_of(parts, count);
+	rd_kafka_resp_err_t code = worst(rd_kafka_assign(c->rk, c->assigned), c->assigned);
 	return code ? handle_error(err, code, "kafka: assign") : 0;
 }
 
 static int pause_or_resume(struct consumer *c, const struct consumer_partition *parts,
 			   size_t count, bool pause, struct err *err)
 {
+	assert(!c->queue);
 	rd_kafka_topic_partition_list_t *list = list_of(parts, count);
 	rd_kafka_resp_err_t code = pause ? rd_kafka_pause_partitions(c->rk, list)
 					 : rd_kafka_resume_partitions(c->rk, list);
@@ -273,11 +305,41 @@ static int judge(struct consumer *c, const rd_kafka_message_t *m, struct err *er
 	return handle_error(err, m->err, what);
 }
 
+/* Takes what is fetched, without waiting. On 2.0.2 a batch that was begun before a rebalance goes
+ * on after it: its first records then are of partitions that are gone, or lie behind the place
+ * where the new assignment begins. So when a callback ran inside the call everything is dropped
+ * and the assignment made once more, from its beginning. */
+static void take_batch(struct consumer *c)
+{
+	c->rebalanced = false;
+	ssize_t count = rd_kafka_consume_batch_queue(c->queue, 0, c->batch, BATCH_MAX);
+	c->batch_at = 0;
+	c->batch_count = count > 0 ? (size_t)count : 0;
+	if (UNLIKELY(c->rebalanced)) {
+		drop_batch(c);
+		if (c->assigned)
+			rd_kafka_assign(c->rk, c->assigned);
+	}
+}
+
+static rd_kafka_message_t *next_message(struct consumer *c, int timeout_ms)
+{
+	if (c->batch_at < c->batch_count)
+		return c->batch[c->batch_at++];
+	if (c->queue) {
+		take_batch(c);
+		if (c->batch_count)
+			return c->batch[c->batch_at++];
+	}
+	/* A batch waits until it is full; one record comes as soon as it is there. */
+	return timeout_ms || !c->queue ? rd_kafka_consumer_poll(c->rk, timeout_ms) : NULL;
+}
+
 int consumer_poll(struct consumer *c, int timeout_ms, struct consumed *out, struct err *err)
 {
 	if (c->message)
 		rd_kafka_message_destroy(c->message);
-	rd_kafka_message_t *m = c->message = rd_kafka_consumer_poll(c->rk, timeout_ms);
+	rd_kafka_message_t *m = c->message = next_message(c, timeout_ms);
 	if (UNLIKELY(c->callback_failed)) {
 		c->callback_failed = false;
 		*err = c->callback_err;

@@ -145,6 +145,7 @@ int changelog_restore(const struct changelog_settings *settings, const struct re
 	struct consumer_settings consumer = {
 		.kafka = settings->kafka,
 		.group = settings->group,
+		.batch = true,
 		.ends = true,
 		.fetch_wait_ms = "10", /* it lives for moments, and ends are what it waits for */
 	};
