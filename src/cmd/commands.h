@@ -8,6 +8,11 @@
 extern const struct command cmd_scan;
 extern const struct command cmd_run;
 extern const struct command cmd_load;
+extern const struct command cmd_tick;
+extern const struct command cmd_control_stage;
+extern const struct command cmd_control_tag;
+extern const struct command cmd_control_untag;
+extern const struct command cmd_control_erase;
 extern const struct command cmd_topics_plan;
 extern const struct command cmd_topics_apply;
 extern const struct command cmd_rules_check;

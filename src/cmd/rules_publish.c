@@ -2,9 +2,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
 #include "cmd/commands.h"
+#include "cmd/duration.h"
 #include "publish.h"
 
-enum { READ_MS = 60000, ENTRIES_MAX = 4096, LEAD_MAX_MS = 3600000 };
+enum { READ_MS = 60000, ENTRIES_MAX = 4096 };
 
 struct publish_options {
 	const char *file, *by, *lead;
@@ -16,38 +17,17 @@ struct list_options {
 	bool json, insecure;
 };
 
-/* "10s", "500ms", "2m" in ms. */
-static int read_lead(const char *text, int64_t *ms, struct err *err)
-{
-	struct str s = str_of(text ? text : "10s");
-	static const struct {
-		struct str unit;
-		int64_t ms;
-	} units[] = {{STR("ms"), 1}, {STR("s"), 1000}, {STR("m"), 60000}};
-	int64_t number;
-
-	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-		struct str digits = {s.data, s.len - MIN(s.len, units[i].unit.len)};
-		if (!str_ends(s, units[i].unit) || !str_to_i64(digits, &number) || number < 0 ||
-		    number > LEAD_MAX_MS / units[i].ms)
-			continue;
-		*ms = number * units[i].ms;
-		return 0;
-	}
-	return err_set(err, ERR_USAGE,
-		       "--lead takes a time like 10s, 500ms or 2m, at most an hour; not '%s'", text);
-}
-
 static int publish(const void *given, const char *const *arguments, int count, struct err *err)
 {
 	const struct publish_options *o = given;
 	OWNED(config) *config = NULL;
 	OWNED(brokers) *brokers = NULL;
 	char digest[72];
-	int64_t lead_ms = 0;
+	int64_t lead_ms = 10000;
 
 	(void)count;
-	if (read_lead(o->lead, &lead_ms, err) < 0 || config_open(&config, o->file, err) < 0 ||
+	if ((o->lead && duration_read("--lead", o->lead, &lead_ms, err) < 0) ||
+	    config_open(&config, o->file, err) < 0 ||
 	    brokers_new(&brokers, config, o->insecure, err) < 0)
 		return -1;
 	struct publish_settings settings = {

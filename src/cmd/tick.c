@@ -1,0 +1,75 @@
+/* tick.c - `chatmill tick`: a clock record on every partition of the archive. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "cmd/archive_out.h"
+#include "cmd/commands.h"
+#include "cmd/duration.h"
+
+struct tick_options {
+	const char *file, *behind, *corp;
+	bool insecure;
+};
+
+static int tick(const void *given, const char *const *arguments, int count, struct err *err)
+{
+	const struct tick_options *o = given;
+	OWNED(config) *config = NULL;
+	OWNED(brokers) *brokers = NULL;
+	OWNED(archive_out) *out = NULL;
+	struct buf value = {0};
+	int64_t behind_ms = 15 * 60000, time_ms;
+
+	(void)arguments;
+	(void)count;
+	if ((o->behind && duration_read("--behind", o->behind, &behind_ms, err) < 0) ||
+	    config_open(&config, o->file, err) < 0)
+		return -1;
+	const char *corp = o->corp ? o->corp : config->input.corpid;
+	if (!corp)
+		return err_set(err, ERR_USAGE, "whose clock? give --corp ID, or input.corpid in %s",
+			       o->file);
+	if (brokers_new(&brokers, config, o->insecure, err) < 0 ||
+	    archive_out_new(&out, config, brokers, err) < 0)
+		return -1;
+	int64_t now_ms = clock_wall_ms();
+	buf_put(&value, STR("{\"corpid\":"));
+	buf_put_json(&value, str_of(corp));
+	buf_printf(&value, ",\"clock\":%lld}", (long long)(now_ms - behind_ms));
+	memset(buf_room(&value, RECORD_PADDING), 0, RECORD_PADDING);
+	struct record record = {.value = buf_str(&value), .time_ms = now_ms, .partition = -1};
+	int result = archive_out_put(out, &record, NULL, 0, &time_ms, err);
+	buf_fini(&value);
+	if (result > DECODE_NULL)
+		return err_set(err, ERR_USAGE, "--corp: %s",
+			       decode_result_detail((enum decode_result)result));
+	return result < 0 ? -1 : archive_out_flush(out, err);
+}
+
+static const struct option options[] = {
+	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
+	 offsetof(struct tick_options, file), 0, true},
+	{"behind", 0, OPTION_TEXT, "TIME", "how far behind now the clock is set (default: 15m)",
+	 offsetof(struct tick_options, behind)},
+	{"corp", 0, OPTION_TEXT, "ID", "whose clock (default: input.corpid)",
+	 offsetof(struct tick_options, corp)},
+	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",
+	 offsetof(struct tick_options, insecure)},
+	OPTIONS_END,
+};
+
+const struct command cmd_tick = {
+	.words = "tick",
+	.arguments = "-c FILE [--behind TIME]",
+	.summary = "move the clock of quiet partitions, so that waits and expiries fall due",
+	.help = "Writes a clock record onto every partition of the archive: from here on nothing\n"
+		"older than now minus --behind follows. Run it from a timer.\n"
+		"\n"
+		"examples:\n"
+		"  chatmill tick -c chatmill.yaml\n"
+		"  chatmill tick -c chatmill.yaml --corp ww1 --behind 1h\n"
+		"\n"
+		"exit status: 0 done, 64 wrong usage, 69 no broker, 77 not permitted, 78 no such topic",
+	.options = options,
+	.options_bytes = sizeof(struct tick_options),
+	.run = tick,
+};
