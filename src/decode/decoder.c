@@ -106,7 +106,7 @@ uint32_t value_member(struct decoder *d, const struct json *j, uint32_t object, 
 {
 	uint32_t found = 0;
 
-	for (uint32_t key = json_first(j, object); key; key = json_next(j, key + 2)) {
+	for (uint32_t key = json_first(j, object); key; key = json_next_key(j, key)) {
 		if (!str_eq(json_str(j, key), name))
 			continue;
 		if (found)

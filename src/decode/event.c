@@ -106,7 +106,7 @@ static void find_fields(struct data *data)
 	unsigned next = 0; /* the field that comes next if they are in our order */
 
 	_Static_assert(FIELD_COUNT <= 32, "a set of fields fits into 32 bits");
-	for (uint32_t key = json_first(j, 0); key; key = json_next(j, key + 2)) {
+	for (uint32_t key = json_first(j, 0); key; key = json_next_key(j, key)) {
 		struct str name = json_str(j, key);
 		unsigned tried = 0;
 		while (tried < FIELD_COUNT && !str_eq(field_names[(next + tried) % FIELD_COUNT], name))

@@ -35,14 +35,17 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
+/* Behind the digits at `p`. The text is readable for more than eight bytes past its end. */
 static inline const char *digits(const char *p, const char *end)
 {
-	uint64_t eight; /* the text is readable past its end */
-	while (end - p >= 8 && json_eight_digits(p, &eight))
-		p += 8;
-	while (p < end && is_digit(*p))
-		p++;
-	return p;
+	uint64_t eight;
+	unsigned count;
+
+	do {
+		count = json_digits(p, &eight);
+		p += count;
+	} while (count == 8 && p < end);
+	return p < end ? p : end;
 }
 
 /* Behind the number at `p` (RFC 8259 section 6, of any size), or NULL. */
@@ -194,13 +197,11 @@ static bool number_holds(const char *p, const char *end)
 	return behind && (behind == end || ends_scalar[(unsigned char)*behind]);
 }
 
-static bool other_scalar_holds(const struct json *j, uint32_t node)
+static bool word_or_number_holds(const struct json *j, uint32_t node)
 {
 	const char *p = j->data + j->at[node], *end = j->data + j->at[j->count];
 
 	switch (*p) {
-	case '"':
-		return escapes_hold(json_raw(j, node));
 	case 't':
 		return word_holds(p, end, STR("true"));
 	case 'f':
@@ -213,63 +214,69 @@ static bool other_scalar_holds(const struct json *j, uint32_t node)
 }
 
 /* Stage 1 saw that every string is closed, so that one without escapes needs no look. */
-static inline bool scalar_holds(const struct json *j, uint32_t node)
+static inline bool string_holds(const struct json *j, uint32_t node)
 {
-	return (json_kind(j, node) == '"' && !json_may_escape(j, node)) ||
-	       other_scalar_holds(j, node);
+	return LIKELY(!json_may_escape(j, node)) || escapes_hold(json_raw(j, node));
 }
 
 static inline bool key_holds(const struct json *j, uint32_t node)
 {
-	return json_kind(j, node) == '"' && json_kind(j, node + 1) == ':' && scalar_holds(j, node);
+	return json_kind(j, node) == '"' && json_kind(j, node + 1) == ':' && string_holds(j, node);
 }
 
-/* The grammar, without recursion: `open` holds the containers around the current place. The root
- * is a container and the structure ends with a closing bracket, so that only behind a bracket
- * there may be nothing more. */
+/* The grammar, without recursion. The root is a container and the structure ends with a bracket, so that only behind a bracket there may
+ * be nothing more. */
 static enum json_status check(const struct json *j, uint32_t *after, unsigned depth_max)
 {
-	uint32_t open[64];
-	unsigned depth = 0;
+	uint32_t open[64], keys[64]; /* containers around this place, and the last key in each */
 	uint32_t i = 0;
+	unsigned depth = 0;
+	char closing = 0; /* what ends the innermost container */
 
 	for (;;) { /* a value begins at i */
 		char c = json_kind(j, i);
-		if (c == '{' || c == '[') {
+		if (c == '"') {
+			if (!string_holds(j, i++))
+				return JSON_BAD;
+		} else if (c == '{' || c == '[') {
 			if (depth == depth_max)
 				return JSON_TOO_DEEP;
-			open[depth++] = i++;
+			open[depth] = keys[depth] = i++;
+			depth++;
+			closing = c + 2; /* { } and [ ] are two apart in ASCII */
 			if (i == j->count)
 				return JSON_BAD;
-			if (json_kind(j, i) != c + 2) { /* { } and [ ] are two apart in ASCII */
+			if (json_kind(j, i) != closing) {
 				if (c == '[')
 					continue;
 				if (!key_holds(j, i))
 					return JSON_BAD;
+				keys[depth - 1] = i;
 				i += 2;
 				continue;
 			}
-		} else if (!scalar_holds(j, i++)) {
+		} else if (!word_or_number_holds(j, i++)) {
 			return JSON_BAD;
 		}
 		/* Behind a value, or at the end of an empty container. */
-		for (;;) {
-			char opened = json_kind(j, open[depth - 1]);
-			c = json_kind(j, i);
-			if (c != opened + 2)
-				break;
-			after[open[--depth]] = ++i;
+		while ((c = json_kind(j, i)) == closing) {
+			depth--;
+			after[keys[depth]] = 0; /* of the last key, or once more of the container */
+			after[open[depth]] = ++i;
 			if (depth == 0)
 				return i == j->count ? JSON_OK : JSON_BAD;
 			if (i == j->count)
 				return JSON_BAD;
+			closing = json_kind(j, open[depth - 1]) + 2;
 		}
 		if (c != ',')
 			return JSON_BAD;
 		i++;
-		if (json_kind(j, open[depth - 1]) == '{') {
+		if (closing == '}') {
 			if (!key_holds(j, i))
 				return JSON_BAD;
+			after[keys[depth - 1]] = i;
+			keys[depth - 1] = i;
 			i += 2;
 		}
 	}
@@ -279,8 +286,10 @@ static enum json_status check_root(const struct json *j, uint32_t *after, unsign
 {
 	char root = json_kind(j, 0), last = json_kind(j, j->count - 1);
 
-	if (root != '{' && root != '[')
-		return j->count == 1 && scalar_holds(j, 0) ? JSON_OK : JSON_BAD;
+	if (root != '{' && root != '[') {
+		bool holds = root == '"' ? string_holds(j, 0) : word_or_number_holds(j, 0);
+		return holds && j->count == 1 ? JSON_OK : JSON_BAD;
+	}
 	if (last != '}' && last != ']' && last != '{' && last != '[')
 		return JSON_BAD;
 	return check(j, after, depth_max);

@@ -11,7 +11,8 @@
  *	at[]     offsets of the structure, in order: `{ } [ ] , :` and the first byte of each
  *	         string, number or word (true, false, null)
  *	node     an index into at[]; the root is 0, so 0 also means «none» for a member
- *	after[]  for the node of an object or array, the index behind its end
+ *	after[]  for the node of an object or array, the index behind its end; for that of a key,
+ *	         the node of the next key, or 0
  *
  *	{"a":[1,2]}      at: { "a" : [ 1 , 2 ] }     node of the array: 3, after[3] = 8
  *
@@ -64,16 +65,20 @@ static inline uint32_t json_behind(const struct json *j, uint32_t node)
 	return kind == '{' || kind == '[' ? j->after[node] : node + 1;
 }
 
-/* First and next member of an array or object; 0 when there is none. In an object the node is
- * that of the key; the value is node + 2. */
+/* First and next element of an array, or key of an object; 0 when there is none. The value of a
+ * key is at key + 2. */
 static inline uint32_t json_first(const struct json *j, uint32_t container)
 {
 	return j->after[container] == container + 2 ? 0 : container + 1;
 }
-static inline uint32_t json_next(const struct json *j, uint32_t value)
+static inline uint32_t json_next(const struct json *j, uint32_t element)
 {
-	uint32_t node = json_behind(j, value);
+	uint32_t node = json_behind(j, element);
 	return json_kind(j, node) == ',' ? node + 1 : 0;
+}
+static inline uint32_t json_next_key(const struct json *j, uint32_t key)
+{
+	return j->after[key];
 }
 
 /* What stands between the quotes, escapes and all. */
@@ -107,38 +112,52 @@ static inline struct str json_str(const struct json *j, uint32_t node)
 /* A number as it is written. */
 struct str json_number(const struct json *j, uint32_t node);
 
-/* True if the eight bytes at `p` are decimal digits. */
-static inline bool json_eight_digits(const char *p, uint64_t *out)
+/* How many of the eight bytes at `p` are decimal digits before the first that is none. */
+static inline unsigned json_digits(const char *p, uint64_t *eight)
 {
+	/* Little endian, as are all machines that Debian's simdjson has kernels for. */
 	uint64_t v;
 	memcpy(&v, p, sizeof v);
-	*out = v;
-	/* Each byte must have the high half 3, and still have it with 6 added. */
-	return ((v & (v + UINT64_C(0x0606060606060606))) & UINT64_C(0xf0f0f0f0f0f0f0f0)) ==
-	       UINT64_C(0x3030303030303030);
+	*eight = v;
+	/* A digit has the high half 3, and still has it with 6 added. What is carried out of a
+	 * byte goes to later ones only. */
+	uint64_t other = ((v & (v + UINT64_C(0x0606060606060606))) & UINT64_C(0xf0f0f0f0f0f0f0f0)) ^
+			 UINT64_C(0x3030303030303030);
+	return other ? (unsigned)__builtin_ctzll(other) / 8 : 8;
 }
 
-/* The whole number at `node` if it has no sign, fraction or exponent and at most 18 digits, as
+/* The value of the first `count` (1 … 8) digits of `eight`. */
+static inline uint64_t json_digits_value(uint64_t eight, unsigned count)
+{
+	/* Zeros in front; then neighbours are joined: eight digits, four pairs, two fours, one. */
+	uint64_t v = eight << (8 - count) * 8;
+	v = (v & UINT64_C(0x0f0f0f0f0f0f0f0f)) * 2561 >> 8;
+	v = (v & UINT64_C(0x00ff00ff00ff00ff)) * 6553601 >> 16;
+	return (v & UINT64_C(0x0000ffff0000ffff)) * UINT64_C(42949672960001) >> 32;
+}
+
+/* The whole number at `node` if it has no sign, fraction or exponent and at most 15 digits, as
  * nearly all have; false for any other value. `node` is inside a container, so that a digit is
  * never the last byte. */
 static inline bool json_small(const struct json *j, uint32_t node, uint64_t *out)
 {
+	static const uint32_t power[8] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
 	const char *p = j->data + j->at[node];
-	uint64_t value = 0;
-	unsigned digits = 0;
+	uint64_t eight, value;
 
-	if (json_eight_digits(p, &value)) {
-		/* Neighbours are joined three times: eight digits, four pairs, two fours, one. */
-		value = (value & UINT64_C(0x0f0f0f0f0f0f0f0f)) * 2561 >> 8;
-		value = (value & UINT64_C(0x00ff00ff00ff00ff)) * 6553601 >> 16;
-		value = (value & UINT64_C(0x0000ffff0000ffff)) * UINT64_C(42949672960001) >> 32;
-		digits = 8;
-	} else {
-		value = 0;
+	unsigned count = json_digits(p, &eight);
+	if (count == 0)
+		return false;
+	value = json_digits_value(eight, count);
+	if (count == 8) {
+		unsigned more = json_digits(p + 8, &eight);
+		if (more == 8)
+			return false;
+		if (more)
+			value = value * power[more] + json_digits_value(eight, more);
+		count += more;
 	}
-	for (unsigned digit; digits < 19 && (digit = (unsigned)(p[digits] - '0')) < 10; digits++)
-		value = value * 10 + digit;
-	if (digits == 0 || digits == 19 || p[digits] == '.' || (p[digits] | 0x20) == 'e')
+	if (p[count] == '.' || (p[count] | 0x20) == 'e')
 		return false;
 	*out = value;
 	return true;

@@ -201,7 +201,7 @@ static void walk_shape(struct decoder *d, const struct json *j, uint32_t object,
 	unsigned seen = 0;
 	size_t len = d->path.len;
 
-	for (uint32_t key = json_first(j, object); key; key = json_next(j, key + 2)) {
+	for (uint32_t key = json_first(j, object); key; key = json_next_key(j, key)) {
 		struct str name = json_str(j, key);
 		for (unsigned i = 0; shape[i].kind != SHAPE_END; i++) {
 			if (!str_eq(name, shape[i].key))
@@ -255,12 +255,12 @@ static void walk_generic_object(struct decoder *d, const struct json *j, uint32_
 	const struct type *type = NULL;
 	bool item = false;
 
-	for (uint32_t key = json_first(j, object); key; key = json_next(j, key + 2))
+	for (uint32_t key = json_first(j, object); key; key = json_next_key(j, key))
 		if (str_eq(json_str(j, key), STR("type")) && json_kind(j, key + 2) == '"') {
 			item = true;
 			type = type_find_item(json_str(j, key + 2));
 		}
-	for (uint32_t key = json_first(j, object); key; key = json_next(j, key + 2)) {
+	for (uint32_t key = json_first(j, object); key; key = json_next_key(j, key)) {
 		struct str name = json_str(j, key);
 		path_key(d, name);
 		if (item && json_kind(j, key + 2) == '"' && str_eq(name, STR("content")))
@@ -303,7 +303,7 @@ static bool walk_unknown(struct decoder *d, const struct object *m, struct str n
 	const struct json *j = &m->json;
 	bool found = false;
 
-	for (uint32_t key = json_first(j, m->node); key; key = json_next(j, key + 2)) {
+	for (uint32_t key = json_first(j, m->node); key; key = json_next_key(j, key)) {
 		struct str k = json_str(j, key);
 		char kind = json_kind(j, key + 2);
 		enum key known = key_find(d->keys, k);
