@@ -3,7 +3,7 @@
 #include "state/codec.h"
 
 #include "base/hash.h"
-#include "state/pool.h"
+#include "state/blocks.h"
 
 enum { FLAG_CUSTOMER = 1, FLAG_DISAGREED = 2, FLAG_CONSENT = 4, FLAG_ERASED = 8 };
 
@@ -107,7 +107,7 @@ static void put_name(struct writer *w, struct str name)
 	if (i == t->count) {
 		if (t->count == t->cap) {
 			t->cap = MAX(t->cap * 2, 64u);
-			t->items = pool_system(t->items, t->cap * sizeof *t->items);
+			t->items = blocks_system(t->items, t->cap * sizeof *t->items);
 		}
 		t->items[t->count++] = name;
 	}

@@ -110,7 +110,7 @@ static uint32_t get_corp(struct shard *s, struct str corpid)
 	if (corp == TABLE_NONE) {
 		if (s->corp_count == s->corp_cap) {
 			s->corp_cap = MAX(s->corp_cap * 2, 4u);
-			s->corps = pool_system(s->corps, s->corp_cap * sizeof *s->corps);
+			s->corps = blocks_system(s->corps, s->corp_cap * sizeof *s->corps);
 		}
 		corp = table_add_queue(&s->table);
 		assert(corp == s->corp_count);
@@ -163,7 +163,7 @@ void shard_set_ruleset(struct shard *s, struct str digest, int64_t offset)
 	s->marker.ruleset = names_keep(&s->names, digest);
 	if (s->switch_count == s->switch_cap) {
 		s->switch_cap = MAX(s->switch_cap * 2, 4u);
-		s->switches = pool_system(s->switches, s->switch_cap * sizeof *s->switches);
+		s->switches = blocks_system(s->switches, s->switch_cap * sizeof *s->switches);
 	}
 	s->switches[s->switch_count++] = (struct rule_switch){s->marker.ruleset, offset};
 }
@@ -182,7 +182,7 @@ static struct live *live_new(struct shard *s, uint32_t slot)
 
 	if (s->live_count == s->live_cap) {
 		s->live_cap = MAX(s->live_cap * 2, 256u);
-		s->lives = pool_system(s->lives, s->live_cap * sizeof(struct live *));
+		s->lives = blocks_system(s->lives, s->live_cap * sizeof(struct live *));
 	}
 	live->slot = slot;
 	live->corp = place->corp;
@@ -299,6 +299,7 @@ static void end(struct shard *s)
 	s->open = false;
 	s->live_count = 0;
 	s->switch_count = 0;
+	table_tidy(&s->table); /* texts of unpacked subjects stood in the packed ones */
 	arena_reset(&s->arena);
 }
 
@@ -342,7 +343,7 @@ static struct shard_change *add_change(struct shard *s, size_t count)
 {
 	if (count == s->change_cap) {
 		s->change_cap = MAX(s->change_cap * 2, (size_t)64);
-		s->changes = pool_system(s->changes, s->change_cap * sizeof *s->changes);
+		s->changes = blocks_system(s->changes, s->change_cap * sizeof *s->changes);
 	}
 	return &s->changes[count];
 }
@@ -351,6 +352,13 @@ static struct shard_change *add_change(struct shard *s, size_t count)
 static struct str place(size_t start, size_t end)
 {
 	return (struct str){(const char *)start, end - start};
+}
+
+static void point(const struct shard *s, struct shard_change *change)
+{
+	change->key.data = s->encoded.data + (size_t)change->key.data;
+	change->value.data =
+		change->value.len ? s->encoded.data + (size_t)change->value.data : NULL;
 }
 
 static void encode_live(struct shard *s, const struct live *live, struct shard_change *change)
@@ -444,13 +452,37 @@ const struct shard_change *shard_changes(struct shard *s, size_t *count)
 		encode_marker(s, add_change(s, n));
 		n++;
 	}
-	for (size_t i = 0; i < n; i++) {
-		struct shard_change *c = &s->changes[i];
-		c->key.data = s->encoded.data + (size_t)c->key.data;
-		c->value.data = c->value.len ? s->encoded.data + (size_t)c->value.data : NULL;
-	}
+	for (size_t i = 0; i < n; i++)
+		point(s, &s->changes[i]);
 	*count = n;
 	return s->changes;
+}
+
+void shard_each(struct shard *s, void (*visit)(void *context, struct str key, struct str value),
+		void *context)
+{
+	struct shard_change change;
+
+	assert(!s->open);
+	for (uint32_t slot = 0; slot < s->table.slot_count; slot++) {
+		if (!s->table.slots[slot].block)
+			continue;
+		struct live live = {.slot = slot, .corp = s->table.slots[slot].corp};
+		live.subject.corpid = s->corps[live.corp].id;
+		live.subject.id = table_id(&s->table, slot);
+		codec_unpack(table_packed(&s->table, slot), &s->names, &s->arena, &live.subject);
+		buf_clear(&s->encoded);
+		encode_live(s, &live, &change);
+		point(s, &change);
+		visit(context, change.key, change.value);
+		arena_reset(&s->arena);
+	}
+	if (s->marker.next_offset < 0)
+		return;
+	buf_clear(&s->encoded);
+	encode_marker(s, &change);
+	point(s, &change);
+	visit(context, change.key, change.value);
 }
 
 /* ---- loading ---- */
@@ -528,6 +560,7 @@ static int load_subject(struct shard *s, uint32_t corp, struct str id, struct st
 	codec_pack(&s->packed, &subject);
 	table_set_packed(&s->table, slot, buf_str(&s->packed));
 	table_set_due(&s->table, slot, subject_due(&subject, s->settings.idle_ms).due_ms);
+	table_tidy(&s->table);
 	return 0;
 }
 

@@ -48,6 +48,12 @@ const struct shard_change *shard_changes(struct shard *s, size_t *count);
 MUST_CHECK int shard_load(struct shard *s, struct str key, struct str value, struct err *err);
 MUST_CHECK int shard_loaded(struct shard *s, struct err *err);
 
+/* Visits all that the changelog must hold to bring this shard back, outside of a transaction:
+ * every subject, then the marker. Key and value live until the next call. For snapshots and
+ * `state export`; in the order of places in the table, which means nothing. */
+void shard_each(struct shard *s, void (*visit)(void *context, struct str key, struct str value),
+		void *context);
+
 int64_t shard_next_offset(const struct shard *s); /* -1: no marker yet */
 void shard_set_next_offset(struct shard *s, int64_t offset);
 

@@ -4,76 +4,59 @@
 
 #include "base/hash.h"
 
-enum { INDEX_START = 1024, BLOCK_HEAD = 8 };
+enum { INDEX_START = 1024 };
 
 void table_init(struct table *t)
 {
 	*t = (struct table){.free_slot = TABLE_NONE, .index_size = INDEX_START};
-	t->index = pool_system(NULL, t->index_size * sizeof *t->index);
+	t->index = blocks_system(NULL, t->index_size * sizeof *t->index);
 	memset(t->index, 0, t->index_size * sizeof *t->index);
 }
 
 /* ---- blocks ---- */
 
-static uint32_t part_len(const char *block, int part)
-{
-	uint32_t len;
-
-	memcpy(&len, block + 4 * part, sizeof len);
-	return len;
-}
-
-static size_t block_bytes(const char *block)
-{
-	return BLOCK_HEAD + (size_t)part_len(block, 0) + part_len(block, 1);
-}
-
-static char *block_new(struct table *t, struct str id, struct str packed)
-{
-	char *block = pool_take(&t->pool, BLOCK_HEAD + id.len + packed.len);
-	uint32_t lens[2] = {(uint32_t)id.len, (uint32_t)packed.len};
-
-	memcpy(block, lens, sizeof lens);
-	memcpy(block + BLOCK_HEAD, id.data, id.len);
-	if (packed.len)
-		memcpy(block + BLOCK_HEAD + id.len, packed.data, packed.len);
-	return block;
-}
-
 struct str table_id(const struct table *t, uint32_t slot)
 {
-	const char *block = t->slots[slot].block;
+	const struct block *block = t->slots[slot].block;
 
-	return (struct str){block + BLOCK_HEAD, part_len(block, 0)};
+	return (struct str){block->bytes, block->id_len};
 }
 
 struct str table_packed(const struct table *t, uint32_t slot)
 {
-	const char *block = t->slots[slot].block;
+	const struct block *block = t->slots[slot].block;
 
-	return (struct str){block + BLOCK_HEAD + part_len(block, 0), part_len(block, 1)};
+	return (struct str){block->bytes + block->id_len, block->packed_len};
 }
 
 void table_set_packed(struct table *t, uint32_t slot, struct str packed)
 {
-	char *old = t->slots[slot].block;
+	struct block *old = t->slots[slot].block;
 
-	t->slots[slot].block = block_new(t, table_id(t, slot), packed);
-	pool_give(&t->pool, old, block_bytes(old));
+	t->slots[slot].block = blocks_add(&t->blocks, slot, table_id(t, slot), packed);
+	blocks_drop(&t->blocks, old);
+}
+
+static void moved(void *context, struct block *block)
+{
+	struct table *t = context;
+
+	t->slots[block->owner].block = block;
+}
+
+void table_tidy(struct table *t)
+{
+	blocks_tidy(&t->blocks, moved, t);
 }
 
 void table_fini(struct table *t)
 {
-	/* Large blocks are not in the pool's slabs. */
-	for (uint32_t i = 0; i < t->slot_count; i++)
-		if (t->slots[i].block && block_bytes(t->slots[i].block) > POOL_BLOCK_MAX)
-			pool_give(&t->pool, t->slots[i].block, block_bytes(t->slots[i].block));
 	for (uint32_t i = 0; i < t->queue_count; i++)
 		free(t->queues[i].slots);
 	free(t->queues);
 	free(t->slots);
 	free(t->index);
-	pool_fini(&t->pool);
+	blocks_fini(&t->blocks);
 	*t = (struct table){0};
 }
 
@@ -112,7 +95,7 @@ static void index_put(struct table *t, uint32_t slot)
 static void index_grow(struct table *t)
 {
 	t->index_size *= 2;
-	t->index = pool_system(t->index, t->index_size * sizeof *t->index);
+	t->index = blocks_system(t->index, t->index_size * sizeof *t->index);
 	memset(t->index, 0, t->index_size * sizeof *t->index);
 	for (uint32_t i = 0; i < t->slot_count; i++)
 		if (t->slots[i].block)
@@ -146,12 +129,12 @@ uint32_t table_add(struct table *t, uint32_t corp, struct str id)
 	} else {
 		if (t->slot_count == t->slot_cap) {
 			t->slot_cap = MAX(t->slot_cap + t->slot_cap / 2, 1024u);
-			t->slots = pool_system(t->slots, t->slot_cap * sizeof *t->slots);
+			t->slots = blocks_system(t->slots, t->slot_cap * sizeof *t->slots);
 		}
 		slot = t->slot_count++;
 	}
 	t->slots[slot] = (struct slot){
-		.block = block_new(t, id, (struct str){0}),
+		.block = blocks_add(&t->blocks, slot, id, (struct str){0}),
 		.due_ms = INT64_MAX,
 		.hash = hash_of(corp, id),
 		.corp = corp,
@@ -170,7 +153,7 @@ void table_remove(struct table *t, uint32_t slot)
 
 	table_set_due(t, slot, INT64_MAX);
 	index_remove(t, slot);
-	pool_give(&t->pool, s->block, block_bytes(s->block));
+	blocks_drop(&t->blocks, s->block);
 	*s = (struct slot){.hash = t->free_slot};
 	t->free_slot = slot;
 	t->used--;
@@ -182,7 +165,7 @@ uint32_t table_add_queue(struct table *t)
 {
 	if (t->queue_count == t->queue_cap) {
 		t->queue_cap = MAX(t->queue_cap * 2, 4u);
-		t->queues = pool_system(t->queues, t->queue_cap * sizeof *t->queues);
+		t->queues = blocks_system(t->queues, t->queue_cap * sizeof *t->queues);
 	}
 	t->queues[t->queue_count] = (struct queue){0};
 	return t->queue_count++;
@@ -255,7 +238,7 @@ void table_set_due(struct table *t, uint32_t slot, int64_t due_ms)
 	if (!s->queue_at) {
 		if (q->count == q->cap) {
 			q->cap = MAX(q->cap + q->cap / 2, 256u);
-			q->slots = pool_system(q->slots, q->cap * sizeof *q->slots);
+			q->slots = blocks_system(q->slots, q->cap * sizeof *q->slots);
 		}
 		queue_place(t, q, q->count++, slot);
 	}
@@ -273,7 +256,7 @@ uint32_t table_first_due(const struct table *t, uint32_t corp)
 size_t table_bytes(const struct table *t)
 {
 	size_t bytes = t->slot_count * sizeof *t->slots + t->index_size * sizeof *t->index +
-		       t->pool.held_bytes;
+		       t->blocks.held_bytes;
 
 	for (uint32_t i = 0; i < t->queue_count; i++)
 		bytes += t->queues[i].count * sizeof *t->queues[i].slots;

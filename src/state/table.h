@@ -10,10 +10,10 @@
 #pragma once
 
 #include "base/str.h"
-#include "state/pool.h"
+#include "state/blocks.h"
 
 struct slot {
-	char *block;	  /* lengths of id and packed form (4 bytes each), id, packed form */
+	struct block *block; /* id and packed form; NULL: a free slot */
 	int64_t due_ms;	  /* INT64_MAX: nothing falls due, not in the queue */
 	uint32_t hash;
 	uint32_t corp;	  /* index into table.queues */
@@ -35,7 +35,7 @@ struct table {
 	uint32_t index_size, used;
 	struct queue *queues;
 	uint32_t queue_count, queue_cap;
-	struct pool pool;
+	struct blocks blocks;
 };
 
 void table_init(struct table *t);
@@ -52,6 +52,8 @@ void table_remove(struct table *t, uint32_t slot);
 struct str table_id(const struct table *t, uint32_t slot);
 struct str table_packed(const struct table *t, uint32_t slot);
 void table_set_packed(struct table *t, uint32_t slot, struct str packed);
+/* Moves packed forms together; what table_id() and table_packed() gave before is gone. */
+void table_tidy(struct table *t);
 
 /* A queue for one more corp; returns its index. */
 uint32_t table_add_queue(struct table *t);

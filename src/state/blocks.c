@@ -1,0 +1,188 @@
+/* blocks.c - slabs with a number at their start, so that a block finds its slab. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "state/blocks.h"
+
+enum {
+	SLAB_BYTES = 64 * 1024, /* aligned to it; a larger block has a slab of its own */
+	SLAB_HEAD = 16,		/* its number */
+	OWNER_DEAD = UINT32_MAX,
+};
+
+void *blocks_system(void *old, size_t bytes)
+{
+	void *p = realloc(old, bytes);
+	if (!p) {
+		fprintf(stderr, "out of memory (%zu bytes)\n", bytes);
+		exit(71); /* EX_OSERR, as in base/arena.c */
+	}
+	return p;
+}
+
+void blocks_fini(struct blocks *b)
+{
+	for (uint32_t i = 0; i < b->count; i++)
+		if (b->slabs[i].size > SLAB_BYTES)
+			free(b->slabs[i].data);
+	for (uint32_t i = 0; i < b->region_count; i++)
+		free(b->regions[i]);
+	free(b->regions);
+	free(b->slabs);
+	*b = (struct blocks){0};
+}
+
+static size_t block_bytes(const struct block *block)
+{
+	return (sizeof *block + block->id_len + block->packed_len + 3) & ~(size_t)3;
+}
+
+static struct slab *slab_of(struct blocks *b, const struct block *block)
+{
+	const char *start = (const char *)((uintptr_t)block & ~(uintptr_t)(SLAB_BYTES - 1));
+	uint32_t number;
+
+	memcpy(&number, start, sizeof number);
+	return &b->slabs[number];
+}
+
+static void *aligned(struct blocks *b, size_t bytes)
+{
+	void *p = aligned_alloc(SLAB_BYTES, bytes);
+
+	if (!p) {
+		fprintf(stderr, "out of memory (%zu bytes)\n", bytes);
+		exit(71); /* as above */
+	}
+	return p;
+}
+
+/* Puts a slab into a free place of the list; returns its number. */
+static uint32_t slab_add(struct blocks *b, char *data, size_t size)
+{
+	uint32_t number = b->count;
+
+	if (size > SLAB_BYTES) /* only these leave places behind */
+		for (number = 0; number < b->count && b->slabs[number].data;)
+			number++;
+	if (number == b->cap) {
+		b->cap = MAX(b->cap * 2, 16u);
+		b->slabs = blocks_system(b->slabs, b->cap * sizeof *b->slabs);
+	}
+	b->count = MAX(b->count, number + 1);
+	memcpy(data, &number, sizeof number);
+	b->slabs[number] = (struct slab){.data = data, .size = (uint32_t)size};
+	return number;
+}
+
+/* As many slabs as there are, so that their alignment costs little, and at most 4 MiB. */
+static uint32_t more_slabs(struct blocks *b)
+{
+	uint32_t count = MIN(MAX(b->count, 1u), 64u), first = 0;
+
+	if (b->region_count == b->region_cap) {
+		b->region_cap = MAX(b->region_cap * 2, 16u);
+		b->regions = blocks_system(b->regions, b->region_cap * sizeof *b->regions);
+	}
+	char *data = aligned(b, (size_t)count * SLAB_BYTES);
+	b->regions[b->region_count++] = data;
+	for (uint32_t i = count; i-- > 0;)
+		first = slab_add(b, data + (size_t)i * SLAB_BYTES, SLAB_BYTES);
+	return first;
+}
+
+/* The number of a slab with room. */
+static uint32_t next_slab(struct blocks *b, size_t bytes)
+{
+	size_t size = (bytes + SLAB_HEAD + SLAB_BYTES - 1) & ~(size_t)(SLAB_BYTES - 1);
+
+	if (size > SLAB_BYTES)
+		return slab_add(b, aligned(b, size), size);
+	for (uint32_t i = 0; i < b->count; i++) /* of those that were written to, an empty one */
+		if (b->slabs[i].used == SLAB_HEAD && b->slabs[i].size == SLAB_BYTES)
+			return i;
+	for (uint32_t i = 0; i < b->count; i++)
+		if (b->slabs[i].used == 0 && b->slabs[i].size == SLAB_BYTES)
+			return i;
+	return more_slabs(b);
+}
+
+struct block *blocks_add(struct blocks *b, uint32_t owner, struct str id, struct str packed)
+{
+	struct block head = {owner, (uint32_t)id.len, (uint32_t)packed.len};
+	size_t bytes = block_bytes(&head);
+
+	if (!b->count || !b->slabs[b->newest].data ||
+	    b->slabs[b->newest].size - b->slabs[b->newest].used < bytes)
+		b->newest = next_slab(b, bytes);
+	struct slab *slab = &b->slabs[b->newest];
+	if (slab->used == 0) {
+		slab->used = SLAB_HEAD;
+		b->held_bytes += slab->size;
+	}
+	struct block *block = (struct block *)(slab->data + slab->used);
+	slab->used += (uint32_t)bytes;
+	b->live_bytes += bytes;
+	*block = head;
+	memcpy(block->bytes, id.data, id.len);
+	if (packed.len)
+		memcpy(block->bytes + id.len, packed.data, packed.len);
+	return block;
+}
+
+void blocks_drop(struct blocks *b, struct block *block)
+{
+	size_t bytes = block_bytes(block);
+
+	slab_of(b, block)->dead += (uint32_t)bytes;
+	b->dead_bytes += bytes;
+	b->live_bytes -= bytes;
+	block->owner = OWNER_DEAD;
+}
+
+/* The slab in which most is dead, but the one that is written to. */
+static uint32_t deadest(const struct blocks *b)
+{
+	uint32_t best = UINT32_MAX;
+
+	for (uint32_t i = 0; i < b->count; i++)
+		if (i != b->newest && b->slabs[i].dead &&
+		    (best == UINT32_MAX || b->slabs[i].dead > b->slabs[best].dead))
+			best = i;
+	return best;
+}
+
+static void empty(struct blocks *b, uint32_t number, void (*moved)(void *, struct block *),
+		  void *context)
+{
+	struct slab slab = b->slabs[number]; /* b->slabs may move */
+
+	for (size_t at = SLAB_HEAD; at < slab.used;) {
+		struct block *old = (struct block *)(slab.data + at);
+		size_t bytes = block_bytes(old);
+		at += bytes;
+		if (old->owner == OWNER_DEAD)
+			continue;
+		b->live_bytes -= bytes;
+		moved(context, blocks_add(b, old->owner, (struct str){old->bytes, old->id_len},
+					  (struct str){old->bytes + old->id_len, old->packed_len}));
+	}
+	b->dead_bytes -= slab.dead;
+	if (slab.size > SLAB_BYTES) { /* made for one block */
+		b->held_bytes -= slab.size;
+		free(slab.data);
+		b->slabs[number] = (struct slab){0};
+		return;
+	}
+	b->slabs[number].used = SLAB_HEAD;
+	b->slabs[number].dead = 0;
+}
+
+void blocks_tidy(struct blocks *b, void (*moved)(void *context, struct block *block), void *context)
+{
+	/* Two slabs of dead bytes are nothing to bother with. */
+	while (b->dead_bytes > b->live_bytes / 4 + 2 * SLAB_BYTES) {
+		uint32_t number = deadest(b);
+		if (number == UINT32_MAX)
+			return;
+		empty(b, number, moved, context);
+	}
+}

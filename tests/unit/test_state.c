@@ -1,0 +1,410 @@
+/* test_state.c - transactions, restarts and the changelog give the state of a calm replay. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "state/codec.h"
+#include "world.h"
+
+static const char rules[] =
+	"pack: p\n"
+	"tags:\n"
+	"  意向: {values: [高, 中, 低], exclusive: true, expires: 2d}\n"
+	"  标记: {values: [甲, 乙]}\n"
+	"ladders: {life: {stages: [一, 二, 三], lost: 失, labels: {一: etA}}}\n"
+	"rules:\n"
+	"  - {id: a, match: [苹果], then: [{tag: 高}, {stage: 一}]}\n"
+	"  - {id: b, match: [香蕉], then: [{tag: 低}, {tag: 甲, expires: 1h}, {stage: 二}]}\n"
+	"  - {id: c, match: [橘子], then: [{untag: 高}, {alert: {severity: low, category: c, group_for: 1d}}]}\n"
+	"  - {id: d, match: [葡萄], window: {count: 2, within: 3d}, then: [{tag: 乙}, {alert: {severity: high, category: d}}]}\n"
+	"  - {id: e, from: customer, match: [苹果, 西瓜], wait: {for: staff, over: 30m, ignore: [好的]}, then: {alert: {severity: high, category: e}}}\n"
+	"  - {id: f, from: customer, wait: {for: customer, over: 9d}, then: [{stage: 失}, {untag: 中}]}\n"
+	"  - {id: g, match: {near: {of: [桃子, 樱桃], messages: 3}}, then: [{tag: 中}, {stage: 三}]}\n"
+	"  - {id: h, by: pair, match: [西瓜], window: {count: 2, per: week, distinct: words}, then: {stage: 一, back: true}}\n";
+
+/* A small generator (splitmix64), so that a seed names a case on every machine. */
+static uint64_t random_state;
+
+static uint64_t next_random(uint64_t below)
+{
+	uint64_t z = random_state += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return (z ^ z >> 31) % below;
+}
+
+enum { LINES = 400, CUSTOMERS = 4 };
+
+static void make_message(struct buf *out, int i, int64_t now_ms)
+{
+	static const char *const words[] = {"苹果", "香蕉", "橘子", "葡萄", "西瓜",
+					    "桃子", "樱桃", "好的", "你好"};
+	uint64_t kind = next_random(10);
+	int id = next_random(12) ? i : i - (int)next_random(10); /* sometimes a second copy */
+	char customer[40], staff[16];
+	int64_t msgtime_ms = now_ms - (next_random(5) ? 0 : (int64_t)next_random(10LL * DAY_MS));
+
+	(void)snprintf(customer, sizeof customer, "wmCUSTOMER%022d", (int)next_random(CUSTOMERS));
+	(void)snprintf(staff, sizeof staff, "staff%d", (int)next_random(3));
+	bool from_staff = next_random(3) == 0;
+	buf_printf(out,
+		   "{\"corpid\":\"ww1\",\"recv_ts\":%lld,\"message\":{\"msgid\":\"m%d\",\"action\":"
+		   "\"%s\",\"from\":\"%s\",\"tolist\":[\"%s\"],\"roomid\":\"\",\"msgtime\":%lld,",
+		   (long long)now_ms, id, kind == 0 ? "recall" : "send",
+		   from_staff ? staff : customer, from_staff ? customer : staff,
+		   (long long)msgtime_ms);
+	if (kind == 0)
+		buf_printf(out, "\"msgtype\":\"revoke\",\"revoke\":{\"pre_msgid\":\"m%d\"}}}",
+			   i - 1 - (int)next_random(10));
+	else
+		buf_printf(out, "\"msgtype\":\"text\",\"text\":{\"content\":\"%s，%s\"}}}",
+			   words[next_random(9)], words[next_random(9)]);
+}
+
+static void make_line(struct buf *out, int i, int64_t now_ms)
+{
+	uint64_t kind = next_random(40);
+
+	buf_clear(out);
+	if (kind == 0)
+		buf_printf(out, "{\"corpid\":\"ww1\",\"clock\":%lld}", (long long)now_ms);
+	else if (kind < 3)
+		buf_printf(out,
+			   "{\"corpid\":\"ww1\",\"control\":{\"id\":\"o%d\",\"external_userid\":"
+			   "\"wmCUSTOMER%022d\",\"add\":[\"意向/中\"],\"remove\":[\"乙\"],\"ladder\":"
+			   "\"life\",\"stage\":\"三\",\"erase\":%s,\"by\":\"x\",\"at\":%lld}}",
+			   i, (int)next_random(CUSTOMERS), next_random(4) ? "false" : "true",
+			   (long long)now_ms);
+	else
+		make_message(out, i, now_ms);
+	memset(buf_room(out, RECORD_PADDING), 0, RECORD_PADDING);
+}
+
+/* ---- a changelog: the newest value of each key ---- */
+
+struct entry {
+	struct buf key, value;
+	bool gone;
+};
+
+struct changelog {
+	struct entry entries[64];
+	size_t count;
+};
+
+static void changelog_put(void *context, struct str key, struct str value)
+{
+	struct changelog *log = context;
+	size_t i = 0;
+
+	while (i < log->count && !str_eq(buf_str(&log->entries[i].key), key))
+		i++;
+	cr_assert_lt(i, ARRAY_LEN(log->entries));
+	struct entry *e = &log->entries[i];
+	if (i == log->count) {
+		log->count++;
+		buf_put(&e->key, key);
+	}
+	buf_clear(&e->value);
+	buf_put(&e->value, value);
+	e->gone = !value.data;
+}
+
+static void changelog_fini(struct changelog *log)
+{
+	for (size_t i = 0; i < log->count; i++) {
+		buf_fini(&log->entries[i].key);
+		buf_fini(&log->entries[i].value);
+	}
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct entry *left = a, *right = b;
+
+	return str_cmp(buf_str(&left->key), buf_str(&right->key));
+}
+
+static struct shard *restore(const struct changelog *log)
+{
+	struct shard *shard = world_shard();
+	struct err err = {0};
+
+	for (size_t i = 0; i < log->count; i++) {
+		const struct entry *e = &log->entries[i];
+		cr_assert_eq(shard_load(shard, buf_str(&e->key),
+					e->gone ? (struct str){0} : buf_str(&e->value), &err),
+			     0, "%s", err.text);
+	}
+	cr_assert_eq(shard_loaded(shard, &err), 0, "%s", err.text);
+	return shard;
+}
+
+/* ---- two ways through the same lines ---- */
+
+struct run {
+	const struct rulebook *book;
+	struct pipeline *p;
+	struct shard *shard;
+	struct changelog log;
+	struct buf out; /* all events, in order */
+	int rollbacks, restarts, parts;
+};
+
+/* Commits what the batch holds: events and changes go out together. */
+static void commit(struct run *r, int64_t next_offset)
+{
+	const struct encode_settings settings = {.source = STR("/t"), .evidence = EVIDENCE_FULL};
+	const struct pipeline_batch *batch = pipeline_batch(r->p);
+	size_t count;
+
+	shard_set_next_offset(r->shard, next_offset);
+	const struct shard_change *changes = shard_changes(r->shard, &count);
+	for (size_t i = 0; i < count; i++)
+		changelog_put(&r->log, changes[i].key, changes[i].value);
+	for (size_t i = 0; i < batch->events.count; i++) {
+		encode_structured(&r->out, &batch->events.items[i], &settings);
+		buf_putc(&r->out, '\n');
+	}
+	shard_commit(r->shard);
+	pipeline_clear(r->p);
+}
+
+static enum pipeline_step take(struct run *r, const struct buf *line)
+{
+	struct record record = {.value = buf_str(line), .time_ms = START_MS};
+
+	return pipeline_take(r->p, r->shard, r->book, &record);
+}
+
+static void run_calm(struct run *r, const struct buf *lines)
+{
+	r->p = world_pipeline(r->book, 0);
+	r->shard = world_shard();
+	for (int i = 0; i < LINES; i++) {
+		shard_begin(r->shard);
+		cr_assert_eq(take(r, &lines[i]), PIPELINE_DONE);
+		commit(r, i + 1);
+	}
+}
+
+/* Batches of any size; some are undone and done again, what falls due comes in parts, and now and
+ * then the process dies and another one restores the state. */
+static void run_rough(struct run *r, const struct buf *lines)
+{
+	r->p = world_pipeline(r->book, 1 + next_random(3));
+	r->shard = world_shard();
+	for (int at = 0; at < LINES;) {
+		int end = at + 1 + (int)next_random(20), i = at;
+		bool undo = next_random(3) == 0;
+		shard_begin(r->shard);
+		for (; i < MIN(end, LINES); i++)
+			if (take(r, &lines[i]) == PIPELINE_MORE) {
+				r->parts++;
+				break;
+			}
+		if (undo) {
+			r->rollbacks++;
+			shard_rollback(r->shard);
+			pipeline_clear(r->p);
+			continue;
+		}
+		commit(r, i);
+		at = i;
+		if (next_random(10) == 0) {
+			r->restarts++;
+			shard_free(r->shard);
+			r->shard = restore(&r->log);
+			cr_assert_eq(shard_next_offset(r->shard), at);
+		}
+	}
+}
+
+static void dump(struct shard *shard, struct changelog *log)
+{
+	shard_each(shard, changelog_put, log);
+	qsort(log->entries, log->count, sizeof log->entries[0], by_key);
+}
+
+static void run_fini(struct run *r)
+{
+	pipeline_free(r->p);
+	shard_free(r->shard);
+	changelog_fini(&r->log);
+	buf_fini(&r->out);
+}
+
+static void compare(struct shard *a, struct shard *b, uint64_t seed)
+{
+	struct changelog left = {0}, right = {0};
+
+	dump(a, &left);
+	dump(b, &right);
+	cr_assert_eq(left.count, right.count, "seed %d", (int)seed);
+	for (size_t i = 0; i < left.count; i++) {
+		cr_assert(str_eq(buf_str(&left.entries[i].key), buf_str(&right.entries[i].key)));
+		cr_assert(str_eq(buf_str(&left.entries[i].value), buf_str(&right.entries[i].value)),
+			  "seed %d, %.*s", (int)seed, STR_ARG(buf_str(&left.entries[i].key)));
+	}
+	changelog_fini(&left);
+	changelog_fini(&right);
+}
+
+Test(state, any_batches_rollbacks_and_restarts_equal_a_calm_replay)
+{
+	static struct buf lines[LINES];
+	struct rulebook *book = world_rules(rules);
+	int rollbacks = 0, restarts = 0, parts = 0;
+
+	for (uint64_t seed = 1; seed <= 12; seed++) {
+		struct run calm = {.book = book}, rough = {.book = book};
+		int64_t now_ms = START_MS;
+		random_state = seed;
+		for (int i = 0; i < LINES; i++) {
+			now_ms += (int64_t)next_random(seed % 3 ? 4LL * HOUR_MS : 3LL * DAY_MS);
+			make_line(&lines[i], i, now_ms);
+		}
+		run_calm(&calm, lines);
+		run_rough(&rough, lines);
+		cr_assert(str_eq(buf_str(&calm.out), buf_str(&rough.out)), "seed %d", (int)seed);
+		cr_assert_gt(calm.out.len, 50000);
+		compare(calm.shard, rough.shard, seed);
+		struct shard *again = restore(&rough.log);
+		compare(again, rough.shard, seed);
+		shard_free(again);
+		rollbacks += rough.rollbacks;
+		restarts += rough.restarts;
+		parts += rough.parts;
+		run_fini(&calm);
+		run_fini(&rough);
+	}
+	cr_assert(rollbacks > 50 && restarts > 20 && parts > 50, "%d %d %d", rollbacks, restarts,
+		  parts);
+	for (int i = 0; i < LINES; i++)
+		buf_fini(&lines[i]);
+	rulebook_free(book);
+}
+
+/* ---- what a changelog must not hold ---- */
+
+Test(state, refuses_what_it_does_not_know)
+{
+	const struct str key = STR("ww1/wmA");
+	struct buf value = {0}, scratch = {0};
+	struct codec_names names = {0};
+	struct subject subject = {.is_customer = true, .touched_ms = START_MS};
+	struct shard *shard = world_shard();
+	struct err err = {0};
+
+	codec_put_subject(&value, key, &subject, &scratch, &names);
+	cr_assert_eq(shard_load(shard, key, buf_str(&value), &err), 0);
+	cr_assert_eq(shard_stats(shard).subjects, 1);
+
+	err.kind = ERR_NONE;
+	cr_assert_lt(shard_load(shard, STR("ww1/wmB"), buf_str(&value), &err), 0);
+	cr_assert_eq(err.kind, ERR_CONFIG); /* a value under another key */
+	for (size_t i = 0; i < value.len; i++) {
+		err.kind = ERR_NONE;
+		value.data[i] ^= 0x10;
+		cr_assert_lt(shard_load(shard, key, buf_str(&value), &err), 0);
+		cr_assert_eq(err.kind, ERR_CONFIG);
+		value.data[i] ^= 0x10;
+	}
+	for (size_t len = 0; len < value.len; len++) {
+		err.kind = ERR_NONE;
+		cr_assert_lt(shard_load(shard, key, (struct str){value.data, len}, &err), 0);
+		cr_assert_eq(err.kind, ERR_CONFIG);
+	}
+	err.kind = ERR_NONE;
+	cr_assert_lt(shard_load(shard, STR("no-slash"), buf_str(&value), &err), 0);
+	cr_assert_eq(err.kind, ERR_CONFIG);
+	cr_assert_eq(shard_stats(shard).subjects, 1);
+
+	err.kind = ERR_NONE;
+	cr_assert_lt(shard_loaded(shard, &err), 0, "subjects without a marker");
+	cr_assert_eq(err.kind, ERR_CONFIG);
+	cr_assert_eq(shard_load(shard, key, (struct str){0}, &err), 0); /* a tombstone */
+	cr_assert_eq(shard_stats(shard).subjects, 0);
+	shard_free(shard);
+	buf_fini(&value);
+	buf_fini(&scratch);
+	free(names.items);
+}
+
+/* Broken bodies under a right checksum: nothing is read past its end, whatever it says. */
+Test(state, survives_nonsense_bodies)
+{
+	const struct str key = STR("ww1/wmA");
+	struct shard *shard = world_shard();
+	struct err err;
+
+	random_state = 7;
+	for (int i = 0; i < 20000; i++) {
+		char body[64];
+		struct buf value = {0};
+		size_t len = next_random(sizeof body);
+		for (size_t k = 0; k < len; k++)
+			body[k] = (char)(next_random(3) ? next_random(4) : next_random(256));
+		codec_put_value(&value, key, (struct str){body, len});
+		int first = shard_load(shard, key, buf_str(&value), &err);
+		int second = shard_load(shard, (struct str){"\0pos", 4}, buf_str(&value), &err);
+		cr_assert(first <= 0 && second <= 0); /* either way is right */
+		buf_fini(&value);
+	}
+	shard_free(shard);
+}
+
+/* ---- how much it is ---- */
+
+Test(state, a_customer_is_at_most_500_bytes)
+{
+	enum { MANY = 20000 };
+	struct rulebook *book = world_rules(
+		"pack: sales\n"
+		"tags: {意向: {values: [高意向, 低意向], exclusive: true, expires: 30d},\n"
+		"  行业: {values: [教育, 医疗]}, 标记: {values: [问价, 竞品]}}\n"
+		"ladders: {life: {stages: [兴趣, 资料, 评估]}}\n"
+		"rules:\n"
+		"  - {id: ask-price, match: [多少钱], window: {count: 3, within: 7d},\n"
+		"     then: {alert: {severity: low, category: price}}}\n"
+		"  - {id: ask-again, match: [多少钱], window: {count: 5, per: month},\n"
+		"     then: {alert: {severity: low, category: price}}}\n"
+		"  - {id: interest, match: [多少钱], then: [{tag: 高意向}, {tag: 问价}, {stage: 兴趣}]}\n"
+		"  - {id: school, match: [培训班], then: [{tag: 教育}]}\n");
+	struct pipeline *p = world_pipeline(book, 0);
+	struct shard *shard = world_shard();
+	struct buf line = {0};
+	char json[1024];
+
+	shard_begin(shard);
+	for (int i = 0; i < 2 * MANY; i++) {
+		(void)snprintf(
+			json, sizeof json,
+			"{\"corpid\":\"ww1234567890abcdef\",\"message\":{\"msgid\":\"%019d_%lld_external\","
+			"\"action\":\"send\",\"from\":\"wmCUSTOMER%022d\",\"tolist\":[\"staff%d\"],"
+			"\"roomid\":\"\",\"msgtime\":%lld,\"msgtype\":\"text\",\"text\":{\"content\":"
+			"\"%s\"}}}",
+			i, (long long)START_MS + i * 1000LL, i % MANY, i % 300,
+			(long long)START_MS + i * 1000LL,
+			i < MANY ? "多少钱" : "这个培训班多少钱");
+		struct record record = world_record(&line, json);
+		cr_assert_eq(pipeline_take(p, shard, book, &record), PIPELINE_DONE);
+		if (i % 500 == 0) {
+			shard_commit(shard);
+			pipeline_clear(p);
+			shard_begin(shard);
+		}
+	}
+	const struct subject *one =
+		shard_find(shard, STR("ww1234567890abcdef"), STR("wmCUSTOMER0000000000000000000007"));
+	cr_assert(one && one->tags.count == 3 && one->ladders.count == 1 &&
+		  one->windows.count == 2 && one->seen.count == 2);
+	shard_commit(shard);
+	struct shard_stats stats = shard_stats(shard);
+	printf("%llu customers, %llu bytes each\n", (unsigned long long)stats.subjects,
+	       (unsigned long long)(stats.bytes / stats.subjects));
+	cr_assert_eq(stats.subjects, MANY);
+	cr_assert_leq(stats.bytes / stats.subjects, 500);
+	pipeline_free(p);
+	shard_free(shard);
+	buf_fini(&line);
+	rulebook_free(book);
+}
