@@ -183,11 +183,32 @@ static int publish(struct publication *p, struct err *err)
 	return PUBLISH_DONE;
 }
 
+/* Rules, directory and consents: all that judges and comes from this host. */
+static int load(const struct publish_settings *settings, struct rulebook **out, struct err *err)
+{
+	const struct config *config = settings->config;
+	size_t count = config->consent.count;
+	OWNED_MEM struct consent_rule *consents =
+		calloc(MAX(count, (size_t)1), sizeof(struct consent_rule));
+	struct ruleset_inputs in = {settings->dir, config->staff, consents, count};
+
+	if (!consents)
+		return err_set(err, ERR_OS, "out of memory");
+	for (size_t i = 0; i < count; i++) {
+		const char *name = config->consent.items[i].name;
+		bool rest = !strcmp(name, "default");
+		consents[i].corpid = rest ? (struct str){0} : str_of(name);
+		/* No corp can be named like this, so that the default is asked for. */
+		consents[i].consent = config_consent(config, rest ? STR("") : str_of(name));
+	}
+	return rules_open_from(out, &in, settings->cache_dir, err);
+}
+
 int publish_rules(const struct publish_settings *settings, char digest[72], struct err *err)
 {
 	OWNED(rulebook) *book = NULL;
 
-	if (rules_open(&book, settings->dir, settings->config->staff, settings->cache_dir, err) < 0)
+	if (load(settings, &book, err) < 0)
 		return -1;
 	memcpy(digest, book->set->digest, sizeof book->set->digest);
 	struct publication p = {.settings = settings, .book = book, .digest = book->set->digest};

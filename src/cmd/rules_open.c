@@ -14,12 +14,12 @@ static void print_errors(struct findings *findings)
 	findings_print(findings, stderr);
 }
 
-int rules_open(struct rulebook **out, const char *dir, const char *staff, const char *cache_dir,
-	       struct err *err)
+int rules_open_from(struct rulebook **out, const struct ruleset_inputs *in, const char *cache_dir,
+		    struct err *err)
 {
 	struct findings findings = {0};
 	struct ruleset *set;
-	int status = ruleset_load(&set, dir, staff, &findings, err);
+	int status = ruleset_load_from(&set, in, &findings, err);
 
 	if (status == 0)
 		status = rulebook_new(out, set, cache_dir, &findings, err);
@@ -27,4 +27,12 @@ int rules_open(struct rulebook **out, const char *dir, const char *staff, const 
 		print_errors(&findings);
 	findings_fini(&findings);
 	return status;
+}
+
+int rules_open(struct rulebook **out, const char *dir, const char *staff, const char *cache_dir,
+	       struct err *err)
+{
+	struct ruleset_inputs in = {.dir = dir, .staff = staff};
+
+	return rules_open_from(out, &in, cache_dir, err);
 }

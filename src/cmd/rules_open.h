@@ -10,3 +10,7 @@
  * that are wrong. `cache_dir` (or NULL) as in match.h. */
 MUST_CHECK int rules_open(struct rulebook **out, const char *dir, const char *staff,
 			  const char *cache_dir, struct err *err);
+
+/* The same with all that a rule set may be made of. */
+MUST_CHECK int rules_open_from(struct rulebook **out, const struct ruleset_inputs *in,
+			       const char *cache_dir, struct err *err);
