@@ -325,7 +325,7 @@ static int read_consents(struct loader *l, struct ruleset *set, struct err *err)
 	return 0;
 }
 
-static struct str semantics(struct arena *arena)
+struct str ruleset_semantics(struct arena *arena)
 {
 	return arena_printf(arena, "rules %s fold %.*s", SEMANTICS_VERSION, STR_ARG(spelling_version()));
 }
@@ -376,7 +376,7 @@ static int load_from_dir(struct ruleset **out, struct loaded *loaded, struct are
 
 	if (sources_read(&sources, in->dir, err) < 0)
 		return -1;
-	sources_add(&sources, SOURCE_SEMANTICS, STR("semantics"), semantics(&loaded->arena));
+	sources_add(&sources, SOURCE_SEMANTICS, STR("semantics"), ruleset_semantics(&loaded->arena));
 	if (in->staff) {
 		if (file_read(&loaded->arena, in->staff, SOURCE_BYTES_MAX, &text, err) < 0)
 			return -1;
@@ -408,7 +408,7 @@ static int load_from_bundle(struct ruleset **out, struct loaded *loaded, struct 
 	/* A set judges only by the semantics it was published under: anything else would give the
 	 * past another meaning under the same digest. */
 	const struct source *made_for = sources_find(&sources, SOURCE_SEMANTICS, STR("semantics"));
-	struct str ours = semantics(&loaded->arena);
+	struct str ours = ruleset_semantics(&loaded->arena);
 	if (!made_for || !str_eq(made_for->text, ours))
 		return err_set(err, ERR_CONFIG, "the rules were made for «%.*s», this program judges by "
 						"«%.*s»; publish them again",

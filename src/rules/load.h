@@ -37,6 +37,10 @@ MUST_CHECK int ruleset_unbundle(struct ruleset **out, struct str bundle, struct 
  * with the same digest. Lives as long as the set. */
 struct str ruleset_bundle(const struct ruleset *set);
 
+/* What the program's rules mean, as it stands in every bundle: the version of their semantics and
+ * of the folding. In `arena`. */
+struct str ruleset_semantics(struct arena *arena);
+
 /* The index of a rule by the names of its pack and itself. */
 bool ruleset_find(const struct ruleset *set, struct str pack, struct str id, size_t *out);
 
