@@ -43,21 +43,27 @@ static int read_staff(struct archive_out *a, const struct config *config, struct
 	return errors ? err_set(err, ERR_CONFIG, "%s: %zu errors", config->staff, errors) : 0;
 }
 
-int archive_out_new(struct archive_out **out, const struct config *config,
-		    const struct brokers *brokers, struct err *err)
+int archive_out_new(struct archive_out **out, const struct archive_out_settings *settings,
+		    struct err *err)
 {
+	const struct config *config = settings->config;
 	OWNED(archive_out) *a = calloc(1, sizeof *a);
 	struct decode_settings decode = {
 		.corpid = str_of(config->input.corpid),
 		.record_bytes_max = (size_t)config->input.record_bytes_max,
 	};
-	struct producer_settings producer = {.kafka = &brokers->settings, .linger_ms = "20"};
-	const char *topic = config->input.topic;
+	struct producer_settings producer = {
+		.kafka = &settings->brokers->settings,
+		.transactional_id = settings->transactional_id,
+		.linger_ms = "20",
+	};
+	const char *topic = settings->topic ? settings->topic : config->input.topic;
 
 	if (!a)
 		return err_set(err, ERR_OS, "out of memory");
 	if (read_staff(a, config, err) < 0 || decoder_new(&a->decoder, &decode, err) < 0 ||
 	    producer_new(&a->producer, &producer, err) < 0 ||
+	    (settings->transactional_id && producer_init(a->producer, ASK_MS, err) < 0) ||
 	    producer_partition_count(a->producer, topic, ASK_MS, &a->partitions, err) < 0)
 		return -1;
 	if (!a->partitions)
@@ -79,6 +85,11 @@ void archive_out_free(struct archive_out *a)
 	arena_fini(&a->arena);
 	buf_fini(&a->key);
 	free(a);
+}
+
+struct producer *archive_out_producer(struct archive_out *a)
+{
+	return a->producer;
 }
 
 int32_t archive_out_partitions(const struct archive_out *a)

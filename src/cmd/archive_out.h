@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * What load, tick, control and redrive have in common.
- * An idempotent producer, no transaction: a record that was sent twice has one effect anyway
- * (CONTRACT.md section 2, «Twice»). Thread: that of the command.
+ * What load, tick, control and redrive send twice has one effect anyway (CONTRACT.md section 2,
+ * «Twice»), so an idempotent producer is enough; rekey puts a transaction around it. Thread: that
+ * of the command.
  */
 #pragma once
 
@@ -13,11 +14,20 @@
 
 struct archive_out;
 
-MUST_CHECK int archive_out_new(struct archive_out **out, const struct config *config,
-			       const struct brokers *brokers, struct err *err);
+struct archive_out_settings {
+	const struct config *config;
+	const struct brokers *brokers;
+	const char *topic;	      /* NULL: input.topic */
+	const char *transactional_id; /* NULL: no transactions */
+};
+
+MUST_CHECK int archive_out_new(struct archive_out **out,
+			       const struct archive_out_settings *settings, struct err *err);
 void archive_out_free(struct archive_out *a); /* NULL is fine; drops what is not flushed */
 DEFINE_OWNED(archive_out);
 
+/* For begin and commit of a transaction. */
+struct producer *archive_out_producer(struct archive_out *a);
 int32_t archive_out_partitions(const struct archive_out *a);
 
 /* Sends the record's value: to the partition of its subject with that key; a record that speaks to

@@ -6,6 +6,7 @@ const struct command *const commands[] = {
 	&cmd_scan,
 	&cmd_run,
 	&cmd_load,
+	&cmd_rekey,
 	&cmd_tick,
 	&cmd_control_stage,
 	&cmd_control_tag,

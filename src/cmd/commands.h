@@ -8,6 +8,7 @@
 extern const struct command cmd_scan;
 extern const struct command cmd_run;
 extern const struct command cmd_load;
+extern const struct command cmd_rekey;
 extern const struct command cmd_tick;
 extern const struct command cmd_control_stage;
 extern const struct command cmd_control_tag;

@@ -85,8 +85,10 @@ static int send(const struct control_options *o, const struct config *config, st
 	struct record record = {.value = value, .time_ms = clock_wall_ms(), .partition = -1};
 	int64_t time_ms;
 
-	if (brokers_new(&brokers, config, o->insecure, err) < 0 ||
-	    archive_out_new(&out, config, brokers, err) < 0)
+	if (brokers_new(&brokers, config, o->insecure, err) < 0)
+		return -1;
+	struct archive_out_settings settings = {.config = config, .brokers = brokers};
+	if (archive_out_new(&out, &settings, err) < 0)
 		return -1;
 	enum decode_result result = archive_out_read(out, &record, &message);
 	if (result != DECODE_DONE)

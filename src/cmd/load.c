@@ -71,8 +71,10 @@ static int load_all(struct load *l, const char *const *files, int count, struct 
 	int status = 0;
 
 	if (config_open(&l->config, l->options->file, err) < 0 ||
-	    brokers_new(&l->brokers, l->config, l->options->insecure, err) < 0 ||
-	    archive_out_new(&l->out, l->config, l->brokers, err) < 0)
+	    brokers_new(&l->brokers, l->config, l->options->insecure, err) < 0)
+		return -1;
+	struct archive_out_settings out = {.config = l->config, .brokers = l->brokers};
+	if (archive_out_new(&l->out, &out, err) < 0)
 		return -1;
 	l->last_time_ms = 1;
 	l->started_ms = clock_monotonic_ms();

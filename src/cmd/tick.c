@@ -28,8 +28,10 @@ static int tick(const void *given, const char *const *arguments, int count, stru
 	if (!corp)
 		return err_set(err, ERR_USAGE, "whose clock? give --corp ID, or input.corpid in %s",
 			       o->file);
-	if (brokers_new(&brokers, config, o->insecure, err) < 0 ||
-	    archive_out_new(&out, config, brokers, err) < 0)
+	if (brokers_new(&brokers, config, o->insecure, err) < 0)
+		return -1;
+	struct archive_out_settings settings = {.config = config, .brokers = brokers};
+	if (archive_out_new(&out, &settings, err) < 0)
 		return -1;
 	int64_t now_ms = clock_wall_ms();
 	buf_put(&value, STR("{\"corpid\":"));

@@ -1,0 +1,119 @@
+# test_words.py - what commands write onto the archive: control, tick, rekey, redrive.
+# SPDX-License-Identifier: Apache-2.0
+import collections
+import json
+import time
+
+from support import audit, chatmill, make_sample, proc
+from test_exactly_once import seed_of_today, write_input
+
+RULES = """\
+pack: words
+tags:
+  intent: {values: [high, low], exclusive: true, expires: 30d}
+ladders:
+  life: {stages: [asked, bought], lost: gone}
+rules:
+  - id: price
+    match: [多少钱]
+    then: [{tag: high}, {stage: asked}]
+"""
+CUSTOMER = "wm" + "W" * 30
+
+
+def start(pipeline, processes):
+    folder = pipeline.folder / "rules"
+    folder.mkdir()
+    (folder / "words.yaml").write_text(RULES)
+    chatmill.run("rules", "publish", "-c", pipeline.file, "--lead", "0s", folder, check=0)
+    run = pipeline.start("run")
+    processes.append(run)
+    return run
+
+
+def row(number, ms):
+    m = {"msgid": f"w{number}", "action": "send", "from": CUSTOMER, "tolist": ["zhangsan"], "roomid": "",
+         "msgtime": ms, "msgtype": "text", "text": {"content": "多少钱"}}
+    return json.dumps({"corpid": "ww1", "msgid": m["msgid"], "recv_ts": ms, "message": m}).encode()
+
+
+def control(pipeline, *words):
+    done = chatmill.run("control", *words[:1], "-c", pipeline.file, "--customer", CUSTOMER, *words[1:],
+                        check=0)
+    return done.stdout.decode().strip()
+
+
+def test_a_person_overrules_the_rules(pipeline, processes):
+    run = start(pipeline, processes)
+    (pipeline.folder / "in.jsonl").write_bytes(row(1, int(time.time() * 1000) - 60000) + b"\n")
+    pipeline.load(pipeline.folder / "in.jsonl")
+    tag = control(pipeline, "tag", "intent/low", "--by", "anna")
+    stage = control(pipeline, "stage", "life", "bought", "--id", "order-7")
+    assert stage == "order-7"
+    control(pipeline, "stage", "life", "bought", "--id", "order-7")  # the same word again
+    untag = control(pipeline, "untag", "low")
+    pipeline.wait_run(run)
+    events = pipeline.events(["tags", "stages"])
+    said = {e["data"]["msgid"]: e["data"] for e in events}
+    assert set(said) == {"w1", tag, "order-7", untag} and len(events) == 5
+    assert said[tag]["cause"] == "manual" and said[tag]["by"] == "anna" and said[tag]["rule"] == ""
+    assert [t["tag"] for t in said[tag]["add"]] == ["low"]
+    assert [t["tag"] for t in said[tag]["remove"]] == ["high"]
+    assert (said[stage]["from_stage"], said[stage]["to_stage"]) == ("asked", "bought")
+    wrong = chatmill.run("control", "erase", "-c", pipeline.file, "--customer", "zhangsan")
+    assert wrong.returncode == 64 and b"staff" in wrong.stderr
+    erased = control(pipeline, "erase")
+    pipeline.wait_run(run)
+    for w in ("tags", "stages", "alerts"):
+        assert [e["data"]["msgid"] for e in pipeline.events([w])
+                if e["type"] == "chatmill.erase.v1"] == [erased]
+
+
+def test_tick_lets_quiet_customers_expire(pipeline, processes):
+    run = start(pipeline, processes)
+    month = 31 * 86400 * 1000
+    (pipeline.folder / "in.jsonl").write_bytes(row(1, int(time.time() * 1000) - month) + b"\n")
+    pipeline.load(pipeline.folder / "in.jsonl")
+    pipeline.wait_run(run)
+    assert [e["data"]["cause"] for e in pipeline.events(["tags"])] == ["rule"]
+    chatmill.run("tick", "-c", pipeline.file, check=0)
+    proc.wait_for(lambda: len(pipeline.events(["tags"])) == 2, 30, "expiry after the tick")
+    gone = pipeline.events(["tags"])[1]["data"]
+    assert gone["cause"] == "expiry" and [t["tag"] for t in gone["remove"]] == ["high"]
+    assert chatmill.run("tick", "-c", pipeline.file, "--behind", "soon").returncode == 64
+
+
+def test_rekey_copies_exactly_once_and_run_reads_it(pipeline, processes):
+    """Killed in the middle with -9 and started again; then every record is there once, keyed."""
+    rows, path = write_input(pipeline.folder, 30000, seed_of_today())
+    raw = f"{pipeline.name}.raw"
+    pipeline.kafka.create_topic(raw, 3)
+    pipeline.kafka.produce(raw, [dict(key=b"x%d" % (i % 7), value=r, timestamp=make_sample.START_MS,
+                                      headers=[("from", b"raw")]) for i, r in enumerate(rows)])
+    first = pipeline.start("rekey", "--from", raw)
+    processes.append(first)
+    archive = pipeline.topic["archive"]
+    proc.wait_for(lambda: not first.running() or
+                  sum(pipeline.kafka.high_watermarks(archive).values()) > 1000, 30, "records", 0.01)
+    first.kill()
+    chatmill.run("rekey", "-c", pipeline.file, "--from", raw, check=0)
+    copied = pipeline.kafka.read(archive)
+    assert sorted(r.value for r in copied) == sorted(rows)
+    assert all(("from", b"raw") in r.headers for r in copied)
+    keyed = [r for r in copied if r.key]
+    assert len(keyed) > 29000
+    assert all(r.key == audit.key(r.value) for r in keyed)
+    # The order of each partition of the old topic is kept on each partition of the new one. Rows
+    # that stand twice in the input have no place of their own.
+    counts = collections.Counter(rows)
+    place = {r.value: (r.partition, r.offset) for r in pipeline.kafka.read(raw)}
+    last = {}
+    for r in copied:
+        if counts[r.value] == 1:
+            partition, offset = place[r.value]
+            assert offset > last.get((r.partition, partition), -1)
+            last[r.partition, partition] = offset
+    run = start(pipeline, processes)
+    pipeline.wait_run(run)
+    assert not [d for d in pipeline.dead() if dict(d.headers)["chatmill.error"] == b"misrouted"]
+
