@@ -101,7 +101,7 @@ static void put_loose(struct writer *w, enum fold_form form, uint32_t code, size
 
 	spelling_of(FORM_STANDARD, code, &standard);
 	for (unsigned i = 0; i < standard.len; i += utf8_len((unsigned char)standard.bytes[i])) {
-		spelling_of(form, utf8_get(standard.bytes + i), &one);
+		spelling_of_standard(form, utf8_get(standard.bytes + i), &one);
 		if (one.len) {
 			put_code(w, one.bytes, one.len, from);
 			counted = false;

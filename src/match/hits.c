@@ -79,37 +79,16 @@ static bool gaps_fit(const struct folded *f, uint32_t from, uint32_t to, unsigne
 
 /* ---- spellings with symbols ---- */
 
-/* Separators of the original around or inside a hit, as code points of the standard form. */
-struct around {
-	uint32_t codes[AROUND_MAX];
-	uint32_t places[AROUND_MAX]; /* where each begins in the original */
-	uint32_t count;
+/* A place among the code points that the original becomes in the standard form: ⑴ becomes (1), of
+ * which the loose forms keep the middle. */
+struct cursor {
+	struct str original;
+	enum fold_form form;
+	uint32_t at; /* the character of the original; original.len behind the last */
+	uint32_t codes[SPELLED_MAX];
+	bool kept[SPELLED_MAX]; /* in the loose form */
+	int count, index;
 };
-
-static void around_add(struct around *a, struct str original, uint32_t at, bool backward)
-{
-	struct spelled one;
-
-	spelling_of(FORM_STANDARD, utf8_get(original.data + at), &one);
-	uint32_t first = a->count;
-	for (unsigned i = 0; i < one.len && a->count < AROUND_MAX;
-	     i += utf8_len((unsigned char)one.bytes[i])) {
-		a->codes[a->count] = utf8_get(one.bytes + i);
-		a->places[a->count++] = at;
-	}
-	for (uint32_t i = first, k = a->count; backward && i + 1 < k; i++) {
-		uint32_t code = a->codes[i];
-		a->codes[i] = a->codes[--k];
-		a->codes[k] = code;
-	}
-}
-
-static bool is_dropped(struct str original, uint32_t at)
-{
-	struct spelled one;
-	spelling_of(FORM_LOOSE, utf8_get(original.data + at), &one);
-	return one.len == 0;
-}
 
 static uint32_t next_place(struct str original, uint32_t at)
 {
@@ -122,6 +101,79 @@ static uint32_t place_before(struct str original, uint32_t at)
 		at--;
 	while (((unsigned char)original.data[at] & 0xc0) == 0x80);
 	return at;
+}
+
+static void cursor_load(struct cursor *c)
+{
+	struct spelled standard, one;
+
+	c->count = 0;
+	if (c->at >= c->original.len)
+		return;
+	spelling_of(FORM_STANDARD, utf8_get(c->original.data + c->at), &standard);
+	for (unsigned i = 0; i < standard.len; i += utf8_len((unsigned char)standard.bytes[i])) {
+		c->codes[c->count] = utf8_get(standard.bytes + i);
+		spelling_of_standard(c->form, c->codes[c->count], &one);
+		c->kept[c->count++] = one.len > 0;
+	}
+}
+
+static bool cursor_next(struct cursor *c)
+{
+	while (++c->index >= c->count) {
+		if (c->at >= c->original.len)
+			return false;
+		c->at = next_place(c->original, c->at);
+		cursor_load(c);
+		c->index = -1;
+	}
+	return true;
+}
+
+static bool cursor_back(struct cursor *c)
+{
+	while (--c->index < 0) {
+		if (c->at == 0)
+			return false;
+		c->at = place_before(c->original, c->at);
+		cursor_load(c);
+		c->index = c->count;
+	}
+	return true;
+}
+
+/* Goes to the kept character that byte `at` of the folded text came from. */
+static void cursor_init(struct cursor *c, const struct folded *f, struct str original,
+			enum fold_form form, uint32_t at)
+{
+	int before = 0; /* kept ones of the same character of the original */
+
+	*c = (struct cursor){.original = original, .form = form, .at = source_of(f, at), .index = -1};
+	for (uint32_t i = at; i > 0 && source_of(f, i - 1) == c->at && f->source; i--)
+		before += ((unsigned char)f->text.data[i - 1] & 0xc0) != 0x80;
+	cursor_load(c);
+	do
+		c->index++;
+	while (c->index < c->count - 1 && !(c->kept[c->index] && before-- == 0));
+}
+
+/* Separators of the original beside or inside a hit, as code points of the standard form. */
+struct around {
+	uint32_t codes[AROUND_MAX];
+	uint32_t places[AROUND_MAX]; /* where each begins in the original */
+	uint32_t count;
+};
+
+/* Collects from behind (before) the cursor up to the next kept character. */
+static void collect(struct around *a, struct cursor *c, bool backward)
+{
+	a->count = 0;
+	while (a->count < AROUND_MAX && (backward ? cursor_back(c) : cursor_next(c))) {
+		if (c->kept[c->index])
+			return;
+		a->codes[a->count] = c->codes[c->index];
+		a->places[a->count++] = c->at;
+	}
 }
 
 /* Finds `run` in `a` with at most `gap` others before each (and, if `closed`, behind the last).
@@ -151,43 +203,30 @@ static bool find_run(const struct around *a, const struct symbol_run *run, bool 
 
 /* Checks the symbols of a spelling in the original, and widens [*start, *end) to them. */
 static bool symbols_stand(const struct matcher *m, const struct folded *f,
-			  const struct posting *p, uint32_t from, uint32_t to, uint32_t *start,
-			  uint32_t *end)
+			  const struct posting *p, uint32_t from, uint32_t *start, uint32_t *end)
 {
 	struct str original = m->message->texts[m->text].content;
 	const struct symbols *s = p->symbols;
-	struct around a = {.count = 0};
-	uint32_t last, kept = 0;
+	struct cursor cursor;
+	struct around a;
+	uint32_t last;
 
-	for (uint32_t at = *start; at > 0 && a.count < AROUND_MAX;) {
-		at = place_before(original, at);
-		if (!is_dropped(original, at))
-			break;
-		around_add(&a, original, at, true);
-	}
+	cursor_init(&cursor, f, original, m->form, from);
 	if (s->runs[0].count) {
+		struct cursor back = cursor;
+		collect(&a, &back, true);
 		if (!find_run(&a, &s->runs[0], true, false, p->gap, &last))
 			return false;
 		*start = a.places[last];
 	}
-	for (uint32_t at = from; at < to; at += utf8_len((unsigned char)f->text.data[at])) {
-		uint32_t here = source_of(f, at);
-		uint32_t next_at = at + utf8_len((unsigned char)f->text.data[at]);
-		if (++kept == s->kept || next_at >= to)
-			break;
-		a.count = 0;
-		for (uint32_t o = next_place(original, here); o < source_of(f, next_at);
-		     o = next_place(original, o))
-			around_add(&a, original, o, false);
+	for (uint32_t kept = 1; kept < s->kept; kept++) {
+		collect(&a, &cursor, false);
 		if (!find_run(&a, &s->runs[kept], false, true, p->gap, &last))
 			return false;
 	}
 	if (!s->runs[s->kept].count)
 		return true;
-	a.count = 0;
-	for (uint32_t o = *end; o < original.len && a.count < AROUND_MAX && is_dropped(original, o);
-	     o = next_place(original, o))
-		around_add(&a, original, o, false);
+	collect(&a, &cursor, false);
 	if (!find_run(&a, &s->runs[s->kept], false, false, p->gap, &last))
 		return false;
 	*end = next_place(original, a.places[last]);
@@ -220,7 +259,7 @@ static void take(struct matcher *m, const struct posting *p, uint32_t from, uint
 	else
 		found.end++;
 	if (p->symbols) {
-		if (!symbols_stand(m, f, p, from, to, &found.start, &found.end))
+		if (!symbols_stand(m, f, p, from, &found.start, &found.end))
 			return;
 	} else if (!gaps_fit(f, from, to, p->gap)) {
 		return;

@@ -105,7 +105,7 @@ static bool find_symbols(struct words *w, struct str standard, struct symbols *o
 	for (size_t i = 0; i < standard.len; i += utf8_len((unsigned char)standard.data[i])) {
 		uint32_t code = utf8_get(standard.data + i);
 		struct spelled one;
-		spelling_of(FORM_LOOSE, code, &one);
+		spelling_of_standard(FORM_LOOSE, code, &one);
 		if (one.len) {
 			runs[++kept].codes = codes;
 			continue;

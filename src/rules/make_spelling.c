@@ -381,9 +381,12 @@ int main(int argc, char **argv)
 	add_script_digits();
 	add_marked_letters();
 	read_lookalikes(argv[1]);
-	for (int code = 0; code < CODES; code++)
-		if (letters[code] || digits[code])
+	for (int code = 0; code < CODES; code++) {
+		uint32_t value = entries[code] >> VALUE_SHIFT;
+		bool one = (entries[code] & 3) == ONE;
+		if (letters[code] || digits[code] || (one && (letters[value] || digits[value])))
 			entries[code] |= SPECIAL_BIT;
+	}
 
 	fprintf(out, "/* Made by make_spelling.c from utf8proc %s (Unicode %s) and OpenCC. */\n"
 		     "#include \"rules/spelling.h\"\n", utf8proc_version(), utf8proc_unicode_version());

@@ -89,6 +89,16 @@ void spelling_of(enum fold_form form, uint32_t code, struct spelled *out)
 		add_loose(form, utf8_get(text.data + i), out);
 }
 
+void spelling_of_standard(enum fold_form form, uint32_t code, struct spelled *out)
+{
+	out->len = out->separators = 0;
+	out->names = 0;
+	if (form < FORM_LOOSE)
+		out->len = utf8_put(out->bytes, code);
+	else
+		add_loose(form, code, out);
+}
+
 uint32_t spelling_names_of(enum fold_form form, struct str text)
 {
 	struct spelled spelled;

@@ -25,7 +25,7 @@
 enum spelling_kind { SPELLING_KEEP, SPELLING_ONE, SPELLING_MANY, SPELLING_GONE };
 
 /* An entry: bits 0-1 its kind in the standard form, 2-6 the FOLD_WIDTH … FOLD_INVISIBLE bits, 7
- * set if it is a separator, 8 if spelling_specials has more, from 9 on the code point (ONE) or the
+ * set if it is a separator, 8 if spelling_specials has more about what it becomes, from 9 on the code point (ONE) or the
  * place in spelling_many (MANY: a length and so many bytes). */
 enum { SPELLING_SEPARATOR = 1 << 7, SPELLING_SPECIAL = 1 << 8 };
 
@@ -76,6 +76,10 @@ struct spelled {
 	char bytes[SPELLED_MAX];
 };
 void spelling_of(enum fold_form form, uint32_t code, struct spelled *out);
+
+/* The same for what the standard form made of a character already: t2s is not meant to be applied
+ * twice (薴 becomes 苧, 苧 becomes 苎). */
+void spelling_of_standard(enum fold_form form, uint32_t code, struct spelled *out);
 
 /* The folds that the characters of `text` (whole characters) went through in `form`. */
 uint32_t spelling_names_of(enum fold_form form, struct str text);
