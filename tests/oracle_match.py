@@ -2,7 +2,8 @@
 # oracle_match.py - folding and matching against a plain matcher that shares no code with chatmill.
 # SPDX-License-Identifier: Apache-2.0
 #
-#   oracle_match.py --probe build/tests/match_probe [--texts 3000] [--words 2000] [--data FOLDER]
+#   oracle_match.py --probe build/tests/match_probe [--texts 3000] [--words 2000] [--sample 4000]
+#                   [--data FOLDER --all-words 100000 --all-texts 100000]
 #
 # What is written here a second time: folding with Python's unicodedata and the `opencc` program,
 # searching with str.find and with backtracking regexes, edges, gaps, symbols, homophones, allow
@@ -511,6 +512,7 @@ def main():
     args.add_argument("--probe", required=True)
     args.add_argument("--texts", type=int, default=3000, help="random texts")
     args.add_argument("--words", type=int, default=2000, help="words of the sample's own text")
+    args.add_argument("--sample", type=int, default=4000, help="texts of the sample")
     args.add_argument("--data", default=str(ROOT.parent / "shared/data"), help="more corpora, word lists")
     args.add_argument("--all-words", type=int, default=0, help="words of the word lists of --data")
     args.add_argument("--all-texts", type=int, default=0, help="texts of the corpora of --data")
@@ -530,7 +532,7 @@ def main():
             pieces.add(piece)
     words = sorted(w for w in pieces if any(not separator(c) for c in w))
     for fold in ("none", "standard", "loose"):
-        compare(probe, f"sample, {fold}", words, fold, texts[:4000])
+        compare(probe, f"sample, {fold}", words, fold, texts[:a.sample])
     evil = ["加微信", "微信", "vx", "加v", "+v", "微❤", "C++", "a.b", "SM", "110", "12-34", "QQ", "支付宝",
             "返点", "账号", "狗东西", "VIP客户", "ß", "ﬁx", "號碼", "一起", "三八", "k歌", "x", "v信", "A+B套餐",
             "13800", "ok", "oil", "信", "-v-x-", "(ab)", "❤"]

@@ -81,17 +81,22 @@ int matcher_fit(struct matcher *m, const struct engine *e, struct err *err)
 
 /* ---- hits of a rule that holds ---- */
 
-/* Of two hits of one word at one place: the word as first written, with the fewest folds. */
+/* Of two hits of one word at one place: the word as first written, found with the fewest folds. */
 static void merge(const struct matcher *m, struct hit *into, struct pick *kept, struct pick more)
 {
 	uint32_t folds = hits_folds(m, more.found);
+	bool earlier = more.leaf < kept->leaf ||
+		       (more.leaf == kept->leaf && more.found->word < kept->found->word);
+	bool same = more.found->word == kept->found->word;
 
-	if (__builtin_popcount(folds) < __builtin_popcount(into->folds))
+	if (!same && !earlier)
+		return;
+	if (!same || __builtin_popcount(folds) < __builtin_popcount(into->folds))
 		into->folds = folds;
-	if (more.leaf < kept->leaf || (more.leaf == kept->leaf && more.found->word < kept->found->word)) {
-		*kept = more;
-		into->word = m->engine->word[more.found->word].text;
-	}
+	if (!earlier)
+		return;
+	*kept = more;
+	into->word = m->engine->word[more.found->word].text;
 }
 
 static bool is_same_word(const struct engine *e, const struct found *a, const struct found *b)
