@@ -4,6 +4,8 @@
 
 #include "base/hash.h"
 
+enum { DAY_MS = 86400000 };
+
 /* Key → number of its row. Open addressing; at most half full. The key's hash has 64 bits and the
  * whole key is compared. */
 struct index {
@@ -17,11 +19,12 @@ struct index {
 
 struct coalesced {
 	struct arena *arena;
-	struct index index; /* of all three tables: keys begin with the letter of their table */
+	struct index index; /* of all tables: keys begin with the letter of their table */
 	struct tag_row *tags;
 	struct stage_row *stages;
 	struct alert_row *alerts;
-	size_t tag_count, stage_count, alert_count;
+	struct day_row *days;
+	size_t tag_count, stage_count, alert_count, day_count;
 };
 
 struct coalesced *coalesce_new(struct arena *arena, size_t changes_max)
@@ -36,11 +39,14 @@ struct coalesced *coalesce_new(struct arena *arena, size_t changes_max)
 	c->tags = ARENA_ARRAY(arena, struct tag_row, changes_max);
 	c->stages = ARENA_ARRAY(arena, struct stage_row, changes_max);
 	c->alerts = ARENA_ARRAY(arena, struct alert_row, changes_max);
+	c->days = ARENA_ARRAY(arena, struct day_row, changes_max);
 	return c;
 }
 
 size_t coalesce_changes(const struct event *event)
 {
+	if (event->type == EVENT_STAGE)
+		return 3; /* the stage, and two of a day */
 	return event->type == EVENT_TAG ? event->add_count + event->remove_count : 1;
 }
 
@@ -142,11 +148,29 @@ static void change_tag(struct coalesced *c, const struct event *e, const struct 
 	row->sequence = e->sequence;
 }
 
+static struct day_row *day_of(struct coalesced *c, const struct event *e, struct str stage)
+{
+	int64_t day = e->time_ms / DAY_MS;
+	const struct str key[] = {
+	        e->corpid, e->ladder, stage, {(const char *)&day, sizeof day}
+        };
+	size_t number = find(c, 'd', key, ARRAY_LEN(key), c->day_count);
+
+	if (number == c->day_count)
+		c->days[c->day_count++] = (struct day_row){e->corpid, e->ladder, stage, e->time_ms};
+	return &c->days[number];
+}
+
 static void change_stage(struct coalesced *c, const struct event *e)
 {
 	const struct str key[] = {e->corpid, e->external_userid, e->ladder};
 	size_t number = find(c, 's', key, ARRAY_LEN(key), c->stage_count);
 	struct stage_row *row = &c->stages[number];
+
+	if (e->to_stage.len)
+		day_of(c, e, e->to_stage)->entered++;
+	if (e->from_stage.len)
+		day_of(c, e, e->from_stage)->exited++;
 
 	if (number == c->stage_count)
 		c->stage_count++;
@@ -220,4 +244,10 @@ const struct alert_row *coalesced_alerts(const struct coalesced *c, size_t *coun
 {
 	*count = c->alert_count;
 	return c->alerts;
+}
+
+const struct day_row *coalesced_days(const struct coalesced *c, size_t *count)
+{
+	*count = c->day_count;
+	return c->days;
 }

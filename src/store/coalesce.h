@@ -47,9 +47,16 @@ struct alert_row {
 	int64_t recalled_ms;
 };
 
+/* How many customers entered and left a stage on a day; every event of the batch counts. */
+struct day_row {
+	struct str corpid, ladder, stage;
+	int64_t time_ms; /* of an event of that day */
+	int64_t entered, exited;
+};
+
 struct coalesced;
 
-/* Room for what `events_max` events can leave. */
+/* Room for what so many changes can leave. */
 struct coalesced *coalesce_new(struct arena *arena, size_t changes_max);
 /* How many changes an event makes; for changes_max. */
 size_t coalesce_changes(const struct event *event);
@@ -59,3 +66,4 @@ void coalesce_add(struct coalesced *c, const struct event *event, struct str evi
 const struct tag_row *coalesced_tags(const struct coalesced *c, size_t *count);
 const struct stage_row *coalesced_stages(const struct coalesced *c, size_t *count);
 const struct alert_row *coalesced_alerts(const struct coalesced *c, size_t *count);
+const struct day_row *coalesced_days(const struct coalesced *c, size_t *count);

@@ -122,16 +122,26 @@ void column_number(struct column *c, int64_t value)
 	case COLUMN_JSON:
 	case COLUMN_UUID:
 	case COLUMN_BYTES:
+	case COLUMN_LIST:
 		UNREACHABLE("a number in a column of another type");
 	}
 	c->count++;
 }
 
-void column_list(struct column *c, const struct str *items, size_t count)
+/* The head of an array of one dimension; none if it is empty (array_send() does so too). */
+static void put_array_head(struct column *c, uint32_t element, size_t count)
 {
-	assert(c->type == COLUMN_TEXT);
-	size_t at = c->data.len;
-	put_u32(c, 0);
+	put_u32(c, count > 0);
+	put_u32(c, 0); /* no nulls */
+	put_u32(c, element);
+	if (count) {
+		put_u32(c, (uint32_t)count);
+		put_u32(c, 1); /* lower bound */
+	}
+}
+
+static void put_list_text(struct column *c, const struct str *items, size_t count)
+{
 	buf_putc(&c->data, '{');
 	for (size_t i = 0; i < count; i++) {
 		if (i)
@@ -145,9 +155,32 @@ void column_list(struct column *c, const struct str *items, size_t count)
 		buf_putc(&c->data, '"');
 	}
 	buf_putc(&c->data, '}');
+}
+
+void column_list(struct column *c, const struct str *items, size_t count)
+{
+	assert(c->type == COLUMN_TEXT || c->type == COLUMN_LIST);
+	size_t at = c->data.len;
+	put_u32(c, 0);
+	if (c->type == COLUMN_TEXT) {
+		put_list_text(c, items, count);
+	} else {
+		put_array_head(c, oids[COLUMN_TEXT].element, count);
+		for (size_t i = 0; i < count; i++) {
+			put_u32(c, (uint32_t)items[i].len);
+			buf_put(&c->data, items[i]);
+		}
+	}
 	uint32_t len = htobe32((uint32_t)(c->data.len - at - 4));
 	memcpy(c->data.data + at, &len, sizeof len);
 	c->count++;
+}
+
+void column_line_begin(struct column *c)
+{
+	buf_clear(&c->data);
+	c->count = 0;
+	c->nulls = false;
 }
 
 struct pg_parameter column_parameter(struct column *c)

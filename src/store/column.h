@@ -23,6 +23,7 @@ enum column_type {
 	COLUMN_I32,
 	COLUMN_BOOL,
 	COLUMN_BYTES,
+	COLUMN_LIST, /* text[]; only in a row of COPY, where it is an array in a row */
 };
 
 struct column {
@@ -39,8 +40,13 @@ void column_null(struct column *c);
 void column_str(struct column *c, struct str value); /* TEXT, JSON, BYTES */
 void column_uuid(struct column *c, const char id[36]);
 void column_number(struct column *c, int64_t value); /* TIME, DAY, I64, I32, BOOL */
-/* A text[] as its text, {"a","b"}: an array of arrays cannot be ragged. TEXT. */
+/* A text[]: in a row of COPY as it is (LIST); in an array of rows as its text, {"a","b"}, because
+ * an array of arrays cannot be ragged (TEXT, and the statement casts). */
 void column_list(struct column *c, const struct str *items, size_t count);
+
+/* A row of COPY … (FORMAT binary) has the layout of an element for each field. column_line_begin()
+ * makes the column such a buffer; before each field its type is set by hand. */
+void column_line_begin(struct column *c);
 
 /* The array as a parameter, until the column is begun again. */
 struct pg_parameter column_parameter(struct column *c);

@@ -7,6 +7,8 @@
 #include "store/statements.h"
 #include "store/store.h"
 
+enum { DAY_MS = 86400000 };
+
 static const struct str chats[] = {STR("single"), STR("group"), STR("internal")};
 static const struct str roles[] = {STR("customer"), STR("staff"), STR("robot")};
 static const struct str causes[] = {STR("rule"),   STR("staff"),  STR("expiry"),
@@ -18,6 +20,8 @@ void rows_fini(struct rows *r)
 	for (int t = 0; t < ROWS_TABLE_COUNT; t++)
 		for (int i = 0; i < ROWS_COLUMNS_MAX; i++)
 			column_fini(&r->columns[t][i]);
+	for (int t = 0; t < ROWS_COPIED; t++)
+		column_fini(&r->lines[t]);
 	buf_fini(&r->scratch);
 }
 
@@ -26,46 +30,60 @@ const char *rows_table_name(enum rows_table table)
 	return statements[table].name;
 }
 
-/* Hands the columns of a row out one after the other, so that the code below reads like the
- * list of columns in statements.c. */
+/* Hands the fields of a row out one after the other, so that the code below reads like the list
+ * of columns in statements.c: to a column each, or into the one buffer of COPY's rows. */
 struct row {
 	struct column *next;
+	const enum column_type *types; /* of a row of COPY; NULL: columns */
 };
+
+static struct column *field(struct row *row)
+{
+	if (!row->types)
+		return row->next++;
+	row->next->type = *row->types++;
+	return row->next;
+}
+
+static void uuid(struct row *row, const char id[36])
+{
+	column_uuid(field(row), id);
+}
 
 static void text(struct row *row, struct str value)
 {
-	column_str(row->next++, value);
+	column_str(field(row), value);
 }
 
 static void text_or_null(struct row *row, struct str value)
 {
 	if (value.len)
-		column_str(row->next++, value);
+		column_str(field(row), value);
 	else
-		column_null(row->next++);
+		column_null(field(row));
 }
 
 static void number(struct row *row, int64_t value)
 {
-	column_number(row->next++, value);
+	column_number(field(row), value);
 }
 
 static void time_or_null(struct row *row, bool known, int64_t ms)
 {
 	if (known)
-		column_number(row->next++, ms);
+		column_number(field(row), ms);
 	else
-		column_null(row->next++);
+		column_null(field(row));
 }
 
 static void list(struct row *row, const struct str *items, size_t count)
 {
-	column_list(row->next++, items, count);
+	column_list(field(row), items, count);
 }
 
 static void json(struct row *row, struct str value)
 {
-	column_str(row->next++, value.len ? value : STR("[]"));
+	column_str(field(row), value.len ? value : STR("[]"));
 }
 
 static void put_changes(struct row *row, struct buf *out, const struct tag_change *changes,
@@ -93,12 +111,19 @@ static void put_changes(struct row *row, struct buf *out, const struct tag_chang
 	json(row, buf_str(out));
 }
 
-static void put_event(struct rows *r, enum rows_table table, const struct store_item *item)
+static void put_event(struct rows *r, enum rows_table table, const struct store_item *item,
+                      bool careful)
 {
 	const struct event *e = item->event;
-	struct row row = {r->columns[table]};
+	struct row row = {r->columns[table], NULL};
 
-	column_uuid(row.next++, e->id);
+	if (!careful) {
+		uint16_t fields = htobe16((uint16_t)statements[table].column_count);
+		row = (struct row){&r->lines[table], statements[table].copy_columns};
+		buf_put(&row.next->data, (struct str){(char *)&fields, sizeof fields});
+		/* Every field adds to the count of the buffer; only «any at all» is asked of it. */
+	}
+	uuid(&row, e->id);
 	number(&row, e->msgtime_ms); /* day */
 	text(&row, e->corpid);
 	text(&row, e->external_userid);
@@ -129,7 +154,9 @@ static void put_event(struct rows *r, enum rows_table table, const struct store_
 
 static void put_tag(struct rows *r, const struct tag_row *t)
 {
-	struct row row = {r->columns[ROWS_CUSTOMER_TAG]};
+	/* A row that is neither reset nor only removed depends on what the table holds. */
+	bool joins = !t->reset && t->has_since;
+	struct row row = {r->columns[joins ? ROWS_CUSTOMER_STAFF : ROWS_CUSTOMER_TAG], NULL};
 
 	text(&row, t->corpid);
 	text(&row, t->external_userid);
@@ -137,7 +164,6 @@ static void put_tag(struct rows *r, const struct tag_row *t)
 	text(&row, t->tag);
 	text(&row, t->wecom_id);
 	list(&row, t->userids, t->userid_count);
-	number(&row, t->reset);
 	time_or_null(&row, t->has_since, t->since_ms);
 	time_or_null(&row, t->removed, t->removed_ms);
 	text(&row, t->pack);
@@ -149,7 +175,7 @@ static void put_tag(struct rows *r, const struct tag_row *t)
 static void put_stage(struct rows *r, const struct stage_row *s)
 {
 	const struct event *e = s->last;
-	struct row row = {r->columns[ROWS_CUSTOMER_STAGE]};
+	struct row row = {r->columns[ROWS_CUSTOMER_STAGE], NULL};
 
 	text(&row, e->corpid);
 	text(&row, e->external_userid);
@@ -166,9 +192,9 @@ static void put_stage(struct rows *r, const struct stage_row *s)
 static void put_alert(struct rows *r, const struct alert_row *a)
 {
 	const struct event *e = a->first;
-	struct row row = {r->columns[ROWS_ALERT]};
+	struct row row = {r->columns[ROWS_ALERT], NULL};
 
-	column_uuid(row.next++, e->alert_id);
+	uuid(&row, e->alert_id);
 	text(&row, e->corpid);
 	text(&row, e->subject);
 	text(&row, e->external_userid);
@@ -194,28 +220,76 @@ static void put_alert(struct rows *r, const struct alert_row *a)
 	number(&row, (int64_t)a->sequence);
 }
 
+static void put_day(struct rows *r, const struct day_row *d)
+{
+	struct row row = {r->columns[ROWS_STAGE_DAY], NULL};
+
+	text(&row, d->corpid);
+	text(&row, d->ladder);
+	text(&row, d->stage);
+	number(&row, d->time_ms);
+	number(&row, d->entered);
+	number(&row, d->exited);
+}
+
+/* The head and the end of COPY's binary format (PostgreSQL's documentation of COPY). */
+static const struct str copy_head = STR("PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0");
+static const struct str copy_end = STR("\377\377");
+
 static void begin(struct rows *r)
 {
 	for (int t = 0; t < ROWS_TABLE_COUNT; t++)
 		for (size_t i = 0; i < statements[t].column_count; i++)
 			column_begin(&r->columns[t][i], statements[t].columns[i]);
+	for (int t = 0; t < ROWS_COPIED; t++)
+		column_line_begin(&r->lines[t]);
 }
 
-void rows_build(struct rows *r, const struct store_item *items, size_t count, struct arena *arena)
+/* In the order of the primary key, which keeps index pages warm; and by months. */
+static int by_day_and_id(const void *a, const void *b)
+{
+	const struct event *x = (*(const struct store_item *const *)a)->event;
+	const struct event *y = (*(const struct store_item *const *)b)->event;
+
+	if (x->msgtime_ms / DAY_MS != y->msgtime_ms / DAY_MS)
+		return x->msgtime_ms < y->msgtime_ms ? -1 : 1;
+	return memcmp(x->id, y->id, sizeof x->id);
+}
+
+static void put_events(struct rows *r, const struct store_item *items, size_t count, bool careful,
+                       struct arena *arena)
+{
+	const struct store_item **sorted = arena_alloc(arena, (count + 1) * sizeof *sorted);
+
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = &items[i];
+	qsort(sorted, count, sizeof *sorted, by_day_and_id);
+	if (!careful)
+		for (int t = 0; t < ROWS_COPIED; t++)
+			buf_put(&r->lines[t].data, copy_head);
+	for (size_t i = 0; i < count; i++) {
+		if (sorted[i]->event->type == EVENT_TAG)
+			put_event(r, ROWS_TAG_EVENT, sorted[i], careful);
+		else if (sorted[i]->event->type == EVENT_STAGE)
+			put_event(r, ROWS_STAGE_EVENT, sorted[i], careful);
+	}
+	if (!careful)
+		for (int t = 0; t < ROWS_COPIED; t++)
+			buf_put(&r->lines[t].data, copy_end);
+}
+
+void rows_build(struct rows *r, const struct store_item *items, size_t count, bool careful,
+                struct arena *arena)
 {
 	size_t changes = 1, rows;
 
 	begin(r);
+	put_events(r, items, count, careful, arena);
 	for (size_t i = 0; i < count; i++)
 		changes += coalesce_changes(items[i].event);
 	struct coalesced *c = coalesce_new(arena, changes);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		coalesce_add(c, items[i].event, items[i].evidence_json);
-		if (items[i].event->type == EVENT_TAG)
-			put_event(r, ROWS_TAG_EVENT, &items[i]);
-		else if (items[i].event->type == EVENT_STAGE)
-			put_event(r, ROWS_STAGE_EVENT, &items[i]);
-	}
 	const struct tag_row *tags = coalesced_tags(c, &rows);
 	for (size_t i = 0; i < rows; i++)
 		put_tag(r, &tags[i]);
@@ -225,6 +299,9 @@ void rows_build(struct rows *r, const struct store_item *items, size_t count, st
 	const struct alert_row *alerts = coalesced_alerts(c, &rows);
 	for (size_t i = 0; i < rows; i++)
 		put_alert(r, &alerts[i]);
+	const struct day_row *days = coalesced_days(c, &rows);
+	for (size_t i = 0; !careful && i < rows; i++)
+		put_day(r, &days[i]);
 }
 
 int rows_write(struct rows *r, enum rows_table table, int32_t shard, struct pg *pg,
@@ -235,6 +312,8 @@ int rows_write(struct rows *r, enum rows_table table, int32_t shard, struct pg *
 	uint32_t big = htobe32((uint32_t)shard);
 	size_t count = s->column_count;
 
+	if ((int)table < ROWS_COPIED && r->lines[table].count)
+		return pg_copy(pg, s->copy, buf_str(&r->lines[table].data), fault);
 	if (r->columns[table][0].count == 0)
 		return 0;
 	for (size_t i = 0; i < count; i++) {

@@ -1,9 +1,12 @@
 /* rows.h - a batch of events as columns, and the statement that takes them for each table.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Append-only tables take every event once (event_id); the tables of customers and alerts take
- * what coalesce.h left of the batch and change only where the sequence is greater. Every statement
- * writes in the order of the table's key, so that two sinks never wait for each other in a circle.
+ * Append-only tables take every event once (event_id): by COPY, which is a third cheaper than
+ * arrays and fails where an event is there already; then the batch is laid out again, `carefully`,
+ * for a statement that leaves such rows alone. The tables of customers and alerts take what
+ * coalesce.h left of the batch, as arrays, and change only where the sequence is greater. Every
+ * statement writes in the order of the table's key, so that two sinks never wait for each other in
+ * a circle.
  *
  * Thread: belongs to one worker. Memory is kept between batches.
  */
@@ -16,26 +19,32 @@ struct store_item;
 
 enum rows_table {
 	ROWS_TAG_EVENT,
-	ROWS_STAGE_EVENT, /* and stage_day */
-	ROWS_CUSTOMER_TAG,
+	ROWS_STAGE_EVENT,
+	ROWS_CUSTOMER_TAG,   /* what needs nothing of the row but its `since` */
+	ROWS_CUSTOMER_STAFF, /* the same table: staff that join those of the row, if it is there */
 	ROWS_CUSTOMER_STAGE,
-	ROWS_ALERT, /* and alert_day */
+	ROWS_ALERT,     /* and alert_day */
+	ROWS_STAGE_DAY, /* after COPY; the careful statement counts by itself */
 	ROWS_TABLE_COUNT,
 };
 
-enum { ROWS_COLUMNS_MAX = 26 };
+enum { ROWS_COLUMNS_MAX = 26, ROWS_COPIED = ROWS_STAGE_EVENT + 1 };
 
 struct rows {
 	struct column columns[ROWS_TABLE_COUNT][ROWS_COLUMNS_MAX];
+	struct column lines[ROWS_COPIED]; /* rows of COPY */
 	struct buf scratch;
 };
 
 void rows_fini(struct rows *r); /* a zeroed struct is ready for use */
 
-/* Lays the events of `items` out; what lives in `arena` lives as long as the columns. */
-void rows_build(struct rows *r, const struct store_item *items, size_t count, struct arena *arena);
+/* Lays the events of `items` out, all of them events; what lives in `arena` lives as long as the
+ * columns. */
+void rows_build(struct rows *r, const struct store_item *items, size_t count, bool careful,
+                struct arena *arena);
 
-/* Runs the statement of one table; nothing if it has no rows. `shard` names who counts. */
+/* Runs the statement of one table; nothing if it has no rows. `shard` names who counts. Without
+ * `careful` an event that the table has is a fault with SQLSTATE 23505. */
 MUST_CHECK int rows_write(struct rows *r, enum rows_table table, int32_t shard, struct pg *pg,
                           struct pg_fault *fault);
 

@@ -2,11 +2,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/statements.h"
 
-#define EVENT_TYPES                                                                                \
+/* clang-format off: tables read better as tables */
+#define EVENT_TYPES(list)                                                                          \
 	COLUMN_UUID, COLUMN_DAY, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TIME, COLUMN_TIME, COLUMN_I64,   \
-	        COLUMN_TEXT, COLUMN_BOOL, COLUMN_JSON, COLUMN_JSON, COLUMN_TEXT, COLUMN_TEXT,      \
-	        COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT,      \
-	        COLUMN_TEXT, COLUMN_TEXT, COLUMN_JSON
+	COLUMN_TEXT, COLUMN_BOOL, COLUMN_JSON, COLUMN_JSON, list, COLUMN_TEXT, COLUMN_TEXT,        \
+	COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, \
+	COLUMN_JSON
+#define TAG_TYPES                                                                                  \
+	COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TIME, \
+	COLUMN_TIME, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_I64
+/* clang-format on */
 #define EVENT_ARRAYS                                                                               \
 	"$1::uuid[], $2::date[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], "   \
 	"$7::int8[], $8::text[], $9::bool[], $10::jsonb[], $11::jsonb[], $12::text[], "            \
@@ -45,33 +50,45 @@ static const char stage_event[] =
         "ON CONFLICT (corpid, ladder, stage, day, shard) DO UPDATE "
         "SET entered = t.entered + EXCLUDED.entered, exited = t.exited + EXCLUDED.exited";
 
-/* Puts together what the table holds (o) and what the batch knows (d): see coalesce.h. The fence
- * keeps everybody else from these rows, so that o is still true when the row is written. */
+#define TAG_COLUMNS                                                                                \
+	"corpid, external_userid, \"group\", tag, wecom_id, userids, since, removed_at, pack, rule, " \
+	"msgid, sequence"
+#define TAG_ARRAYS                                                                                 \
+	"$1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], "                 \
+	"$7::timestamptz[], $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::int8[]"
+
+/* A tag that is only removed has no `since` here: since when, and for whom, the row knows. */
 static const char customer_tag[] =
-        "INSERT INTO chatmill.customer_tag AS t (corpid, external_userid, \"group\", tag, "
-        "wecom_id, "
-        "userids, since, removed_at, pack, rule, msgid, sequence) "
-        "SELECT d.corpid, d.external_userid, d.\"group\", d.tag, "
-        "coalesce(nullif(d.wecom_id, ''), o.wecom_id, ''), "
-        "CASE WHEN d.reset OR o.corpid IS NULL THEN d.userids::text[] "
-        "WHEN o.removed_at IS NULL THEN (o.userids || ARRAY(SELECT u FROM "
-        "unnest(d.userids::text[]) u WHERE u <> ALL (o.userids)))[1:64] "
-        "WHEN d.since IS NULL THEN o.userids ELSE d.userids::text[] END, "
-        "CASE WHEN d.reset OR o.corpid IS NULL THEN d.since "
-        "WHEN o.removed_at IS NULL OR d.since IS NULL THEN o.since ELSE d.since END, "
-        "d.removed_at, d.pack, d.rule, d.msgid, d.sequence "
-        "FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], "
-        "$7::bool[], $8::timestamptz[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], "
-        "$13::int8[]) AS d(corpid, external_userid, \"group\", tag, wecom_id, userids, reset, "
-        "since, "
-        "removed_at, pack, rule, msgid, sequence) "
-        "LEFT JOIN chatmill.customer_tag o ON o.corpid = d.corpid AND o.external_userid = "
-        "d.external_userid AND o.\"group\" = d.\"group\" AND o.tag = d.tag "
-        "ORDER BY d.corpid, d.external_userid, d.\"group\", d.tag "
-        "ON CONFLICT (corpid, external_userid, \"group\", tag) DO UPDATE SET "
-        "wecom_id = EXCLUDED.wecom_id, userids = EXCLUDED.userids, since = EXCLUDED.since, "
-        "removed_at = EXCLUDED.removed_at, pack = EXCLUDED.pack, rule = EXCLUDED.rule, "
-        "msgid = EXCLUDED.msgid, sequence = EXCLUDED.sequence WHERE t.sequence < EXCLUDED.sequence";
+	"INSERT INTO chatmill.customer_tag AS t (" TAG_COLUMNS ") "
+	"SELECT corpid, external_userid, \"group\", tag, wecom_id, userids::text[], since, removed_at, "
+	"pack, rule, msgid, sequence FROM unnest(" TAG_ARRAYS ") AS d(" TAG_COLUMNS ") "
+	"ORDER BY corpid, external_userid, \"group\", tag "
+	"ON CONFLICT (corpid, external_userid, \"group\", tag) DO UPDATE SET "
+	"wecom_id = CASE EXCLUDED.wecom_id WHEN '' THEN t.wecom_id ELSE EXCLUDED.wecom_id END, "
+	"userids = CASE WHEN EXCLUDED.since IS NULL THEN t.userids ELSE EXCLUDED.userids END, "
+	"since = coalesce(EXCLUDED.since, t.since), removed_at = EXCLUDED.removed_at, "
+	"pack = EXCLUDED.pack, rule = EXCLUDED.rule, msgid = EXCLUDED.msgid, "
+	"sequence = EXCLUDED.sequence WHERE t.sequence < EXCLUDED.sequence";
+
+/* Staff join those of the row (o) if the customer has the tag; else the tag begins here. The fence
+ * keeps everybody else from these rows, so that o is still true when the row is written. */
+static const char customer_staff[] =
+	"INSERT INTO chatmill.customer_tag AS t (" TAG_COLUMNS ") "
+	"SELECT d.corpid, d.external_userid, d.\"group\", d.tag, "
+	"coalesce(nullif(d.wecom_id, ''), o.wecom_id, ''), "
+	"CASE WHEN o.corpid IS NOT NULL AND o.removed_at IS NULL "
+	"THEN (o.userids || ARRAY(SELECT u FROM unnest(d.userids::text[]) u "
+	"WHERE u <> ALL (o.userids)))[1:64] ELSE d.userids::text[] END, "
+	"CASE WHEN o.corpid IS NOT NULL AND o.removed_at IS NULL THEN o.since ELSE d.since END, "
+	"d.removed_at, d.pack, d.rule, d.msgid, d.sequence "
+	"FROM unnest(" TAG_ARRAYS ") AS d(" TAG_COLUMNS ") "
+	"LEFT JOIN chatmill.customer_tag o ON o.corpid = d.corpid AND o.external_userid = "
+	"d.external_userid AND o.\"group\" = d.\"group\" AND o.tag = d.tag "
+	"ORDER BY d.corpid, d.external_userid, d.\"group\", d.tag "
+	"ON CONFLICT (corpid, external_userid, \"group\", tag) DO UPDATE SET "
+	"wecom_id = EXCLUDED.wecom_id, userids = EXCLUDED.userids, since = EXCLUDED.since, "
+	"removed_at = EXCLUDED.removed_at, pack = EXCLUDED.pack, rule = EXCLUDED.rule, "
+	"msgid = EXCLUDED.msgid, sequence = EXCLUDED.sequence WHERE t.sequence < EXCLUDED.sequence";
 
 static const char customer_stage[] =
         "INSERT INTO chatmill.customer_stage AS t (corpid, external_userid, ladder, stage, since, "
@@ -122,26 +139,68 @@ static const char alert[] =
         "ON CONFLICT (corpid, staff, day, severity, shard) DO UPDATE "
         "SET alerts = t.alerts + EXCLUDED.alerts, recalled = t.recalled + EXCLUDED.recalled";
 
+static const char stage_day[] =
+	"INSERT INTO chatmill.stage_day AS t (corpid, ladder, stage, day, entered, exited, shard) "
+	"SELECT *, $7::int4 FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::int8[], "
+	"$6::int8[]) AS d(corpid, ladder, stage, day) ORDER BY d.corpid, d.ladder, d.stage, d.day "
+	"ON CONFLICT (corpid, ladder, stage, day, shard) DO UPDATE "
+	"SET entered = t.entered + EXCLUDED.entered, exited = t.exited + EXCLUDED.exited";
+
+/* clang-format off */
 const struct statement statements[ROWS_TABLE_COUNT] = {
-        [ROWS_TAG_EVENT] = {"tag_event",      tag_event, false, 22, {EVENT_TYPES}                                                                          },
-        [ROWS_STAGE_EVENT] = {"stage_event",
-                            stage_event,                 true,
-                            25,                                     {EVENT_TYPES, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT}                                   },
-        [ROWS_CUSTOMER_TAG] = {"customer_tag",
-                            customer_tag,                false,
-                            13,                                     {COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT,
-                                COLUMN_TEXT, COLUMN_BOOL, COLUMN_TIME, COLUMN_TIME, COLUMN_TEXT,
-                                COLUMN_TEXT, COLUMN_TEXT, COLUMN_I64}                                                       },
-        [ROWS_CUSTOMER_STAGE] = {"customer_stage",
-                            customer_stage,              false,
-                            10,                                     {COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TIME,
-                                  COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_I64}                           },
-        [ROWS_ALERT] = {"alert",          alert,     true,  24, {COLUMN_UUID, COLUMN_TEXT, COLUMN_TEXT,
-                                                   COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT,
-                                                   COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT,
-                                                   COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT,
-                                                   COLUMN_TIME, COLUMN_TIME, COLUMN_TEXT,
-                                                   COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT,
-                                                   COLUMN_JSON, COLUMN_I64,  COLUMN_TEXT,
-                                                   COLUMN_BOOL, COLUMN_TIME, COLUMN_I64}},
+	[ROWS_TAG_EVENT] = {
+		.name = "tag_event",
+		.sql = tag_event,
+		.column_count = 22,
+		.columns = {EVENT_TYPES(COLUMN_TEXT)},
+		.copy = "COPY chatmill.tag_event (" EVENT_COLUMNS ") FROM STDIN (FORMAT binary)",
+		.copy_columns = {EVENT_TYPES(COLUMN_LIST)},
+	},
+	[ROWS_STAGE_EVENT] = {
+		.name = "stage_event",
+		.sql = stage_event,
+		.counts = true,
+		.column_count = 25,
+		.columns = {EVENT_TYPES(COLUMN_TEXT), COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT},
+		.copy = "COPY chatmill.stage_event (" EVENT_COLUMNS ", ladder, from_stage, to_stage) "
+			"FROM STDIN (FORMAT binary)",
+		.copy_columns = {EVENT_TYPES(COLUMN_LIST), COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT},
+	},
+	[ROWS_CUSTOMER_TAG] = {
+		.name = "customer_tag",
+		.sql = customer_tag,
+		.column_count = 12,
+		.columns = {TAG_TYPES},
+	},
+	[ROWS_CUSTOMER_STAFF] = {
+		.name = "customer_tag",
+		.sql = customer_staff,
+		.column_count = 12,
+		.columns = {TAG_TYPES},
+	},
+	[ROWS_CUSTOMER_STAGE] = {
+		.name = "customer_stage",
+		.sql = customer_stage,
+		.column_count = 10,
+		.columns = {COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TIME, COLUMN_TEXT,
+			    COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_I64},
+	},
+	[ROWS_ALERT] = {
+		.name = "alert",
+		.sql = alert,
+		.counts = true,
+		.column_count = 24,
+		.columns = {COLUMN_UUID, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT,
+			    COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT,
+			    COLUMN_TIME, COLUMN_TIME, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT,
+			    COLUMN_JSON, COLUMN_I64, COLUMN_TEXT, COLUMN_BOOL, COLUMN_TIME, COLUMN_I64},
+	},
+	[ROWS_STAGE_DAY] = {
+		.name = "stage_day",
+		.sql = stage_day,
+		.counts = true,
+		.column_count = 6,
+		.columns = {COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_DAY, COLUMN_I64, COLUMN_I64},
+	},
 };
+/* clang-format on */

@@ -11,6 +11,8 @@ struct statement {
 	bool counts;      /* keeps a table of daily counts too, under a shard */
 	size_t column_count;
 	enum column_type columns[ROWS_COLUMNS_MAX];
+	const char *copy; /* of an append-only table: the same rows by COPY */
+	enum column_type copy_columns[ROWS_COLUMNS_MAX];
 };
 
 extern const struct statement statements[ROWS_TABLE_COUNT];

@@ -30,6 +30,7 @@ struct store {
 	struct arena arena, rows_arena; /* of one attempt; of one statement */
 	struct months months;
 	struct erasure erasure;
+	int careful; /* statements that are still laid out with care: see write_rows() */
 	struct refused {
 		const struct store_item *item;
 		char sqlstate[6];
@@ -303,22 +304,44 @@ static void refuse(struct store *s, const struct store_item *item, const char *s
 	(void)snprintf(r->text, sizeof r->text, "%s", text);
 }
 
-/* All statements of the items; the caller has set a savepoint. */
-static int write_rows(struct store *s, const struct store_item *items, size_t count, int32_t shard,
-                      struct pg_fault *fault)
+static int write_tables(struct store *s, const struct store_item *items, size_t count,
+                        int32_t shard, bool careful, struct pg_fault *fault)
 {
-	static const char *const points[ROWS_TABLE_COUNT] = {"sink_tag_event", "sink_stage_event",
-	                                                     "sink_customer_tag",
-	                                                     "sink_customer_stage", "sink_alert"};
+	static const char *const points[ROWS_TABLE_COUNT] = {
+	        "sink_tag_event",      "sink_stage_event",    "sink_customer_tag",
+	        "sink_customer_staff", "sink_customer_stage", "sink_alert",
+	        "sink_stage_day"};
 
 	arena_reset(&s->rows_arena);
-	rows_build(&s->rows, items, count, &s->rows_arena);
+	rows_build(&s->rows, items, count, careful, &s->rows_arena);
 	for (int t = 0; t < ROWS_TABLE_COUNT; t++) {
 		fault_point(points[t]);
 		if (rows_write(&s->rows, t, shard, s->pg, fault) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+/* All statements of the items; the caller has set a savepoint. COPY fails where an event is in the
+ * table already: somebody set offsets back, or redrove dead letters. Then, and for some batches
+ * after, the statement that leaves such rows alone does it. */
+static int write_rows(struct store *s, const struct store_item *items, size_t count, int32_t shard,
+                      struct pg_fault *fault)
+{
+	enum { CAREFUL_BATCHES = 64 };
+
+	if (s->careful > 0) {
+		s->careful--;
+		return write_tables(s, items, count, shard, true, fault);
+	}
+	if (write_tables(s, items, count, shard, false, fault) == 0)
+		return 0;
+	if (strcmp(fault->sqlstate, "23505") != 0)
+		return -1;
+	if (pg_run(s->pg, "ROLLBACK TO SAVEPOINT part", fault) < 0)
+		return -1;
+	s->careful = CAREFUL_BATCHES;
+	return write_tables(s, items, count, shard, true, fault);
 }
 
 /* Writes the items; those that the server refuses are found by halving and set aside. The left
