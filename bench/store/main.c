@@ -1,5 +1,4 @@
-/* main.c - B5: what the sink writes a second, against plain COPY and COPY + upsert of the same
- * rows. */
+/* main.c - B5: what the sink writes a second, against COPY and COPY + upsert. */
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /* store_b5 'host=… dbname=…' EVENTS CUSTOMERS REPETITIONS

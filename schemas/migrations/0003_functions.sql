@@ -157,30 +157,37 @@ BEGIN
 	INSERT INTO chatmill.stage_day AS d (corpid, ladder, stage, day, shard, entered, exited)
 	SELECT s.corpid, s.ladder, s.stage, ($3 AT TIME ZONE 'UTC')::date, -1, 0, 1
 	FROM chatmill.customer_stage s
-	WHERE s.corpid = $1 AND s.external_userid = $2 AND s.stage IS NOT NULL ORDER BY 2, 3
+	WHERE s.corpid = $1 AND s.external_userid = $2 AND s.stage IS NOT NULL AND s.since < $3
+	ORDER BY 2, 3
 	ON CONFLICT (corpid, ladder, stage, day, shard) DO UPDATE SET exited = d.exited + 1;
 
-	DELETE FROM chatmill.customer_tag t WHERE t.corpid = $1 AND t.external_userid = $2;
+	-- Only what is older than the record: who comes back later is a new person. The event that asks
+	-- for the erasure stands on every topic, and newer rows of another topic may be here already.
+	DELETE FROM chatmill.customer_tag t WHERE t.corpid = $1 AND t.external_userid = $2
+		AND coalesce(greatest(t.since, t.removed_at), '-infinity') < $3;
 	GET DIAGNOSTICS n = ROW_COUNT;
 	removed := removed || jsonb_build_object('customer_tag', n);
-	DELETE FROM chatmill.customer_stage t WHERE t.corpid = $1 AND t.external_userid = $2;
+	DELETE FROM chatmill.customer_stage t WHERE t.corpid = $1 AND t.external_userid = $2
+		AND t.since < $3;
 	GET DIAGNOSTICS n = ROW_COUNT;
 	removed := removed || jsonb_build_object('customer_stage', n);
-	DELETE FROM chatmill.tag_event t WHERE t.corpid = $1 AND t.external_userid = $2;
+	DELETE FROM chatmill.tag_event t WHERE t.corpid = $1 AND t.external_userid = $2
+		AND t.msgtime < $3;
 	GET DIAGNOSTICS n = ROW_COUNT;
 	removed := removed || jsonb_build_object('tag_event', n);
-	DELETE FROM chatmill.stage_event t WHERE t.corpid = $1 AND t.external_userid = $2;
+	DELETE FROM chatmill.stage_event t WHERE t.corpid = $1 AND t.external_userid = $2
+		AND t.msgtime < $3;
 	GET DIAGNOSTICS n = ROW_COUNT;
 	removed := removed || jsonb_build_object('stage_event', n);
 	DELETE FROM chatmill.alert_review r USING chatmill.alert a
-	WHERE r.alert_id = a.alert_id AND a.corpid = $1 AND a.subject = $2;
+	WHERE r.alert_id = a.alert_id AND a.corpid = $1 AND a.subject = $2 AND a.msgtime < $3;
 	GET DIAGNOSTICS n = ROW_COUNT;
 	removed := removed || jsonb_build_object('alert_review', n);
-	DELETE FROM chatmill.alert a WHERE a.corpid = $1 AND a.subject = $2;
+	DELETE FROM chatmill.alert a WHERE a.corpid = $1 AND a.subject = $2 AND a.msgtime < $3;
 	GET DIAGNOSTICS n = ROW_COUNT;
 	removed := removed || jsonb_build_object('alert', n);
 	DELETE FROM chatmill.message m WHERE m.corpid = $1 AND m.external_userid = $2
-		AND m.external_userid <> '';
+		AND m.external_userid <> '' AND m.msgtime < $3;
 	GET DIAGNOSTICS n = ROW_COUNT;
 	removed := removed || jsonb_build_object('message', n);
 	DELETE FROM chatmill.sink_reject r WHERE r.key = convert_to($1 || '/' || $2, 'UTF8');
@@ -192,4 +199,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION chatmill.erase IS
-	'Removes a person from all tables and leaves a proof without personal data';
+	'Removes what is older than the record from all tables and leaves a proof without personal data';
