@@ -186,13 +186,16 @@ def test_companies_are_separated(db):
 
 def test_erasure(db):
     db.sql(ALERT, ("00000000-0000-0000-0000-000000000003", "ww1"))
-    db.sql("INSERT INTO chatmill.customer_stage VALUES ('ww1', 'wm1', 'life', '购买', now(), NULL, 'p', 'r', 'm', 1),"
-           "('ww1', 'wm2', 'life', '购买', now(), NULL, 'p', 'r', 'm', 1)")
+    db.sql("INSERT INTO chatmill.customer_stage VALUES "
+           "('ww1', 'wm1', 'life', '购买', '2023-11-14', NULL, 'p', 'r', 'm', 1),"
+           "('ww1', 'wm1', 'new', '购买', '2024-02-01', NULL, 'p', 'r', 'm', 2),"
+           "('ww1', 'wm2', 'life', '购买', '2023-11-14', NULL, 'p', 'r', 'm', 1)")
     db.sql("INSERT INTO chatmill.hold (corpid, subject, reason) VALUES ('ww1', 'wm2', 'law suit')")
     erase = "SELECT chatmill.erase('ww1', %s, '2024-01-01')"
     assert as_role(db, "chatmill_sink", erase, "wm1") == [("erased",)]
     assert as_role(db, "chatmill_sink", erase, "wm2") == [("held",)]
-    assert db.sql("SELECT external_userid::text FROM chatmill.customer_stage") == [("wm2",)]
+    assert db.sql("SELECT external_userid::text, ladder::text FROM chatmill.customer_stage ORDER BY 1") == [
+        ("wm1", "new"), ("wm2", "life")]  # what came after the record is a new person's
     assert db.sql("SELECT count(*) FROM chatmill.alert") == [(0,)]
     assert db.sql("SELECT outcome, rows->>'customer_stage' FROM chatmill.erase_proof ORDER BY id") == [
         ("erased", "1"), ("held", None)]
