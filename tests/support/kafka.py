@@ -163,13 +163,20 @@ class Client:
 
     def committed(self, group, topic):
         """Partition → offset that a consumer group has committed (0 if none)."""
-        from confluent_kafka import Consumer, TopicPartition
+        from confluent_kafka import Consumer, KafkaException, TopicPartition
         # read_uncommitted: otherwise the question waits for a moment without open transaction.
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group, "log_level": 0,
                              "isolation.level": "read_uncommitted", "enable.auto.commit": False})
         try:
             asked = [TopicPartition(topic, p) for p in self.partitions(topic)]
-            return {p.partition: max(0, p.offset) for p in consumer.committed(asked, timeout=20)}
+            for attempt in range(20):
+                try:
+                    return {p.partition: max(0, p.offset)
+                            for p in consumer.committed(asked, timeout=20)}
+                except KafkaException as e:  # the coordinator moves, or has just come back
+                    if not e.args[0].retriable() or attempt == 19:
+                        raise
+                    time.sleep(0.5)
         finally:
             consumer.close()
 

@@ -131,7 +131,8 @@ def tmp_path_file(setup, some):
     return path
 
 
-@pytest.mark.parametrize("command", ["topics apply", "rules list", "load"])
+@pytest.mark.parametrize("command", ["topics apply", pytest.param("rules list", marks=pytest.mark.long),
+                                     pytest.param("load", marks=pytest.mark.long)])
 def test_commands_that_do_not_wait_end_with_69(tmp_path, command, rules):
     port = proc.free_ports(1)[0]
 

@@ -51,7 +51,9 @@ def test_demo_with_a_stack():
     assert children_of(marker) == []
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("signum", [
+    pytest.param(signal.SIGINT, marks=pytest.mark.long), pytest.param(signal.SIGTERM, marks=pytest.mark.long),
+    signal.SIGKILL])
 def test_an_interrupted_stack_demo_leaves_nothing(signum):
     marker, env, argv = demo("--stack")
     p = proc.spawn(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
