@@ -117,3 +117,35 @@ def test_rekey_copies_exactly_once_and_run_reads_it(pipeline, processes):
     pipeline.wait_run(run)
     assert not [d for d in pipeline.dead() if dict(d.headers)["chatmill.error"] == b"misrouted"]
 
+
+def test_dead_letters_are_listed_shown_and_sent_back(pipeline, processes):
+    """Two good records on wrong partitions and a broken one: redriven twice, one effect."""
+    run = start(pipeline, processes)
+    now = int(time.time() * 1000)
+    good = [row(1, now), row(2, now + 1)]
+    right = pipeline.kafka
+    right.produce(pipeline.topic["archive"], [
+        dict(key=b"foreign", value=r, partition=p, headers=[("trace", b"t")])
+        for p, r in zip((0, 1, 2, 3), good * 2)][:4])
+    right.produce(pipeline.topic["archive"], [dict(key=b"x", value=b'{"cut', partition=0)])
+    pipeline.wait_run(run)
+
+    def listed(*more):
+        return chatmill.lines(chatmill.run("dlq", "list", "-c", pipeline.file, "--json", *more, check=0))
+    wrong = listed("--error", "misrouted")
+    assert len(wrong) == 3 and len(listed()) == 4  # one of the four stood where it belongs
+    name = f"{wrong[0]['partition']}/{wrong[0]['offset']}"
+    shown = chatmill.lines(chatmill.run("dlq", "show", "-c", pipeline.file, name, check=0))[0]
+    assert shown["headers"] == {"trace": "t"} and shown["key"] == "foreign"
+    raw = chatmill.run("dlq", "show", "-c", pipeline.file, "--raw", name, check=0).stdout
+    assert raw in good
+    for _ in range(2):
+        chatmill.run("dlq", "redrive", "-c", pipeline.file, "--error", "misrouted", check=0)
+    pipeline.wait_run(run)
+    assert sorted(e["data"]["msgid"] for e in pipeline.events(["stages"])) == ["w1"]
+    back = [r for r in right.read(pipeline.topic["archive"]) if ("chatmill.redrive", b"1") in r.headers]
+    assert len(back) == 6 and all(r.key == audit.key(r.value) and ("trace", b"t") in r.headers for r in back)
+    assert len(listed("--error", "misrouted")) == 3
+    assert chatmill.run("dlq", "redrive", "-c", pipeline.file).returncode == 64
+    assert chatmill.run("dlq", "show", "-c", pipeline.file, "0/999999").returncode == 66
+    assert b"misrouted" in chatmill.run("dlq", "list", "-c", pipeline.file, "--error", "misroute").stderr

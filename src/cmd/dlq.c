@@ -1,0 +1,402 @@
+/* dlq.c - `chatmill dlq list|show|redrive`: dead letters, and sending them back. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/utf8.h"
+#include "cmd/archive_out.h"
+#include "cmd/commands.h"
+#include "cmd/topic_reader.h"
+
+struct dlq_options {
+	const char *file, *error;
+	bool json, raw, all, insecure;
+};
+
+/* A place on the topic: partition/offset. */
+struct place {
+	int32_t partition;
+	int64_t offset;
+};
+
+struct dlq {
+	const struct dlq_options *options;
+	struct config *config;
+	struct brokers *brokers;
+	struct place *places; /* chosen by the arguments; none: all that --error chooses */
+	size_t place_count, found;
+	struct archive_out *out; /* redrive */
+	struct arena arena;
+	uint64_t redriven, dead_again;
+};
+
+/* Headers that run added (CONTRACT.md section 2); they do not go back onto the archive. */
+static bool is_ours(const char *name)
+{
+	return !strncmp(name, "__connect.errors.", 17) || !strcmp(name, "chatmill.error") ||
+	       !strcmp(name, "chatmill.redrive");
+}
+
+static struct str header(const struct consumed_header *headers, size_t count, const char *name)
+{
+	struct str value = {0};
+
+	for (size_t i = 0; i < count; i++) /* the last counts: a redriven record may have more */
+		if (!strcmp(headers[i].name, name))
+			value = headers[i].value;
+	return value;
+}
+
+static bool is_chosen(struct dlq *d, const struct record *record, struct str error)
+{
+	if (d->options->error && !str_eq(error, str_of(d->options->error)))
+		return false;
+	for (size_t i = 0; i < d->place_count; i++)
+		if (d->places[i].partition == record->partition &&
+		    d->places[i].offset == record->offset)
+			return true;
+	return d->place_count == 0;
+}
+
+static void put_json_text(struct buf *line, const char *name, struct str text)
+{
+	buf_printf(line, ",\"%s\":", name);
+	buf_put_json(line, utf8_valid(text) ? text : STR("?"));
+}
+
+static void put_facts(struct buf *line, const struct record *r,
+		      const struct consumed_header *headers, size_t count)
+{
+	buf_printf(line, "{\"partition\":%d,\"offset\":%lld,\"time\":\"", r->partition,
+		   (long long)r->offset);
+	buf_put_time(line, MAX(r->time_ms, (int64_t)0));
+	buf_putc(line, '"');
+	put_json_text(line, "error", header(headers, count, "chatmill.error"));
+	put_json_text(line, "detail", header(headers, count, "__connect.errors.exception.message"));
+	put_json_text(line, "topic", header(headers, count, "__connect.errors.topic"));
+	put_json_text(line, "topic_partition",
+		      header(headers, count, "__connect.errors.partition"));
+	put_json_text(line, "topic_offset", header(headers, count, "__connect.errors.offset"));
+	put_json_text(line, "redriven", header(headers, count, "chatmill.redrive"));
+	buf_printf(line, ",\"bytes\":%zu", r->value.len);
+}
+
+/* ---- list ---- */
+
+static int list_one(void *context, const struct consumed *got, struct err *err)
+{
+	struct dlq *d = context;
+	const struct record *r = &got->record;
+	struct consumed_header headers[PRODUCER_HEADERS_MAX];
+	size_t count = consumed_headers(got, headers, ARRAY_LEN(headers));
+	struct buf line = {0};
+
+	(void)err;
+	struct str error = header(headers, count, "chatmill.error");
+	if (!is_chosen(d, r, error))
+		return 0;
+	if (d->options->json) {
+		put_facts(&line, r, headers, count);
+		buf_put(&line, STR("}\n"));
+	} else {
+		buf_printf(&line, "%d/%lld\t", r->partition, (long long)r->offset);
+		buf_put_time(&line, MAX(r->time_ms, (int64_t)0));
+		struct str partition = header(headers, count, "__connect.errors.partition");
+		struct str offset = header(headers, count, "__connect.errors.offset");
+		buf_printf(&line, "\t%.*s\t%.*s/%.*s\t%zu\n", STR_ARG(error), STR_ARG(partition),
+			   STR_ARG(offset), r->value.len);
+	}
+	fwrite(line.data, 1, line.len, stdout); /* checked when main flushes it */
+	buf_fini(&line);
+	return 0;
+}
+
+/* ---- show ---- */
+
+static void show_json(const struct record *r, const struct consumed_header *headers, size_t count)
+{
+	struct buf line = {0};
+
+	put_facts(&line, r, headers, count);
+	buf_put(&line, STR(",\"key\":"));
+	if (r->key.data && utf8_valid(r->key))
+		buf_put_json(&line, r->key);
+	else
+		buf_put(&line, STR("null"));
+	buf_put(&line, STR(",\"headers\":{"));
+	for (size_t i = 0, shown = 0; i < count; i++) {
+		if (is_ours(headers[i].name))
+			continue;
+		if (shown++)
+			buf_putc(&line, ',');
+		buf_put_json(&line, str_of(headers[i].name));
+		buf_putc(&line, ':');
+		buf_put_json(&line, utf8_valid(headers[i].value) ? headers[i].value : STR("?"));
+	}
+	buf_putc(&line, '}');
+	if (utf8_valid(r->value)) {
+		put_json_text(&line, "value", r->value);
+	} else {
+		buf_put(&line, STR(",\"value_base64\":\""));
+		buf_put_base64(&line, r->value);
+		buf_putc(&line, '"');
+	}
+	buf_put(&line, STR("}\n"));
+	fwrite(line.data, 1, line.len, stdout); /* checked when main flushes it */
+	buf_fini(&line);
+}
+
+static int show_one(void *context, const struct consumed *got, struct err *err)
+{
+	struct dlq *d = context;
+	struct consumed_header headers[PRODUCER_HEADERS_MAX];
+	size_t count = consumed_headers(got, headers, ARRAY_LEN(headers));
+
+	(void)err;
+	if (!is_chosen(d, &got->record, header(headers, count, "chatmill.error")))
+		return 0;
+	if (d->options->raw)
+		fwrite(got->record.value.data, 1, got->record.value.len, stdout);
+	else
+		show_json(&got->record, headers, count);
+	return ++d->found == d->place_count;
+}
+
+/* ---- redrive ---- */
+
+static int redrive_one(void *context, const struct consumed *got, struct err *err)
+{
+	struct dlq *d = context;
+	struct consumed_header headers[PRODUCER_HEADERS_MAX];
+	struct producer_header out[PRODUCER_HEADERS_MAX];
+	size_t count = consumed_headers(got, headers, ARRAY_LEN(headers)), kept = 0;
+	struct record record = got->record;
+	char again[24];
+	uint64_t times = 0;
+	int64_t time_ms;
+
+	if (!is_chosen(d, &record, header(headers, count, "chatmill.error")))
+		return 0;
+	for (size_t i = 0; i < count && kept < ARRAY_LEN(out) - 1; i++)
+		if (!is_ours(headers[i].name))
+			out[kept++] = (struct producer_header){headers[i].name, headers[i].value};
+	if (!str_to_u64(header(headers, count, "chatmill.redrive"), &times))
+		times = 0;
+	(void)snprintf(again, sizeof again, "%llu", (unsigned long long)times + 1);
+	out[kept++] = (struct producer_header){"chatmill.redrive", str_of(again)};
+
+	arena_reset(&d->arena);
+	char *value = arena_zalloc(&d->arena, record.value.len + RECORD_PADDING);
+	if (record.value.len)
+		memcpy(value, record.value.data, record.value.len);
+	record.value.data = value;
+	record.time_ms = MAX(record.time_ms, (int64_t)1);
+	record.time_inherited = true; /* that of the dead letter, not of the record it was */
+	int result = archive_out_put(d->out, &record, out, kept, &time_ms, err);
+	d->redriven += result >= 0;
+	d->dead_again += result > DECODE_NULL;
+	d->found++;
+	return result < 0 ? -1 : 0;
+}
+
+/* ---- the commands ---- */
+
+static int read_places(struct dlq *d, const char *const *arguments, int count, struct err *err)
+{
+	d->places = calloc(MAX((size_t)count, (size_t)1), sizeof *d->places);
+	if (!d->places)
+		return err_set(err, ERR_OS, "out of memory");
+	for (int i = 0; i < count; i++) {
+		struct str text = str_of(arguments[i]);
+		const char *slash = memchr(text.data, '/', text.len);
+		int64_t partition, offset;
+		if (!slash ||
+		    !str_to_i64((struct str){text.data, (size_t)(slash - text.data)}, &partition) ||
+		    !str_to_i64(str_of(slash + 1), &offset) || partition < 0 ||
+		    partition > INT32_MAX || offset < 0)
+			return err_set(err, ERR_USAGE,
+				       "a dead letter is named PARTITION/OFFSET, as `dlq list` "
+				       "shows it; not '%s'",
+				       arguments[i]);
+		d->places[d->place_count++] = (struct place){(int32_t)partition, offset};
+	}
+	return 0;
+}
+
+static void dlq_fini(struct dlq *d)
+{
+	archive_out_free(d->out);
+	brokers_free(d->brokers);
+	config_free(d->config);
+	free(d->places);
+	arena_fini(&d->arena);
+}
+
+static int dlq_open(struct dlq *d, const void *options, const char *const *arguments, int count,
+		    struct err *err)
+{
+	d->options = options;
+	if (d->options->error) {
+		const char *names[DECODE_RESULT_COUNT];
+		size_t known = 0;
+		bool found = false;
+		for (int i = DECODE_BAD_JSON; i < DECODE_RESULT_COUNT; i++) {
+			names[known++] = decode_result_name((enum decode_result)i);
+			found |= !strcmp(names[known - 1], d->options->error);
+		}
+		const char *nearest = str_nearest(str_of(d->options->error), names, known);
+		if (!found)
+			return err_set(err, ERR_USAGE, "--error: there is no reason '%s'%s%s%s",
+				       d->options->error, nearest ? "; did you mean " : "",
+				       nearest ? nearest : "", nearest ? "?" : "");
+	}
+	if (read_places(d, arguments, count, err) < 0 ||
+	    config_open(&d->config, d->options->file, err) < 0)
+		return -1;
+	return brokers_new(&d->brokers, d->config, d->options->insecure, err);
+}
+
+static int read_dlq(struct dlq *d, topic_take take, struct err *err)
+{
+	return topic_read(d->config, d->brokers, d->config->output.deadletter, take, d, err);
+}
+
+static int list(const void *options, const char *const *arguments, int count, struct err *err)
+{
+	struct dlq d = {0};
+	int status = dlq_open(&d, options, arguments, count, err);
+
+	if (status == 0)
+		status = read_dlq(&d, list_one, err);
+	dlq_fini(&d);
+	return status;
+}
+
+static int missing(const struct dlq *d, struct err *err)
+{
+	return err_set(err, ERR_NOINPUT, "%zu of the %zu dead letters named are not on %s",
+		       d->place_count - d->found, d->place_count, d->config->output.deadletter);
+}
+
+static int show(const void *options, const char *const *arguments, int count, struct err *err)
+{
+	struct dlq d = {0};
+	int status = dlq_open(&d, options, arguments, count, err);
+
+	if (status == 0)
+		status = read_dlq(&d, show_one, err);
+	if (status == 0 && d.found < d.place_count)
+		status = missing(&d, err);
+	dlq_fini(&d);
+	return status;
+}
+
+static int send_back(struct dlq *d, struct err *err)
+{
+	struct archive_out_settings settings = {.config = d->config, .brokers = d->brokers};
+
+	if (!d->place_count && !d->options->error && !d->options->all)
+		return err_set(err, ERR_USAGE, "which? name them PARTITION/OFFSET, or say --error "
+					       "REASON or --all");
+	if (archive_out_new(&d->out, &settings, err) < 0 || read_dlq(d, redrive_one, err) < 0 ||
+	    archive_out_flush(d->out, err) < 0)
+		return -1;
+	fprintf(stderr, "%llu dead letters sent to %s, %llu of them as broken as before\n",
+		(unsigned long long)d->redriven, d->config->input.topic,
+		(unsigned long long)d->dead_again);
+	return d->found < d->place_count ? missing(d, err) : 0;
+}
+
+static int redrive(const void *options, const char *const *arguments, int count, struct err *err)
+{
+	struct dlq d = {0};
+	int status = dlq_open(&d, options, arguments, count, err);
+
+	if (status == 0)
+		status = send_back(&d, err);
+	dlq_fini(&d);
+	return status;
+}
+
+#define ROW_CONFIG                                                                                 \
+	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",                             \
+	 offsetof(struct dlq_options, file), 0, true}
+#define ROW_ERROR                                                                                  \
+	{"error", 'e', OPTION_TEXT, "REASON", "only those: bad_json, no_msgid, misrouted …",       \
+	 offsetof(struct dlq_options, error)}
+#define ROW_INSECURE                                                                               \
+	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",        \
+	 offsetof(struct dlq_options, insecure)}
+
+static const struct option list_rows[] = {
+	ROW_CONFIG,
+	ROW_ERROR,
+	{"json", 0, OPTION_FLAG, NULL, "one JSON object a line", offsetof(struct dlq_options, json)},
+	ROW_INSECURE,
+	OPTIONS_END,
+};
+
+static const struct option show_rows[] = {
+	ROW_CONFIG,
+	{"raw", 0, OPTION_FLAG, NULL, "the bytes of the value and nothing else",
+	 offsetof(struct dlq_options, raw)},
+	ROW_INSECURE,
+	OPTIONS_END,
+};
+
+static const struct option redrive_rows[] = {
+	ROW_CONFIG,
+	ROW_ERROR,
+	{"all", 0, OPTION_FLAG, NULL, "every dead letter on the topic",
+	 offsetof(struct dlq_options, all)},
+	ROW_INSECURE,
+	OPTIONS_END,
+};
+
+const struct command cmd_dlq_list = {
+	.words = "dlq list",
+	.arguments = "-c FILE [--error REASON] [--json]",
+	.summary = "dead letters: where, when, why",
+	.help = "One line for each dead letter: PARTITION/OFFSET on the dead letters' topic, when it was\n"
+		"set aside, the reason, partition/offset on the archive, bytes; with tabs between.\n"
+		"\n"
+		"examples:\n"
+		"  chatmill dlq list -c chatmill.yaml\n"
+		"  chatmill dlq list -c chatmill.yaml --error misrouted --json",
+	.options = list_rows,
+	.options_bytes = sizeof(struct dlq_options),
+	.run = list,
+};
+
+const struct command cmd_dlq_show = {
+	.words = "dlq show",
+	.arguments = "-c FILE PARTITION/OFFSET…",
+	.summary = "one dead letter with its bytes (message text!)",
+	.help = "Prints the dead letter as JSON: why, where it came from, key, headers and value.\n"
+		"\n"
+		"examples:\n"
+		"  chatmill dlq show -c chatmill.yaml 3/17\n"
+		"  chatmill dlq show -c chatmill.yaml --raw 3/17 > record.json\n"
+		"\n"
+		"exit status: 0 done, 66 no such dead letter",
+	.options = show_rows,
+	.options_bytes = sizeof(struct dlq_options),
+	.arguments_min = 1,
+	.arguments_max = -1,
+	.run = show,
+};
+
+const struct command cmd_dlq_redrive = {
+	.words = "dlq redrive",
+	.arguments = "-c FILE (PARTITION/OFFSET… | --error REASON | --all)",
+	.summary = "send dead letters back onto the archive, keyed anew",
+	.help = "Each keeps its bytes and headers, gets the key that `run` wants and the header\n"
+		"chatmill.redrive: n. Doing it twice has one effect: messages are known by their id.\n"
+		"\n"
+		"examples:\n"
+		"  chatmill dlq redrive -c chatmill.yaml --error misrouted\n"
+		"  chatmill dlq redrive -c chatmill.yaml 3/17 3/18\n"
+		"\n"
+		"exit status: 0 sent, 64 wrong usage, 66 a dead letter that was named is not there",
+	.options = redrive_rows,
+	.options_bytes = sizeof(struct dlq_options),
+	.arguments_max = -1,
+	.run = redrive,
+};
