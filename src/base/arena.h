@@ -26,7 +26,7 @@ void *arena_alloc_slow(struct arena *a, size_t bytes);
 /* Uninitialised memory, aligned to 16, until the next reset. Never NULL. */
 static inline void *arena_alloc(struct arena *a, size_t bytes)
 {
-	size_t rounded = (bytes + 15) & ~(size_t)15;
+	size_t rounded = (bytes + !bytes + 15) & ~(size_t)15; /* of 0 bytes too an address */
 	if (UNLIKELY((size_t)(a->end - a->at) < rounded))
 		return arena_alloc_slow(a, rounded);
 	void *p = a->at;
