@@ -359,7 +359,7 @@ class Model:
         ignore = rule["wait"].get("ignore")
         if m.closing:
             return True
-        if not ignore or m.text is None:
+        if not ignore or m.text is None or m.amount is not None:
             return False
         rest = m.text
         for w in sorted(self.words_of(rule, ignore), key=len, reverse=True):
