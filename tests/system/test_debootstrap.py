@@ -19,7 +19,7 @@ from support import proc
 pytestmark = pytest.mark.long
 SETTINGS = ["/etc/apt/sources.list", "/etc/apt/sources.list.d", "/etc/apt/apt.conf.d",
             "/etc/apt/trusted.gpg.d", "/etc/apt/keyrings", "/etc/resolv.conf", "/etc/hosts",
-            "/usr/local/share/ca-certificates", "/etc/maven/settings.xml", "/root/.m2/settings.xml"]
+            "/usr/local/share/ca-certificates", "/etc/maven/settings.xml"]
 DEMO_S = 360  # what the issue grants the demo, with downloads
 
 
@@ -68,7 +68,7 @@ class Bare:
 
     def run(self, command, timeout_s):
         keep = {k: v for k, v in os.environ.items() if "proxy" in k.lower()}
-        env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
+        env = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/opt",
                "LANG": "C.UTF-8", **keep}
         start = time.monotonic()
         out = sh("chroot", self.root, "/bin/sh", "-ec", command, env=env, timeout_s=timeout_s)
@@ -96,15 +96,15 @@ def bare():
 
 
 def test_readme_commands_on_a_bare_debian(bare, capsys):
-    sh("git", "clone", "-q", "--no-hardlinks", proc.REPO, bare.root / "root/chatmill")
-    readme = (bare.root / "root/chatmill/README.md").read_text()
+    sh("git", "clone", "-q", "--no-hardlinks", proc.REPO, bare.root / "opt/chatmill")
+    readme = (bare.root / "opt/chatmill/README.md").read_text()
     for command in ("deploy/demo.sh ", "tests/run.sh ", "deploy/demo.sh --stack"):
         assert command in readme
-    out, demo_s = bare.run("cd /root/chatmill && deploy/demo.sh", 1200)
+    out, demo_s = bare.run("cd /opt/chatmill && deploy/demo.sh", 1200)
     assert '"specversion":"1.0"' in out
-    stack, stack_s = bare.run("cd /root/chatmill && deploy/demo.sh --stack", 1200)
+    stack, stack_s = bare.run("cd /opt/chatmill && deploy/demo.sh --stack", 1200)
     assert "customer_360" in stack
-    tests, tests_s = bare.run("cd /root/chatmill && tests/run.sh", 3000)
+    tests, tests_s = bare.run("cd /opt/chatmill && tests/run.sh", 3000)
     last = tests.strip().splitlines()[-1]
     with capsys.disabled():
         print(f"\nbare Debian 12: demo {demo_s:.0f} s, demo --stack {stack_s:.0f} s, tests {tests_s:.0f} s: "
