@@ -17,6 +17,9 @@ struct pipeline {
 	struct pipeline_counts counts;
 
 	struct reading reading; /* of pipeline_take() */
+	struct pipeline_last last;
+	struct matches matches; /* what last.matches points to */
+	uint64_t taken;
 	bool again; /* PIPELINE_MORE was answered: the record is counted already */
 };
 
@@ -56,6 +59,7 @@ int pipeline_fit(struct pipeline *p, const struct rulebook *book, struct err *er
 void pipeline_clear(struct pipeline *p)
 {
 	arena_reset(&p->arena);
+	p->last = (struct pipeline_last){.read_us = -1, .react_us = -1};
 	p->batch = (struct pipeline_batch){0};
 }
 
@@ -186,6 +190,8 @@ enum pipeline_step pipeline_apply(struct pipeline *p, struct shard *shard,
 			react_open(p->reactor, shard, set, m, &p->arena, &count);
 		matches = search(p, book, m, open, count);
 	}
+	p->matches = matches;
+	p->last.matches = &p->matches;
 	react_message(p->reactor, shard, set, m, &matches, &p->arena, events);
 	return PIPELINE_DONE;
 }
@@ -193,8 +199,20 @@ enum pipeline_step pipeline_apply(struct pipeline *p, struct shard *shard,
 enum pipeline_step pipeline_take(struct pipeline *p, struct shard *shard,
 				 const struct rulebook *book, const struct record *record)
 {
+	bool sampled = p->settings.now_us && p->taken++ % PIPELINE_SAMPLE == 0;
+	int64_t start_us = sampled ? p->settings.now_us() : 0;
+
+	p->last = (struct pipeline_last){.read_us = -1, .react_us = -1};
 	pipeline_read(p, book, record, &p->reading);
-	return pipeline_apply(p, shard, book, &p->reading);
+	if (p->reading.result == DECODE_DONE)
+		p->last.message = &p->reading.message;
+	int64_t read_us = sampled ? p->settings.now_us() : 0;
+	enum pipeline_step step = pipeline_apply(p, shard, book, &p->reading);
+	if (sampled) {
+		p->last.read_us = read_us - start_us;
+		p->last.react_us = p->settings.now_us() - read_us;
+	}
+	return step;
 }
 
 enum decode_result pipeline_split(struct pipeline *p, const struct record *batch,
@@ -212,6 +230,11 @@ struct str pipeline_digest(const struct pipeline *p)
 const struct pipeline_batch *pipeline_batch(const struct pipeline *p)
 {
 	return &p->batch;
+}
+
+struct pipeline_last pipeline_last(const struct pipeline *p)
+{
+	return p->last;
 }
 
 struct pipeline_counts pipeline_counts(const struct pipeline *p)

@@ -20,12 +20,15 @@
 
 struct pipeline;
 
+enum { PIPELINE_SAMPLE = 64 }; /* two looks at the clock cost 50 ns: less than 1 ns a record */
+
 struct pipeline_settings {
 	struct decode_settings decode;
 	struct react_settings react;
 	int32_t partitions;   /* of the archive; keys are checked against them if `check_routes` */
 	bool check_routes;    /* a subject of another partition is a dead letter `misrouted` */
 	size_t due_events_max; /* events that fall due before one record in one batch; 0: no limit */
+	int64_t (*now_us)(void); /* measures one record of PIPELINE_SAMPLE; NULL: none */
 };
 
 /* A record that cannot be used. `record` is a copy of the struct; its bytes are the caller's. */
@@ -45,6 +48,13 @@ struct pipeline_counts {
 	uint64_t records, nulls, messages, dead[DECODE_RESULT_COUNT];
 	uint64_t clocks, controls, rule_records, switches;
 	uint64_t no_time, surrogates, unknown_types, cut_lists;
+};
+
+/* What the last record taken was, for metrics; until the next one or pipeline_clear(). */
+struct pipeline_last {
+	const struct message *message; /* NULL: a dead letter or nothing */
+	const struct matches *matches; /* that acted; NULL: none were looked for */
+	int64_t read_us, react_us;     /* -1: not measured */
 };
 
 enum pipeline_step { PIPELINE_DONE, PIPELINE_MORE, PIPELINE_SWITCH };
@@ -94,6 +104,7 @@ enum decode_result pipeline_split(struct pipeline *p, const struct record *batch
 struct str pipeline_digest(const struct pipeline *p);
 
 const struct pipeline_batch *pipeline_batch(const struct pipeline *p);
+struct pipeline_last pipeline_last(const struct pipeline *p);
 struct pipeline_counts pipeline_counts(const struct pipeline *p);
 struct react_counts pipeline_react_counts(const struct pipeline *p);
 struct arena *pipeline_arena(struct pipeline *p);

@@ -475,3 +475,14 @@ int shelf_bundle(struct shelf *s, struct str digest, struct buf *out, struct err
 	pthread_mutex_unlock(&s->lock);
 	return rc;
 }
+
+size_t shelf_compiled(struct shelf *s)
+{
+	size_t count = 0;
+
+	pthread_mutex_lock(&s->lock);
+	for (const struct entry *e = s->entries; e; e = e->next)
+		count += e->state == ENTRY_COMPILED;
+	pthread_mutex_unlock(&s->lock);
+	return count;
+}

@@ -65,3 +65,5 @@ struct shelf_entry {
 size_t shelf_list(struct shelf *s, struct shelf_entry *out, size_t max);
 /* The bundle of a set, or an empty text; the caller frees `*out` with buf_fini(). */
 MUST_CHECK int shelf_bundle(struct shelf *s, struct str digest, struct buf *out, struct err *err);
+/* How many sets are compiled and ready. */
+size_t shelf_compiled(struct shelf *s);

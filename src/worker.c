@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "consume/topic.h"
 #include "holdings.h"
+#include "meter.h"
 #include "pipeline.h"
 #include "send/topic.h"
 
@@ -49,6 +50,7 @@ struct worker {
 	struct topic_source *source;
 	struct sender *sender;
 	struct pipeline *pipeline;
+	struct meter *meter;
 	struct holdings holdings;
 	char first_digest[72]; /* judges what stands before the first rules record */
 	const struct rulebook *fitted[BOOKS_MAX]; /* the pipeline has room for these */
@@ -58,7 +60,7 @@ struct worker {
 
 	bool open;	    /* a transaction is */
 	bool renew;	    /* the producer must be renewed before the next one */
-	int64_t begun_ms;
+	int64_t begun_ms, begun_us;
 	uint64_t txn_records;
 	int failures;	    /* transactions in a row */
 
@@ -82,6 +84,30 @@ static void add(_Atomic uint64_t *counter, uint64_t more)
 			      memory_order_relaxed);
 }
 
+/* ---- what operators see ---- */
+
+static void note_brokers(struct worker *w, bool up)
+{
+	atomic_store_explicit(&w->counts.brokers, up, memory_order_relaxed);
+	meter_brokers(w->meter, up);
+}
+
+/* The loop turned. Called where no transaction is open, or seldom. */
+static void note_turn(struct worker *w)
+{
+	atomic_store_explicit(&w->counts.turned_ms, clock_monotonic_ms(), memory_order_relaxed);
+}
+
+/* Positions and gauges as they are now; no transaction is open. */
+static void look(struct worker *w)
+{
+	size_t count;
+	const struct owned *owned = topic_source_owned(w->source, &count);
+
+	meter_look(w->meter, &w->holdings, owned, topic_source_consumer(w->source),
+		   w->settings.config->input.topic);
+}
+
 /* ---- the producer ---- */
 
 /* Opens a new producer under our name, for as long as it takes. */
@@ -91,12 +117,15 @@ static int renew_sender(struct worker *w, struct err *err)
 
 	sender_close(w->sender);
 	add(&w->counts.renewals, 1);
+	meter_transaction(w->meter, METER_RENEWED);
 	while (sender_open(w->sender, INIT_TRY_MS, err) < 0) {
 		bool passes = err->kind == ERR_UNAVAILABLE || err->kind == ERR_RETRY ||
 			      (err->kind == ERR_CONFIG &&
 			       clock_monotonic_ms() - start_ms < MISSING_MS);
 		if (!passes)
 			return -1;
+		note_brokers(w, false);
+		note_turn(w);
 		log_event(LOG_WARN, "producer_wait", LOG_NUM("worker", w->settings.number),
 			  LOG_TEXT("err", err->text));
 		if (stopping(w))
@@ -104,6 +133,7 @@ static int renew_sender(struct worker *w, struct err *err)
 		clock_sleep_ms(500);
 	}
 	w->renew = false;
+	note_brokers(w, true);
 	return 0;
 }
 
@@ -178,7 +208,8 @@ static int begin(struct worker *w, struct err *err)
 			return -1;
 	holdings_begin(&w->holdings, owned);
 	w->open = true;
-	w->begun_ms = clock_monotonic_ms();
+	w->begun_us = clock_monotonic_us();
+	w->begun_ms = w->begun_us / 1000;
 	w->txn_records = 0;
 	fault_point("begin");
 	return 0;
@@ -189,9 +220,11 @@ static int send_batch(struct worker *w, struct err *err)
 {
 	const struct events *events = &pipeline_batch(w->pipeline)->events;
 
-	for (size_t i = 0; i < events->count; i++)
+	for (size_t i = 0; i < events->count; i++) {
 		if (sender_event(w->sender, &events->items[i], err) < 0)
 			return -1;
+		meter_event(w->meter, events->items[i].type);
+	}
 	add(&w->counts.events, events->count);
 	pipeline_clear(w->pipeline);
 	w->batch_records = 0;
@@ -237,6 +270,8 @@ static int commit(struct worker *w, int timeout_ms, bool *doubtful, struct err *
 	size_t count;
 	const struct owned *owned = topic_source_owned(w->source, &count);
 
+	int64_t start_us = clock_monotonic_us();
+
 	*doubtful = false;
 	if (send_batch(w, err) < 0 || send_changes(w, owned, err) < 0)
 		return -1;
@@ -244,6 +279,7 @@ static int commit(struct worker *w, int timeout_ms, bool *doubtful, struct err *
 	if (send_offsets(w, owned, count, err) < 0)
 		return -1;
 	fault_point("after_send_offsets");
+	int64_t sent_us = clock_monotonic_us();
 	*doubtful = true;
 	fault_point("in_commit");
 	if (sender_commit(w->sender, timeout_ms, err) < 0)
@@ -253,6 +289,11 @@ static int commit(struct worker *w, int timeout_ms, bool *doubtful, struct err *
 	w->open = false;
 	w->failures = 0;
 	add(&w->counts.commits, 1);
+	int64_t now_us = clock_monotonic_us();
+	meter_time(w->meter, METER_SEND, sent_us - start_us);
+	meter_time(w->meter, METER_COMMIT, now_us - sent_us);
+	meter_commit(w->meter, w->pipeline, now_us - w->begun_us);
+	look(w);
 	return 0;
 }
 
@@ -264,6 +305,8 @@ static void abort_transaction(struct worker *w)
 	struct err ignored; /* told by the failure that led here */
 
 	add(&w->counts.aborts, 1);
+	meter_transaction(w->meter,
+			  sender_is_fenced(w->sender) ? METER_FENCED : METER_ABORTED);
 	w->open = false;
 	pipeline_clear(w->pipeline);
 	w->batch_records = 0;
@@ -289,6 +332,7 @@ static int rewind_to_begin(struct worker *w, struct err *err)
 
 static int roll_back(struct worker *w, struct err *err)
 {
+	meter_rollback(w->meter, w->pipeline);
 	holdings_rollback(&w->holdings);
 	return rewind_to_begin(w, err);
 }
@@ -306,6 +350,7 @@ static int restore_again(struct worker *w, struct err *err)
 	if (!owned || !next)
 		return err_set(err, ERR_OS, "out of memory");
 	memcpy(owned, now, count * sizeof *owned);
+	meter_rollback(w->meter, w->pipeline);
 	holdings_drop(&w->holdings);
 	if (restore(w, owned, count, err) < 0)
 		return -1;
@@ -346,6 +391,7 @@ static int resolve(struct worker *w, struct err *err)
 	if (all_old)
 		return roll_back(w, err);
 	holdings_commit(&w->holdings, owned);
+	meter_commit(w->meter, w->pipeline, clock_monotonic_us() - w->begun_us);
 	for (size_t i = 0; i < count; i++)
 		next[i] = owned[i].next;
 	return topic_source_rewind(w->source, next, err); /* what was polled meanwhile is gone */
@@ -389,8 +435,10 @@ static int heal(struct worker *w, bool doubtful, struct err *err)
 			return -1;
 		if (renew_sender(w, err) < 0)
 			return -1;
-		if (w->counts.restores != before || w->holdings.count == 0)
+		if (w->counts.restores != before || w->holdings.count == 0) {
+			meter_rollback(w->meter, w->pipeline);
 			return 0; /* the group gave us partitions anew meanwhile, or took all */
+		}
 	}
 	return doubtful ? resolve(w, err) : roll_back(w, err);
 }
@@ -421,12 +469,15 @@ static int restore(struct worker *w, struct owned *owned, size_t count, struct e
 		.consumer = topic_source_consumer(w->source),
 	};
 
+	int64_t start_us = clock_monotonic_us();
+
 	add(&w->counts.restores, 1);
 	if (holdings_take(&w->holdings, &settings, owned, count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
 		if (sync_book(w, &w->holdings.items[i], err) < 0)
 			return -1;
+	meter_restored(w->meter, clock_monotonic_us() - start_us);
 	return 0;
 }
 
@@ -456,8 +507,11 @@ static int on_assigned(void *context, struct owned *owned, size_t count, struct 
 	if ((w->renew || !sender_is_open(w->sender)) && renew_sender(w, err) < 0)
 		return -1;
 	holdings_drop(&w->holdings);
+	meter_rebalance(w->meter, METER_ASSIGNED);
 	if (restore(w, owned, count, err) < 0)
 		return -1;
+	meter_look(w->meter, &w->holdings, owned, topic_source_consumer(w->source),
+		   w->settings.config->input.topic);
 	atomic_store(&w->counts.partitions, (int64_t)count);
 	atomic_store(&w->counts.ready, true);
 	log_event(LOG_INFO, "assigned", LOG_NUM("worker", w->settings.number),
@@ -481,8 +535,11 @@ static void on_revoked(void *context, bool lost)
 			log_event(LOG_WARN, "transaction_failed",
 				  LOG_NUM("worker", w->settings.number), LOG_TEXT("err", err.text));
 		abort_transaction(w);
+		meter_rollback(w->meter, w->pipeline);
 	}
 	holdings_drop(&w->holdings);
+	meter_rebalance(w->meter, lost ? METER_LOST : METER_REVOKED);
+	atomic_store(&w->counts.ready, false);
 	atomic_store(&w->counts.partitions, 0);
 }
 
@@ -550,6 +607,7 @@ static int switch_rules(struct worker *w, const struct record *record, struct er
 	}
 	rulebook_free(holding->book);
 	holding->book = book;
+	meter_switched(w->meter);
 	shard_set_ruleset(holding->shard, str_of(digest), record->offset);
 	log_event(LOG_INFO, "rules_switched", LOG_NUM("worker", w->settings.number),
 		  LOG_NUM("partition", record->partition), LOG_NUM("offset", record->offset),
@@ -587,6 +645,8 @@ static int take(struct worker *w, struct record *record, struct err *err)
 	if (UNLIKELY(!shard_ruleset(holding->shard).len))
 		shard_set_ruleset(holding->shard, str_of(w->first_digest), record->offset);
 	holding->touched = true;
+	meter_record(w->meter, w->pipeline, &w->holdings,
+		     (size_t)(holding - w->holdings.items), record);
 	topic_source_done(w->source, record);
 	w->txn_records++;
 	add(&w->counts.records, 1);
@@ -615,6 +675,11 @@ static int step(struct worker *w, struct err *err)
 	struct arena *arena = pipeline_arena(w->pipeline);
 	struct record record;
 
+	if (!w->open) {
+		note_turn(w);
+		note_brokers(w, consumer_is_connected(topic_source_consumer(w->source)));
+		look(w);
+	}
 	if (w->batch_records >= BATCH_RECORDS && send_batch(w, err) < 0)
 		return heal(w, false, err);
 	int got = topic_source_poll(w->source, 0, arena, &record, err);
@@ -681,6 +746,7 @@ static int make(struct worker *w, struct err *err)
 		.react = {.hits = config->output.hits != NULL},
 		.partitions = w->settings.partitions,
 		.check_routes = true,
+		.now_us = clock_monotonic_us,
 		.due_events_max = DUE_EVENTS_MAX,
 	};
 	struct topic_source_settings source = {
@@ -691,7 +757,8 @@ static int make(struct worker *w, struct err *err)
 		.events = {on_assigned, on_revoked, w},
 	};
 
-	if (pipeline_new(&w->pipeline, &pipeline, err) < 0 ||
+	if (meter_new(&w->meter, w->settings.metrics, w->settings.number, err) < 0 ||
+	    pipeline_new(&w->pipeline, &pipeline, err) < 0 ||
 	    sender_new(&w->sender, &sender, err) < 0 || renew_sender(w, err) < 0 ||
 	    wait_for_rules(w, err) < 0)
 		return -1;
@@ -751,6 +818,7 @@ int worker_join(struct worker *w, struct err *err)
 		*err = w->err;
 	holdings_drop(&w->holdings);
 	pipeline_free(w->pipeline);
+	meter_free(w->meter);
 	free(w);
 	return status;
 }

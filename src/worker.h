@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 
 #include "brokers.h"
+#include "metrics.h"
 #include "shelf.h"
 
 struct worker;
@@ -27,6 +28,7 @@ struct worker_settings {
 	const struct config *config;
 	const struct brokers *brokers;
 	struct shelf *shelf;
+	struct metrics *metrics;
 	const char *name;  /* <pipeline>-<instance>-<slot>-<number> */
 	int64_t number;
 	int32_t partitions; /* of the archive */
@@ -39,6 +41,8 @@ struct worker_counts {
 	_Atomic uint64_t records, events, dead, commits, aborts, renewals, restores;
 	_Atomic int64_t partitions; /* owned now */
 	_Atomic bool ready;	    /* connected, restored, rules there */
+	_Atomic bool brokers;	    /* connected to one at least */
+	_Atomic int64_t turned_ms;  /* when the loop turned last (clock_monotonic_ms); 0: not yet */
 };
 
 MUST_CHECK int worker_start(struct worker **out, const struct worker_settings *settings,

@@ -19,6 +19,7 @@ DOORS = {
     r"jansson\.h": ("src/base/", "tests/", "bench/"),
     r"openssl/.*": ("src/base/digest.c",),
     r"zstd\.h": ("src/base/zstd.c",),
+    r"microhttpd\.h": ("src/http.c",),
     r"time\.h|sys/time\.h": ("src/base/clock.c", "src/base/clock.h", "tests/", "bench/"),
 }
 # The program says which libraries it was linked with.

@@ -3,11 +3,19 @@
  *
  * logfmt on a terminal, JSON otherwise: `level=warn event=broker_away wait_ms=800 err="…"`.
  * `event` is a stable name, listed in the operator's documentation. Message text, keys and
- * secrets never go into a field. Thread: any; a line is written with one write().
+ * secrets never go into a field. Under systemd (JOURNAL_STREAM is our standard error) each line
+ * begins with its priority, `<4>` (sd-daemon(3)).
+ *
+ * A warning or error that was written in the last LOG_REPEAT_MS, word for word, is only counted;
+ * the next one that is written tells how many in the field `repeated`.
+ *
+ * Thread: any; a line is written with one write().
  */
 #pragma once
 
 #include "base/str.h"
+
+enum { LOG_REPEAT_MS = 10000 };
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
@@ -30,3 +38,9 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 
 /* The lowest level that is written; LOG_INFO at start. */
 void log_set_level(enum log_level level);
+
+/* Lines so far by level, those only counted included; and how many were. */
+struct log_counts {
+	uint64_t lines[LOG_ERROR + 1], repeated;
+};
+struct log_counts log_counts(void);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/commands.h"
+#include "health.h"
 #include "kafka/consumer.h"
 #include "publish.h"
 #include "worker.h"
@@ -20,6 +21,7 @@
 enum {
 	WORKERS_MAX = 256,
 	SLOTS_MAX = 1000,
+	TURN_MS = 90000, /* three tries of what may wait longest in the loop: it turns within them */
 	STOP_MS = 25000, /* the promise is 30 s; librdkafka 2.0.2 can hang while it closes */
 	ASK_MS = 5000,
 	MISSING_MS = 30000,
@@ -40,11 +42,10 @@ struct run {
 	int slot;
 	int32_t partitions;
 	_Atomic bool stop;
+	struct health *health;
 	struct worker *workers[WORKERS_MAX];
 	char names[WORKERS_MAX][160];
-	int64_t worker_count;
-	struct err err; /* of the first worker that failed */
-	bool failed;
+	_Atomic int64_t worker_count; /* read by the health's threads */
 };
 
 /* ---- the slot: which of the processes of this host we are ---- */
@@ -110,6 +111,68 @@ static void take_signals(struct run *r)
 			_exit(128 + (int)info.ssi_signo);
 		log_event(LOG_INFO, "stopping", LOG_NUM("signal", info.ssi_signo));
 	}
+}
+
+/* ---- what operators see ---- */
+
+static void ask_live(void *context, struct reasons *out)
+{
+	const struct run *r = context;
+	int64_t now_ms = clock_monotonic_ms(), count = atomic_load(&r->worker_count);
+
+	for (int64_t i = 0; i < count; i++) {
+		const struct worker_counts *c = worker_counts(r->workers[i]);
+		int64_t turned_ms = atomic_load(&c->turned_ms);
+		/* Restoring may take long, and says how far it is in the log. */
+		if (atomic_load(&c->ready) && now_ms - turned_ms > TURN_MS)
+			reasons_add(out, "worker %lld: its loop has not turned for %lld s",
+				    (long long)i, (long long)(now_ms - turned_ms) / 1000);
+	}
+}
+
+static void ask_ready(void *context, struct reasons *out)
+{
+	const struct run *r = context;
+	int64_t count = atomic_load(&r->worker_count);
+
+	if (!count)
+		reasons_add(out, "waiting for brokers, topics and rules");
+	for (int64_t i = 0; i < count; i++) {
+		const struct worker_counts *c = worker_counts(r->workers[i]);
+		if (!atomic_load(&c->brokers))
+			reasons_add(out, "worker %lld: no broker answers", (long long)i);
+		else if (!atomic_load(&c->ready))
+			reasons_add(out,
+				    "worker %lld: waiting for rules, partitions and their state",
+				    (long long)i);
+	}
+}
+
+static void refresh(void *context, struct metrics *m)
+{
+	struct run *r = context;
+	int64_t count = atomic_load(&r->worker_count), ready = 0;
+
+	for (int64_t i = 0; i < count; i++)
+		ready += atomic_load(&worker_counts(r->workers[i])->ready);
+	series_set(metrics_series(m, -1, METRIC_WORKERS_READY, NULL, NULL), ready);
+	if (count) /* then there is a shelf too */
+		series_set(metrics_series(m, -1, METRIC_RULES_COMPILED, NULL, NULL),
+			   (int64_t)shelf_compiled(r->shelf));
+}
+
+static int start_health(struct run *r, struct err *err)
+{
+	struct health_settings settings = {
+		.listen = r->config->http_listen,
+		.insecure = r->options->insecure,
+		.refresh = refresh,
+		.live = ask_live,
+		.ready = ask_ready,
+		.context = r,
+	};
+
+	return health_start(&r->health, &settings, err);
 }
 
 /* ---- before the workers ---- */
@@ -202,6 +265,7 @@ static int start_workers(struct run *r, struct err *err)
 			.config = r->config,
 			.brokers = r->brokers,
 			.shelf = r->shelf,
+			.metrics = health_metrics(r->health),
 			.name = r->names[i],
 			.number = i,
 			.partitions = r->partitions,
@@ -265,6 +329,7 @@ static int join_workers(struct run *r, struct err *err)
 {
 	int status = 0;
 
+	health_quiet(r->health); /* nobody looks at workers that are being freed */
 	for (int64_t i = 0; i < r->worker_count; i++) {
 		struct err one;
 		const struct worker_counts *counts = worker_counts(r->workers[i]);
@@ -287,7 +352,7 @@ static int run_all(struct run *r, struct err *err)
 {
 	if (config_open(&r->config, r->options->file, err) < 0 ||
 	    brokers_new(&r->brokers, r->config, r->options->insecure, err) < 0 ||
-	    catch_signals(r, err) < 0 || take_slot(r, err) < 0)
+	    catch_signals(r, err) < 0 || take_slot(r, err) < 0 || start_health(r, err) < 0)
 		return -1;
 	(void)snprintf(r->cache_dir, sizeof r->cache_dir, "%s/compiled", r->config->state.dir);
 	if (make_dir(r->cache_dir, err) < 0)
@@ -314,7 +379,9 @@ static int run(const void *given, const char *const *arguments, int count, struc
 	(void)arguments;
 	(void)count;
 	int status = run_all(&r, err);
+	health_quiet(r.health);
 	shelf_free(r.shelf);
+	health_stop(r.health);
 	brokers_free(r.brokers);
 	config_free(r.config);
 	if (r.slot_fd >= 0)

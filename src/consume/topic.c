@@ -46,7 +46,7 @@ static int own(struct topic_source *t, const struct consumer_partition *parts, s
 		return err_set(err, ERR_OS, "archive: out of memory");
 	t->owned_count = count;
 	for (size_t i = 0; i < count; i++) {
-		t->owned[i] = (struct owned){parts[i].partition, -1};
+		t->owned[i] = (struct owned){parts[i].partition, -1, -1};
 		t->index[parts[i].partition] = (int32_t)i;
 	}
 	return 0;
@@ -88,6 +88,7 @@ int topic_source_new(struct topic_source **out, const struct topic_source_settin
 		.instance = settings->instance,
 		.events = {on_assigned, on_revoked, t},
 		.batch = true,
+		.ends = true,
 	};
 	if (consumer_new(&t->consumer, &consumer, err) < 0)
 		return -1;
@@ -139,10 +140,13 @@ int topic_source_poll(struct topic_source *t, int timeout_ms, struct arena *aren
 {
 	int got = consumer_poll(t->consumer, timeout_ms, &t->consumed, err);
 
-	if (got != CONSUMER_RECORD)
+	if (got != CONSUMER_RECORD && got != CONSUMER_END)
 		return got < 0 ? -1 : 0;
-	const struct owned *owned = owned_of(t, t->consumed.record.partition);
+	struct owned *owned = owned_of(t, t->consumed.record.partition);
 	if (UNLIKELY(!owned || t->consumed.record.offset < owned->next))
+		return 0;
+	owned->end = got == CONSUMER_END ? t->consumed.record.offset : -1;
+	if (got == CONSUMER_END)
 		return 0;
 	*out = topic_source_again(t, arena);
 	return 1;
@@ -184,6 +188,7 @@ int topic_source_rewind(struct topic_source *t, const int64_t *next, struct err 
 		return err_set(err, ERR_OS, "archive: out of memory");
 	for (size_t i = 0; i < t->owned_count; i++) {
 		t->owned[i].next = next[i];
+		t->owned[i].end = -1;
 		parts[i] = (struct consumer_partition){t->topic, t->owned[i].partition, next[i]};
 	}
 	return consumer_assign(t->consumer, parts, t->owned_count, err);

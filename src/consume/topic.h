@@ -22,6 +22,9 @@ struct topic_source;
 struct owned {
 	int32_t partition;
 	int64_t next; /* next offset to take; CONSUMER_BEGINNING before the first record of all */
+	/* Where reading stands while nothing was left to read behind the last record: behind the
+	 * markers of transactions, which take offsets too. -1: there may be more records. */
+	int64_t end;
 };
 
 struct topic_events {

@@ -1,0 +1,207 @@
+# test_operate.py - what an operator sees of a running chatmill: metrics, life, readiness, version.
+# SPDX-License-Identifier: Apache-2.0
+import json
+import re
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from support import chatmill, make_sample, proc
+
+RULES = proc.REPO / "rules"
+SAMPLE = proc.REPO / "deploy/sample/archive.jsonl.zst"
+
+
+def get(port, path, timeout_s=10):
+    """Status and text."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=timeout_s) as r:
+            return r.status, r.read().decode()
+    except urllib.error.HTTPError as e:
+        return e.code, e.read().decode()
+
+
+def scrape(port):
+    """Every sample of /metrics: {name: {labels: value}}; labels as written."""
+    out = {}
+    for line in get(port, "/metrics")[1].splitlines():
+        m = re.fullmatch(r"([a-zA-Z_:][\w:]*)(\{.*\})? (\S+)", line)
+        if m:
+            out.setdefault(m[1], {})[m[2] or ""] = float(m[3])
+    return out
+
+
+def lint(port):
+    text = get(port, "/metrics")[1]
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True)
+    assert done.returncode == 0 and not done.stdout and not done.stderr, done
+    return text
+
+
+def is_ready(port):
+    try:
+        return get(port, "/readyz")[0] == 200
+    except OSError:
+        return False
+
+
+def start_run(setup, processes, **more):
+    (port,) = proc.free_ports(1)
+    file = setup.write(f"http{port}.yaml", http={"listen": f"127.0.0.1:{port}"}, **more)
+    run = setup.start("run", file=file)
+    processes.append(run)
+    return run, port
+
+
+def publish(setup):
+    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", RULES, check=0)
+
+
+def test_metrics_agree_with_the_topics(pipeline, processes):
+    """What /metrics counts is what stands on the topics; promtool has nothing to say against it."""
+    publish(pipeline)
+    pipeline.load(SAMPLE)
+    run, port = start_run(pipeline, processes)
+    pipeline.wait_run(run)
+    # `result="message"` and the like count what was committed, so they may be compared at rest.
+    proc.wait_for(lambda: sum(scrape(port)["chatmill_lag_records"].values()) == 0, 30, "lag of 0")
+    m = scrape(port)
+    text = lint(port)
+    on_topics = [r for r in pipeline.kafka.read(pipeline.topic["archive"])]
+    assert sum(m["chatmill_records_total"].values()) == len(on_topics)
+    dead = pipeline.dead()
+    assert sum(m["chatmill_dead_letters_total"].values()) == len(dead) > 0
+    by_reason = {}
+    for r in dead:
+        reason = dict(r.headers)["chatmill.error"].decode()
+        by_reason[reason] = by_reason.get(reason, 0) + 1
+    for reason, count in by_reason.items():
+        assert m["chatmill_dead_letters_total"][f'{{reason="{reason}"}}'] == count
+    for kind, topic in (("tag", "tags"), ("stage", "stages"), ("alert", "alerts")):
+        assert m["chatmill_events_total"][f'{{type="{kind}"}}'] == len(pipeline.events([topic]))
+    # Hits by rule: those that scan counts, which shares nothing but the core with `run`.
+    done = chatmill.run("scan", "--rules", RULES, "--corp", "ww1", "--events", "hit", "--partitions",
+                        pipeline.partitions, SAMPLE, check=0)
+    hits = {}
+    for e in chatmill.lines(done):
+        key = f'{{pack="{e["data"]["pack"]}",rule="{e["data"]["rule"]}"}}'
+        hits[key] = hits.get(key, 0) + 1
+    assert m["chatmill_rule_hits_total"] == hits
+    digests = {e["data"]["ruleset"] for e in pipeline.events()}
+    assert {k for k, v in m["chatmill_rules_in_force"].items() if v} == {
+        f'{{digest="{d}"}}' for d in digests}
+    assert sum(m["chatmill_rules_in_force"].values()) == pipeline.partitions
+    assert sum(m["chatmill_partitions_assigned"].values()) == pipeline.partitions
+    assert m["chatmill_transactions_total"]['{outcome="committed"}'] > 0
+    assert m["chatmill_state_keys"][""] > 0 and m["chatmill_state_bytes"][""] > 0
+    assert all(v == 0 for v in m["chatmill_lag_seconds"].values())
+    assert m["chatmill_stage_seconds_count"]['{stage="read"}'] > 0
+    assert m["chatmill_insecure"][""] == 0
+    assert not re.search(r"w[mo][A-Za-z0-9_-]{22}", text), "ids of people have no place in labels"
+    assert get(port, "/livez") == (200, '{"ok":true,"reasons":[]}\n')
+    version = json.loads(get(port, "/version")[1])["version"]
+    assert version in chatmill.run("--version", check=0).stdout.decode()
+    assert get(port, "/nothing")[0] == 404
+    assert run.terminate() == 0, run.log()
+
+
+def test_lag_is_that_of_our_own_position(pipeline, processes):
+    """Records stand behind a stopped worker: after its return lag is counted from the marker, and
+    the age grows while nothing is committed."""
+    publish(pipeline)
+    rows = []
+    for n in range(300):
+        m = {"msgid": f"l{n}", "action": "send", "from": "wm" + "L" * 30, "tolist": ["zhangsan"],
+             "roomid": "", "msgtime": make_sample.START_MS + n, "msgtype": "text", "text": {"content": "你好"}}
+        rows.append(json.dumps({"corpid": "ww1", "msgid": m["msgid"], "recv_ts": int(time.time() * 1000) - 60000,
+                                "message": m}))
+    (pipeline.folder / "rows.jsonl").write_text("\n".join(rows) + "\n")
+    run, port = start_run(pipeline, processes)
+    proc.wait_for(lambda: is_ready(port), 60, "readiness")
+    pipeline.load(pipeline.folder / "rows.jsonl")
+    pipeline.wait_run(run)
+    proc.wait_for(lambda: sum(scrape(port)["chatmill_lag_records"].values()) == 0, 30, "lag of 0")
+    m = scrape(port)
+    ends = {p: at for p, at in pipeline.kafka.committed(pipeline.name, pipeline.topic["archive"]).items()}
+    for p, at in ends.items():
+        if at > 0:
+            assert m["chatmill_position"][f'{{partition="{p}"}}'] == at
+    newest = m["chatmill_newest_message_timestamp_seconds"]['{corp="ww1"}']
+    assert newest == pytest.approx((make_sample.START_MS + 299) / 1000)
+
+
+def test_readiness_goes_and_returns_with_kafka(tmp_path, processes):
+    """A broker of our own goes away and comes back: 503 with reasons, then 200; life is not in doubt."""
+    from support.kafka import Cluster
+    cluster = Cluster().start()
+    try:
+        setup = chatmill.Setup(tmp_path, cluster).apply()
+        publish(setup)
+        run, port = start_run(setup, processes)
+        proc.wait_for(lambda: is_ready(port), 60, "readiness")
+        cluster.kill()
+        proc.wait_for(lambda: not is_ready(port), 60, "readiness to go")
+        status, text = get(port, "/readyz")
+        told = json.loads(text)
+        assert status == 503 and not told["ok"] and any("broker" in r for r in told["reasons"])
+        assert get(port, "/livez")[0] == 200
+        assert sum(scrape(port)["chatmill_brokers_up"].values()) == 0
+        cluster.restart()
+        proc.wait_for(lambda: is_ready(port), 90, "readiness to return")
+        setup.load(SAMPLE)
+        setup.wait_run(run)
+        assert run.terminate() == 0, run.log()
+    finally:
+        cluster.stop()
+
+
+def test_hostile_clients_slow_nobody(pipeline, processes):
+    """Slow, greedy and rude clients hold all the port gives them; the workers go on, memory and
+    descriptors stay bounded, and an honest client of another address is served."""
+    publish(pipeline)
+    run, port = start_run(pipeline, processes)
+    proc.wait_for(lambda: is_ready(port), 60, "readiness")
+    lint(port)
+    before = descriptors(run)
+    sockets = []
+    try:
+        for n in range(300):
+            s = socket.socket()
+            s.settimeout(2)
+            try:
+                s.bind((f"127.0.0.{2 + n % 3}", 0))
+                s.connect(("127.0.0.1", port))
+                s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * (n * 100))
+                sockets.append(s)
+            except OSError:
+                s.close()
+        pipeline.load(SAMPLE)
+        for s in sockets:  # a little more, so that they are not idle
+            try:
+                s.sendall(b"b")
+            except OSError:
+                pass
+        pipeline.wait_run(run)
+        assert descriptors(run) <= before + 64 + 8
+        proc.wait_for(lambda: get(port, "/livez", 3)[0] == 200, 30, "answer to an honest client")
+    finally:
+        for s in sockets:
+            s.close()
+    for rude in (b"\x00\xff\xfe" * 100 + b"\r\n\r\n", b"POST /metrics HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n",
+                 b"GET " + b"/" * 60000 + b" HTTP/1.1\r\n\r\n", b"GET /livez HTTP/1.1\r\n\r\n" * 200):
+        with socket.create_connection(("127.0.0.1", port), 5) as s:
+            try:
+                s.sendall(rude)
+                s.recv(1000)
+            except OSError:
+                pass
+    lint(port)
+    assert run.running() and run.terminate() == 0, run.log()
+
+
+def descriptors(process):
+    from pathlib import Path
+    return len(list(Path(f"/proc/{process.p.pid}/fd").iterdir()))
