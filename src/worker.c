@@ -677,7 +677,8 @@ static int step(struct worker *w, struct err *err)
 
 	if (!w->open) {
 		note_turn(w);
-		note_brokers(w, consumer_is_connected(topic_source_consumer(w->source)));
+		note_brokers(w, consumer_look_for_brokers(topic_source_consumer(w->source),
+							  w->settings.config->input.topic, IDLE_MS));
 		look(w);
 	}
 	if (w->batch_records >= BATCH_RECORDS && send_batch(w, err) < 0)

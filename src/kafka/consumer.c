@@ -305,6 +305,12 @@ static int judge(struct consumer *c, const rd_kafka_message_t *m, struct err *er
 	return handle_error(err, m->err, what);
 }
 
+static void note_back(struct consumer *c)
+{
+	c->away = false;
+	log_event(LOG_INFO, "broker_back", LOG_TEXT("client", rd_kafka_name(c->rk)));
+}
+
 /* Takes what is fetched, without waiting. On 2.0.2 a batch that was begun before a rebalance goes
  * on after it: its first records then are of partitions that are gone, or lie behind the place
  * where the new assignment begins. So when a callback ran inside the call everything is dropped
@@ -354,10 +360,8 @@ int consumer_poll(struct consumer *c, int timeout_ms, struct consumed *out, stru
 	}
 	if (UNLIKELY(m->err))
 		return judge(c, m, err);
-	if (UNLIKELY(atomic_load_explicit(&c->away, memory_order_relaxed))) {
-		c->away = false;
-		log_event(LOG_INFO, "broker_back", LOG_TEXT("client", rd_kafka_name(c->rk)));
-	}
+	if (UNLIKELY(atomic_load_explicit(&c->away, memory_order_relaxed)))
+		note_back(c);
 	c->unknown_since_ms = 0;
 	rd_kafka_timestamp_type_t type;
 	out->record = (struct record){
@@ -457,6 +461,16 @@ int consumer_partition_count(struct consumer *c, const char *topic, int timeout_
 
 bool consumer_is_connected(const struct consumer *c)
 {
+	return !c->away;
+}
+
+bool consumer_look_for_brokers(struct consumer *c, const char *topic, int timeout_ms)
+{
+	struct err ignored; /* an answer is all that is wanted */
+	int32_t partitions;
+
+	if (c->away && handle_partition_count(c->rk, topic, timeout_ms, &partitions, &ignored) == 0)
+		note_back(c);
 	return !c->away;
 }
 

@@ -148,7 +148,7 @@ def test_readiness_goes_and_returns_with_kafka(tmp_path, processes):
         told = json.loads(text)
         assert status == 503 and not told["ok"] and any("broker" in r for r in told["reasons"])
         assert get(port, "/livez")[0] == 200
-        assert sum(scrape(port)["chatmill_brokers_up"].values()) == 0
+        proc.wait_for(lambda: sum(scrape(port)["chatmill_brokers_up"].values()) == 0, 30, "brokers_up of 0")
         cluster.restart()
         proc.wait_for(lambda: is_ready(port), 90, "readiness to return")
         setup.load(SAMPLE)
