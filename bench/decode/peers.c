@@ -7,6 +7,8 @@
 
 #include "decode/decode.h"
 
+enum { BATCH_BYTES = 200 * 1000 }; /* 500 messages of 400 bytes */
+
 uint64_t peer_memchr(const struct line *lines, size_t count)
 {
 	uint64_t found = 0;
@@ -22,14 +24,18 @@ uint64_t peer_chatmill(const struct line *lines, size_t count)
 	struct decode_settings settings = {0};
 	struct err err;
 	uint64_t sum = 0;
+	size_t batch_bytes = 0;
 
 	if (!decoder && decoder_new(&decoder, &settings, &err) < 0)
 		return 0;
 	for (size_t i = 0; i < count; i++) {
 		struct record record = {.value = {lines[i].data, lines[i].len}, .time_ms = 1};
 		struct message m;
-		if (i % 500 == 0)
-			arena_reset(&arena); /* a batch */
+		batch_bytes += lines[i].len;
+		if (batch_bytes > BATCH_BYTES) {
+			arena_reset(&arena);
+			batch_bytes = 0;
+		}
 		if (decode(decoder, directory_empty(), &record, &arena, &m) != DECODE_DONE)
 			return 0;
 		sum += m.corpid.len + m.seq + (uint64_t)m.recv_ms + m.msgid.len + strlen("send") +

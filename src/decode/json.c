@@ -90,37 +90,42 @@ static inline int32_t hex4(const char *p)
 }
 
 /* The character that \c stands for; 0 if none. */
-static char escaped(char c)
+static inline char escaped(char c)
 {
-	switch (c) {
-	case '"':
-	case '\\':
-	case '/':
-		return c;
-	case 'b':
-		return '\b';
-	case 'f':
-		return '\f';
-	case 'n':
-		return '\n';
-	case 'r':
-		return '\r';
-	case 't':
-		return '\t';
+	static const char table[256] = {
+		['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+		['f'] = '\f', ['n'] = '\n',	['r'] = '\r', ['t'] = '\t',
+	};
+	return table[(unsigned char)c];
+}
+
+/* The next backslash at or behind `p`, or `end`. Escapes come in crowds, so that the first bytes
+ * are looked at here, without a call. The text is readable past its end. */
+static inline const char *next_backslash(const char *p, const char *end)
+{
+	if (*p == '\\')
+		return MIN(p, end);
+	for (int words = 0; words < 4; words++, p += 8) {
+		uint64_t v;
+		memcpy(&v, p, sizeof v);
+		v ^= UINT64_C(0x5c5c5c5c5c5c5c5c);
+		v = (v - UINT64_C(0x0101010101010101)) & ~v & UINT64_C(0x8080808080808080);
+		if (v) {
+			p += __builtin_ctzll(v) / 8; /* the lowest one is exact */
+			return MIN(p, end);
+		}
+		if (end - p <= 8)
+			return end;
 	}
-	return 0;
+	const char *found = memchr(p, '\\', (size_t)(end - p));
+	return found ? found : end;
 }
 
 static bool escapes_hold(struct str raw)
 {
-	const char *p = raw.data, *end = raw.data + raw.len;
+	const char *end = raw.data + raw.len;
 
-	while (p < end) {
-		if (*p != '\\') { /* escapes come in rows, so that this is worth a look */
-			p = memchr(p, '\\', (size_t)(end - p));
-			if (!p)
-				break;
-		}
+	for (const char *p = raw.data; (p = next_backslash(p, end)) < end;) {
 		/* Stage 1 paired the backslashes, so one more character stands before the quote. */
 		if (p[1] != 'u') {
 			if (!escaped(p[1]))
@@ -164,9 +169,11 @@ struct str json_unescape(const struct json *j, struct str raw)
 
 	while (p < end) {
 		if (*p != '\\') {
-			const char *next = memchr(p, '\\', (size_t)(end - p));
-			size_t len = (size_t)((next ? next : end) - p);
-			memcpy(out, p, len);
+			size_t len = (size_t)(next_backslash(p, end) - p);
+			if (len <= 16) /* both sides have room */
+				memcpy(out, p, 16);
+			else
+				memcpy(out, p, len);
 			out += len;
 			p += len;
 		} else if (p[1] == 'u') {

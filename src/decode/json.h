@@ -97,6 +97,24 @@ static inline bool json_may_escape(const struct json *j, uint32_t node)
 	return j->at[node] < j->escape_last && j->at[node + 1] > j->escape_first;
 }
 
+/* Readable past its end, like all of a document. Keys and ids are short. */
+static inline bool json_has_backslash(struct str raw)
+{
+	if (raw.len > 32)
+		return memchr(raw.data, '\\', raw.len) != NULL;
+	for (size_t i = 0; i < raw.len; i += 8) {
+		uint64_t v;
+		memcpy(&v, raw.data + i, sizeof v);
+		if (raw.len - i < 8)
+			v &= ((uint64_t)1 << (raw.len - i) * 8) - 1;
+		v ^= UINT64_C(0x5c5c5c5c5c5c5c5c);
+		/* A byte is zero exactly where the borrow of this reaches its high bit first. */
+		if ((v - UINT64_C(0x0101010101010101)) & ~v & UINT64_C(0x8080808080808080))
+			return true;
+	}
+	return false;
+}
+
 struct str json_unescape(const struct json *j, struct str raw);
 
 /* The string at `node`, in place if it has no escape, else in the arena with 16 bytes before it
@@ -104,7 +122,7 @@ struct str json_unescape(const struct json *j, struct str raw);
 static inline struct str json_str(const struct json *j, uint32_t node)
 {
 	struct str raw = json_raw(j, node);
-	if (LIKELY(!json_may_escape(j, node)) || !memchr(raw.data, '\\', raw.len))
+	if (LIKELY(!json_may_escape(j, node)) || !json_has_backslash(raw))
 		return raw;
 	return json_unescape(j, raw);
 }
