@@ -530,7 +530,7 @@ def main():
         piece = t[at:at + length].strip()
         if piece and "," not in piece and "，" not in piece and "、" not in piece and "#" not in piece and "\n" not in piece:
             pieces.add(piece)
-    words = sorted(w for w in pieces if any(not separator(c) for c in w))
+    words = sorted(w for w in pieces if any(not separator(f) for c in w for f in standard_char(c)))
     for fold in ("none", "standard", "loose"):
         compare(probe, f"sample, {fold}", words, fold, texts[:a.sample])
     evil = ["加微信", "微信", "vx", "加v", "+v", "微❤", "C++", "a.b", "SM", "110", "12-34", "QQ", "支付宝",

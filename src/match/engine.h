@@ -46,7 +46,9 @@ struct posting {
 	const struct symbols *symbols; /* NULL: none */
 	uint8_t left, right;	       /* enum edge: what must not touch */
 	uint8_t gap;
-	bool alias; /* a homophone, not the word's own spelling */
+	bool alias;   /* a homophone, not the word's own spelling */
+	bool as_is;   /* `written` is the pattern itself: folding does not change it */
+	uint16_t len; /* of the pattern */
 };
 
 struct word_index {

@@ -13,6 +13,7 @@ void hits_add(struct matcher *m, uint32_t group, const struct found *found)
 
 	*copy = *found;
 	copy->next = NULL;
+	__builtin_prefetch(&m->engine->word[found->word]);
 	if (hits->scan != m->scan) {
 		*hits = (struct group_hits){.scan = m->scan, .last = &hits->first};
 		for (uint32_t i = 0; i < g->rule_count; i++) {
@@ -267,28 +268,44 @@ static void take(struct matcher *m, const struct posting *p, uint32_t from, uint
 	hits_add(m, p->group, &found);
 }
 
+/* Only notes the hit: with 100,000 words its posting is in no cache yet, and while Hyperscan goes
+ * on there is time to fetch it. */
 static int on_word(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
 		   void *context)
 {
 	struct matcher *m = context;
-	const struct word_index *index = &m->engine->words[m->form];
 
-	for (uint32_t i = index->first[id]; i < index->first[id + 1]; i++)
-		take(m, &index->postings[i], (uint32_t)to - (uint32_t)index->patterns[id].len,
-		     (uint32_t)to);
+	if (UNLIKELY(m->raw_count == m->raw_cap)) {
+		m->raw_cap = m->raw_cap ? m->raw_cap * 2 : 1024;
+		m->raw = realloc(m->raw, m->raw_cap * sizeof *m->raw);
+		if (!m->raw) {
+			fprintf(stderr, "out of memory\n");
+			exit(71); /* as in arena.h */
+		}
+	}
+	m->raw[m->raw_count++] = (struct raw_hit){id, (uint32_t)to};
+	__builtin_prefetch(&m->engine->words[m->form].first[id]);
 	return 0;
 }
 
 void hits_find_words(struct matcher *m)
 {
+	const struct word_index *index = &m->engine->words[m->form];
 	struct str text = m->folded[m->form][m->text].text;
 
 	if (!text.len)
 		return;
-	hs_error_t code = hs_scan(m->engine->words[m->form].database, text.data,
-				  (unsigned)text.len, 0, m->scratch, on_word, m);
+	m->raw_count = 0;
+	hs_error_t code = hs_scan(index->database, text.data, (unsigned)text.len, 0, m->scratch, on_word, m);
 	if (code != HS_SUCCESS)
 		UNREACHABLE("Hyperscan gives up in the middle of a text");
+	for (size_t i = 0; i < m->raw_count; i++)
+		__builtin_prefetch(&index->postings[index->first[m->raw[i].pattern]]);
+	for (size_t i = 0; i < m->raw_count; i++) {
+		const struct raw_hit *hit = &m->raw[i];
+		for (uint32_t k = index->first[hit->pattern]; k < index->first[hit->pattern + 1]; k++)
+			take(m, &index->postings[k], hit->to - index->postings[k].len, hit->to);
+	}
 }
 
 uint32_t hits_own_start(const struct matcher *m)
@@ -359,6 +376,9 @@ uint32_t hits_folds(const struct matcher *m, const struct found *found)
 	if (!p)
 		return found->folds;
 	uint32_t names = p->alias ? FOLD_HOMOPHONE : 0;
+	const struct folded *f = &m->folded[found->form][found->text];
+	if (p->as_is && str_eq(text, (struct str){f->text.data + found->from, found->to - found->from}))
+		return names;
 	if (str_eq(text, p->written))
 		return names;
 	struct walk a = {.form = found->form, .text = text}, b = {found->form, p->written};

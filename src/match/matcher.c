@@ -22,6 +22,7 @@ void matcher_free(struct matcher *m)
 	free(m->rule_scans);
 	free(m->touched);
 	free(m->picks);
+	free(m->raw);
 	free(m->reports);
 	free(m->candidates);
 	buf_fini(&m->buf);

@@ -23,6 +23,11 @@ struct report {
 	uint32_t from, to;
 };
 
+/* What Hyperscan says of words. */
+struct raw_hit {
+	uint32_t pattern, to;
+};
+
 struct group_hits {
 	uint64_t scan; /* the scan that it is of; any other: empty */
 	struct found *first, **last;
@@ -44,6 +49,8 @@ struct matcher {
 	uint32_t group_cap, rule_cap, touched_count;
 	struct pick *picks;   /* a stack; grows to the most that one rule ever had */
 	size_t pick_count, pick_cap;
+	struct raw_hit *raw; /* of one scan for words */
+	size_t raw_count, raw_cap;
 	struct report *reports; /* of one search of one regex */
 	size_t report_count, report_cap;
 	uint32_t *candidates; /* regexes worth a look; room for all */

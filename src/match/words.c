@@ -183,6 +183,13 @@ static void add_spelling(struct words *w, const struct cond *cond, struct postin
 		p->left = (uint8_t)(open_left ? EDGE_NONE : edge_of(bytes.data[0]));
 		p->right = (uint8_t)(open_right ? EDGE_NONE : edge_of(bytes.data[bytes.len - 1]));
 	}
+	p->as_is = str_eq(bytes, p->written);
+	if (bytes.len > UINT16_MAX) {
+		findings_add(w->findings, FINDING_ERROR, place->file, place->line, place->col,
+			     "the word grows beyond %d bytes by folding; shorten it", UINT16_MAX);
+		return;
+	}
+	p->len = (uint16_t)bytes.len;
 	add_draft(w, form, bytes, p);
 }
 
