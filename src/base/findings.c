@@ -42,10 +42,15 @@ static int by_place(const void *left, const void *right)
 	return str_cmp(a->text, b->text);
 }
 
-void findings_print(struct findings *f, FILE *out)
+void findings_sort(struct findings *f)
 {
 	if (f->count)
 		qsort(f->items, f->count, sizeof *f->items, by_place);
+}
+
+void findings_print(struct findings *f, FILE *out)
+{
+	findings_sort(f);
 	for (size_t i = 0; i < f->count; i++) {
 		const struct finding *it = &f->items[i];
 		fprintf(out, "%.*s:", STR_ARG(it->file));

@@ -29,5 +29,7 @@ struct findings {
 void findings_fini(struct findings *f); /* a zeroed struct is ready for use */
 void findings_add(struct findings *f, enum finding_level level, struct str file, int line, int col,
 		  const char *fmt, ...) PRINTF_LIKE(6, 7);
-/* Sorts by file, line, column and prints one a line to `out`. */
+/* Sorts by file, line, column. */
+void findings_sort(struct findings *f);
+/* Sorts and prints one a line to `out`. */
 void findings_print(struct findings *f, FILE *out);

@@ -1,5 +1,6 @@
 /* rules_check.c - `chatmill rules check`: everything that is wrong in a folder of rules. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/buf.h"
 #include "cmd/commands.h"
 #include "cmd/trial.h"
 #include "rulebook.h"
@@ -7,7 +8,7 @@
 
 struct check_options {
 	const char *staff, *cache;
-	bool strict;
+	bool strict, json;
 };
 
 static int check_examples(const struct rulebook *book, struct findings *findings, struct err *err)
@@ -51,6 +52,25 @@ static int collect(const struct check_options *o, const char *dir, struct findin
 	return check_examples(book, findings, err);
 }
 
+/* One object a line, in the order of the files. */
+static void print_json(struct findings *findings)
+{
+	struct buf out = {0};
+
+	findings_sort(findings);
+	for (size_t i = 0; i < findings->count; i++) {
+		const struct finding *it = &findings->items[i];
+		buf_put(&out, STR("{\"file\":"));
+		buf_put_json(&out, it->file);
+		buf_printf(&out, ",\"line\":%d,\"column\":%d,\"level\":\"%s\",\"text\":", it->line, it->col,
+			   it->level == FINDING_ERROR ? "error" : "warning");
+		buf_put_json(&out, it->text);
+		buf_put(&out, STR("}\n"));
+	}
+	fwrite(out.data, 1, out.len, stdout); /* main sees to it that standard output was written */
+	buf_fini(&out);
+}
+
 static int check(const void *options, const char *const *arguments, int argument_count,
 		 struct err *err)
 {
@@ -59,7 +79,10 @@ static int check(const void *options, const char *const *arguments, int argument
 	int status = collect(o, arguments[0], &findings, err);
 	size_t errors = findings.errors, warnings = findings.warnings;
 
-	findings_print(&findings, stdout);
+	if (o->json)
+		print_json(&findings);
+	else
+		findings_print(&findings, stdout);
 	findings_fini(&findings);
 	if (status < 0 && !errors)
 		return -1; /* no such folder, out of memory: not a matter of the rules */
@@ -74,6 +97,8 @@ static int check(const void *options, const char *const *arguments, int argument
 static const struct option options[] = {
 	{"strict", 0, OPTION_FLAG, NULL, "warnings count as errors",
 	 offsetof(struct check_options, strict)},
+	{"json", 0, OPTION_FLAG, NULL, "one JSON object a line for each finding",
+	 offsetof(struct check_options, json)},
 	{"staff", 0, OPTION_TEXT, "FILE", "directory file: userid or userid,department a line",
 	 offsetof(struct check_options, staff)},
 	{"cache", 0, OPTION_TEXT, "DIR", "keep compiled rules in DIR between runs",

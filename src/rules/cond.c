@@ -35,7 +35,7 @@ static struct cond *new_cond(const struct reading *r, enum cond_kind kind,
 	struct cond *cond = ARENA_NEW(r->scope->loader->arena, struct cond);
 
 	*cond = (struct cond){
-		.kind = kind, .line = node->line, .col = node->col,
+		.kind = kind, .file = r->scope->file, .line = node->line, .col = node->col,
 		.fold = scope_pack(r->scope)->pack.fold, .gap = GAP_UNSET,
 		.except_list = -1, .near_chars = -1, .near_messages = -1,
 	};

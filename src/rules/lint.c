@@ -163,14 +163,14 @@ static void check_list(struct lint *l, const struct cond *cond)
 /* ---- one rule ---- */
 
 /* The words among which any one is enough. Tables stand apart: each row means another tag. */
-static void gather(struct lint *l, const struct rule *rule, const struct cond *cond, spots *to)
+static void gather(struct lint *l, const struct cond *cond, spots *to)
 {
 	const struct word_list *list;
 
 	switch (cond->kind) {
 	case COND_WORD:
-		check_single(l, &cond->word, rule->file, false);
-		add_spot(l, to, cond, &cond->word, rule->file, SOURCE_OF_RULES + (uint32_t)to->count);
+		check_single(l, &cond->word, cond->file, false);
+		add_spot(l, to, cond, &cond->word, cond->file, SOURCE_OF_RULES + (uint32_t)to->count);
 		return;
 	case COND_LIST:
 		check_list(l, cond);
@@ -180,7 +180,7 @@ static void gather(struct lint *l, const struct rule *rule, const struct cond *c
 		return;
 	case COND_ANY:
 		for (size_t i = 0; i < cond->child_count; i++)
-			gather(l, rule, cond->children[i], to);
+			gather(l, cond->children[i], to);
 		return;
 	case COND_ALL:
 	case COND_NONE:
@@ -190,7 +190,7 @@ static void gather(struct lint *l, const struct rule *rule, const struct cond *c
 		 * equal ones could be called superfluous, and they are rare. */
 		for (size_t i = 0; i < cond->child_count; i++) {
 			spots own = {0};
-			gather(l, rule, cond->children[i], &own);
+			gather(l, cond->children[i], &own);
 			if (cond->kind != COND_NEAR)
 				compare(l, &own, true);
 		}
@@ -245,8 +245,7 @@ static void add_allow_word(struct lint *l, const struct word *word, struct str f
 		out->folded[form] = folded(l, (enum fold_form)form, word->text);
 }
 
-static struct allow *find_allow(struct lint *l, void *vec, const struct rule *rule,
-				const struct cond *cond)
+static struct allow *find_allow(struct lint *l, void *vec, const struct cond *cond)
 {
 	VEC(struct allow) *allows = vec;
 
@@ -261,7 +260,7 @@ static struct allow *find_allow(struct lint *l, void *vec, const struct rule *ru
 		count += list->rows[r].word_count;
 	allow->words = ARENA_ARRAY(&l->arena, struct allow_word, count);
 	if (cond->kind == COND_WORD)
-		add_allow_word(l, &cond->word, rule->file, &allow->words[allow->word_count++]);
+		add_allow_word(l, &cond->word, cond->file, &allow->words[allow->word_count++]);
 	for (size_t r = 0; list && r < list->row_count; r++)
 		for (size_t i = 0; i < list->rows[r].word_count; i++)
 			add_allow_word(l, &list->rows[r].words[i], list->rows[r].file,
@@ -300,7 +299,7 @@ static void check_allow(struct lint *l)
 					names_add(&names[form], &l->arena,
 						  words.spots[form].items[k].folded, (uint32_t)k);
 		for (size_t k = 0; k < rule->allow_count; k++)
-			mark_contains(find_allow(l, &allows, rule, rule->allow[k]), &words, names);
+			mark_contains(find_allow(l, &allows, rule->allow[k]), &words, names);
 	}
 	for (size_t i = 0; i < allows.count; i++)
 		for (size_t k = 0; k < allows.items[i].word_count; k++)
@@ -320,7 +319,7 @@ void ruleset_lint(const struct ruleset *set, struct findings *findings)
 		const struct rule *rule = &set->rules[i];
 		spots words = {0};
 		if (rule->match) {
-			gather(&l, rule, rule->match, &words);
+			gather(&l, rule->match, &words);
 			compare(&l, &words, true);
 		}
 		if (!rule->example_count)

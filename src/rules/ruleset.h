@@ -54,6 +54,7 @@ struct word_list {
 
 struct cond {
 	enum cond_kind kind;
+	struct str file; /* where it stands, for findings: `allow` of a pack may be in another file */
 	int line, col;
 	enum fold_form fold; /* word, regex, list, is: the pack's unless said otherwise */
 	enum word_mode mode;
