@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/zstd.h"
 
+#include <zdict.h>
 #include <zstd.h>
 
 void zstd_compress(struct buf *out, struct str data, int level)
@@ -96,4 +97,70 @@ int64_t zstd_read(struct zstd_reader *z, struct str *in, char *out, size_t room,
 bool zstd_reader_at_end(const struct zstd_reader *z)
 {
 	return z->at_end;
+}
+
+struct zstd_dictionary {
+	ZSTD_CCtx *compressor;
+	ZSTD_DCtx *decompressor;
+};
+
+int zstd_dictionary_new(struct zstd_dictionary **out, struct str bytes, int level, struct err *err)
+{
+	OWNED(zstd_dictionary) *d = calloc(1, sizeof *d);
+
+	if (!d || !(d->compressor = ZSTD_createCCtx()) || !(d->decompressor = ZSTD_createDCtx()))
+		return err_set(err, ERR_OS, "zstd: out of memory");
+	ZSTD_CCtx_setParameter(d->compressor, ZSTD_c_compressionLevel, level);
+	ZSTD_CCtx_setParameter(d->compressor, ZSTD_c_checksumFlag, 1);
+	if (ZSTD_isError(ZSTD_CCtx_loadDictionary(d->compressor, bytes.data, bytes.len)) ||
+	    ZSTD_isError(ZSTD_DCtx_loadDictionary(d->decompressor, bytes.data, bytes.len)))
+		return err_set(err, ERR_DATA, "zstd: bytes that are no dictionary");
+	*out = TAKE(d);
+	return 0;
+}
+
+void zstd_dictionary_free(struct zstd_dictionary *d)
+{
+	if (!d)
+		return;
+	ZSTD_freeCCtx(d->compressor);
+	ZSTD_freeDCtx(d->decompressor);
+	free(d);
+}
+
+void zstd_dictionary_compress(struct zstd_dictionary *d, struct buf *out, struct str data)
+{
+	size_t room = ZSTD_compressBound(data.len);
+	char *at = buf_room(out, room);
+	size_t size = ZSTD_compress2(d->compressor, at, room, data.data, data.len);
+
+	assert(!ZSTD_isError(size)); /* with compressBound() of room it cannot fail */
+	out->len += size;
+}
+
+int zstd_dictionary_decompress(struct zstd_dictionary *d, struct buf *out, struct str data,
+			       size_t bytes_max, struct err *err)
+{
+	unsigned long long size = ZSTD_getFrameContentSize(data.data, data.len);
+
+	if (size > bytes_max) /* unknown and wrong sizes are greater than any */
+		return err_set(err, ERR_DATA, "zstd: a frame of more than %zu bytes, or none", bytes_max);
+	char *at = buf_room(out, (size_t)size + 1);
+	size_t got = ZSTD_decompressDCtx(d->decompressor, at, (size_t)size, data.data, data.len);
+	if (ZSTD_isError(got))
+		return err_set(err, ERR_DATA, "zstd: %s", ZSTD_getErrorName(got));
+	out->len += got;
+	return 0;
+}
+
+bool zstd_train(struct buf *out, size_t bytes_max, struct str samples, const size_t *sizes,
+		unsigned count)
+{
+	char *at = buf_room(out, bytes_max);
+	size_t size = ZDICT_trainFromBuffer(at, bytes_max, samples.data, sizes, count);
+
+	if (ZDICT_isError(size))
+		return false;
+	out->len += size;
+	return true;
 }

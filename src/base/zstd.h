@@ -29,3 +29,19 @@ MUST_CHECK int64_t zstd_read(struct zstd_reader *z, struct str *in, char *out, s
 			     struct err *err);
 /* True between two frames: where input may end without being cut. */
 bool zstd_reader_at_end(const struct zstd_reader *z);
+
+/* A dictionary makes small texts of one kind smaller (RFC 8878 section 5). It owns working memory
+ * for both ways: it belongs to one thread. `bytes` may go after the call. */
+struct zstd_dictionary;
+MUST_CHECK int zstd_dictionary_new(struct zstd_dictionary **out, struct str bytes, int level,
+				   struct err *err);
+void zstd_dictionary_free(struct zstd_dictionary *d); /* NULL is fine */
+DEFINE_OWNED(zstd_dictionary);
+/* As zstd_compress() and zstd_decompress() of one frame. Allocate nothing once `out` is warm. */
+void zstd_dictionary_compress(struct zstd_dictionary *d, struct buf *out, struct str data);
+MUST_CHECK int zstd_dictionary_decompress(struct zstd_dictionary *d, struct buf *out,
+					  struct str data, size_t bytes_max, struct err *err);
+/* Makes a dictionary of at most `bytes_max` bytes from samples that stand one behind the other.
+ * Returns false when there is nothing to learn from them. */
+bool zstd_train(struct buf *out, size_t bytes_max, struct str samples, const size_t *sizes,
+		unsigned count);
