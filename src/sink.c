@@ -19,6 +19,7 @@ struct sink {
 	struct sink_settings settings;
 	struct consumer *consumer;
 	struct event_reader *reader;
+	struct decoder *decoder; /* NULL: no messages */
 	struct store *store;
 
 	struct store_partition *parts; /* that we own */
@@ -198,6 +199,48 @@ static size_t find_partition(const struct sink *s, const struct consumed *consum
 	return s->part_count;
 }
 
+static void take_event(struct sink *s, const struct consumed *consumed, const struct record *record,
+		       struct store_item *item)
+{
+	struct event_row *row = ARENA_NEW(&s->arena, struct event_row);
+	struct event_header headers[HEADERS_MAX];
+	size_t header_count = keep_headers(s, consumed, headers);
+	struct event_header *kept = arena_alloc(&s->arena, sizeof *kept * header_count + 1);
+
+	memcpy(kept, headers, sizeof *kept * header_count);
+	enum decode_result result =
+		decode_event(s->reader, record, kept, header_count, &s->arena, row);
+	if (result == DECODE_DONE) {
+		item->event = &row->event;
+		item->evidence_json = row->evidence_json;
+	} else if (result != DECODE_NULL) {
+		item->refusal = decode_result_name(result);
+	}
+}
+
+/* What is no message is a dead letter of `run` and no matter of the database: only the offset
+ * moves, as for records that speak to `run`. */
+static void take_message(struct sink *s, const struct record *record, struct store_item *item)
+{
+	struct message *m = ARENA_NEW(&s->arena, struct message);
+
+	if (decode(s->decoder, s->settings.directory, record, &s->arena, m) != DECODE_DONE)
+		return;
+	switch (m->kind) {
+	case MESSAGE_CHAT:
+	case MESSAGE_RECALL:
+	case MESSAGE_SWITCH:
+	case MESSAGE_AGREE:
+	case MESSAGE_DISAGREE:
+		item->message = m;
+		return;
+	case MESSAGE_CLOCK:
+	case MESSAGE_CONTROL:
+	case MESSAGE_RULES:
+		return;
+	}
+}
+
 static void take(struct sink *s, const struct consumed *consumed)
 {
 	size_t part = find_partition(s, consumed);
@@ -207,28 +250,18 @@ static void take(struct sink *s, const struct consumed *consumed)
 		return;
 	s->nexts[part] = consumed->record.offset + 1;
 
-	struct event_header headers[HEADERS_MAX];
-	struct event_row *row = ARENA_NEW(&s->arena, struct event_row);
 	struct record record = consumed->record;
 	record.key = keep(s, record.key);
 	record.value = keep(s, record.value);
-	size_t header_count = keep_headers(s, consumed, headers);
-	struct event_header *kept = arena_alloc(&s->arena, sizeof *kept * header_count + 1);
-	memcpy(kept, headers, sizeof *kept * header_count);
-
 	struct store_item *item = new_item(s);
 	*item = (struct store_item){.partition = &s->parts[part],
-	                            .offset = record.offset,
-	                            .key = record.key,
-	                            .value = record.value};
-	enum decode_result result =
-	        decode_event(s->reader, &record, kept, header_count, &s->arena, row);
-	if (result == DECODE_DONE) {
-		item->event = &row->event;
-		item->evidence_json = row->evidence_json;
-	} else if (result != DECODE_NULL) {
-		item->refusal = decode_result_name(result);
-	}
+				    .offset = record.offset,
+				    .key = record.key,
+				    .value = record.value};
+	if (s->decoder && !strcmp(s->settings.archive, consumed->topic))
+		take_message(s, &record, item);
+	else
+		take_event(s, consumed, &record, item);
 }
 
 /* The end of what is committed: behind the last record stand markers of transactions, which
@@ -387,6 +420,8 @@ int sink_new(struct sink **out, const struct sink_settings *settings, struct err
 	if (!s)
 		return err_set(err, ERR_OS, "sink: out of memory");
 	s->settings = *settings;
+	if (settings->archive && decoder_new(&s->decoder, &settings->decode, err) < 0)
+		return -1;
 	if (event_reader_new(&s->reader, err) < 0 ||
 	    store_new(&s->store, &settings->store, err) < 0)
 		return -1;
@@ -402,6 +437,7 @@ void sink_free(struct sink *s)
 	forget_partitions(s);
 	store_free(s->store);
 	event_reader_free(s->reader);
+	decoder_free(s->decoder);
 	arena_fini(&s->arena);
 	free(s->items);
 	free(s);

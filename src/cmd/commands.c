@@ -29,5 +29,6 @@ const struct command *const commands[] = {
 	&cmd_sink,
 	&cmd_db_status,
 	&cmd_db_migrate,
+	&cmd_archive_cat,
 	NULL,
 };

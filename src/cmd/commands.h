@@ -31,3 +31,4 @@ extern const struct command cmd_config_show;
 extern const struct command cmd_db_status;
 extern const struct command cmd_db_migrate;
 extern const struct command cmd_sink;
+extern const struct command cmd_archive_cat;

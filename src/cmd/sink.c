@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "brokers.h"
 #include "cmd/commands.h"
@@ -81,7 +82,38 @@ static int catch_signals(_Atomic bool *stop, struct err *err)
 	return 0;
 }
 
-static int run_sink(const struct config *config, const struct brokers *brokers, struct err *err)
+/* Adds the topic of messages. Whose consent is `drop` must not be stored, and only `run` knows who
+ * disagreed: the two do not go together. */
+static int read_archive(const struct config *config, struct sink_settings *settings,
+			struct arena *staff, struct err *err)
+{
+	struct findings findings = {0};
+	struct str text;
+
+	for (size_t i = 0; i < config->consent.count; i++)
+		if (!strcmp(config->consent.items[i].value, "drop"))
+			return err_set(err, ERR_CONFIG,
+				       "sink.archive: cannot be true while consent.%s is drop: the sink "
+				       "does not know who disagreed and would store their messages",
+				       config->consent.items[i].name);
+	settings->topics[settings->topic_count++] = config->input.topic;
+	settings->archive = config->input.topic;
+	settings->decode.corpid = str_of(config->input.corpid);
+	settings->decode.record_bytes_max = (size_t)config->input.record_bytes_max;
+	settings->directory = directory_empty();
+	if (!config->staff)
+		return 0;
+	if (file_read(staff, config->staff, FILE_BYTES_MAX, &text, err) < 0)
+		return -1;
+	settings->directory = directory_parse(staff, str_of(config->staff), text, &findings);
+	findings_print(&findings, stderr);
+	size_t errors = findings.errors;
+	findings_fini(&findings);
+	return errors ? err_set(err, ERR_CONFIG, "%s: %zu errors", config->staff, errors) : 0;
+}
+
+static int run_sink(const struct config *config, const struct brokers *brokers, struct arena *staff,
+		    struct err *err)
 {
 	/* The thread of signals may outlive this call by an instant. */
 	static _Atomic bool stop;
@@ -98,20 +130,17 @@ static int run_sink(const struct config *config, const struct brokers *brokers, 
 		postgres[keys] = (struct pg_setting){config->postgres.items[keys].name,
 		                                     config->postgres.items[keys].value};
 	struct sink_settings settings = {
-	        .kafka = &brokers->settings,
-	        .group = group,
-	        .instance = instance,
-	        .topics = {config->output.tags, config->output.stages, config->output.alerts},
-	        .topic_count = 3,
-	        .store = { postgres,               keys,      config->pipeline,              instance},
-	        .batch_rows = config->sink.batch_rows,
-	        .batch_ms = config->sink.batch_ms,
-	        .stop = &stop,
-	};
-	if (config->sink.archive)
-		return err_set(
-		        err, ERR_CONFIG,
-		        "sink.archive: storing messages is not in this version; write false");
+		.kafka = &brokers->settings,
+		.group = group,
+		.instance = instance,
+		.topics = {config->output.tags, config->output.stages, config->output.alerts},
+		.topic_count = 3,
+		.store = {postgres, keys, config->pipeline, instance, config->sink.archive},
+		.batch_rows = config->sink.batch_rows,
+		.batch_ms = config->sink.batch_ms,
+		.stop = &stop,
+	};	if (config->sink.archive && read_archive(config, &settings, staff, err) < 0)
+		return -1;
 	if (catch_signals(&stop, err) < 0)
 		return -1;
 	OWNED(sink) *sink = NULL;
@@ -131,7 +160,10 @@ static int run(const void *given, const char *const *arguments, int count, struc
 	if (config_open(&config, o->file, err) < 0 ||
 	    brokers_new(&brokers, config, o->insecure, err) < 0)
 		return -1;
-	return run_sink(config, brokers, err);
+	struct arena staff = {0};
+	int result = run_sink(config, brokers, &staff, err);
+	arena_fini(&staff);
+	return result;
 }
 
 static const struct option options[] = {

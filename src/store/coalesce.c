@@ -24,7 +24,7 @@ struct coalesced {
 	struct stage_row *stages;
 	struct alert_row *alerts;
 	struct day_row *days;
-	size_t tag_count, stage_count, alert_count, day_count;
+	size_t tag_count, stage_count, alert_count, day_count, message_count;
 };
 
 struct coalesced *coalesce_new(struct arena *arena, size_t changes_max)
@@ -226,6 +226,17 @@ void coalesce_add(struct coalesced *c, const struct event *e, struct str evidenc
 	case EVENT_TYPE_COUNT:
 		return;
 	}
+}
+
+bool coalesce_first(struct coalesced *c, const struct message *m)
+{
+	int64_t day = m->msgtime_ms / DAY_MS;
+	const struct str key[] = {m->corpid, m->msgid, {(const char *)&day, sizeof day}};
+
+	if (find(c, 'm', key, ARRAY_LEN(key), c->message_count) != c->message_count)
+		return false;
+	c->message_count++;
+	return true;
 }
 
 const struct tag_row *coalesced_tags(const struct coalesced *c, size_t *count)

@@ -62,6 +62,9 @@ struct coalesced *coalesce_new(struct arena *arena, size_t changes_max);
 size_t coalesce_changes(const struct event *event);
 void coalesce_add(struct coalesced *c, const struct event *event, struct str evidence_json);
 
+/* Whether no message of this id and day was seen before; for the table of messages. */
+bool coalesce_first(struct coalesced *c, const struct message *message);
+
 /* The rows, in the order in which their keys were first seen. */
 const struct tag_row *coalesced_tags(const struct coalesced *c, size_t *count);
 const struct stage_row *coalesced_stages(const struct coalesced *c, size_t *count);

@@ -40,10 +40,12 @@ int erasure_run(struct pg *pg, const struct event *event, struct pg_fault *fault
 	return result;
 }
 
-static struct str hmac(const struct erasure *e, const struct event *event, struct arena *arena)
+static struct str hmac(const struct erasure *e, const struct store_item *item, struct arena *arena)
 {
+	struct str corpid = item->event ? item->event->corpid : item->message->corpid;
+	struct str subject = item->event ? item->event->subject : item->message->subject;
 	struct str name =
-	        arena_printf(arena, "%.*s/%.*s", STR_ARG(event->corpid), STR_ARG(event->subject));
+	        arena_printf(arena, "%.*s/%.*s", STR_ARG(corpid), STR_ARG(subject));
 	char *block = arena_alloc(arena, sizeof e->inner + name.len);
 	unsigned char outer[sizeof e->outer + SHA256_BYTES];
 	unsigned char *out = arena_alloc(arena, SHA256_BYTES);
@@ -67,8 +69,9 @@ int erasure_drop(struct erasure *e, struct pg *pg, struct store_item *items, siz
 	column_begin(&names, COLUMN_BYTES);
 	column_begin(&times, COLUMN_TIME);
 	for (size_t i = 0; i < *count; i++) {
-		column_str(&names, hmac(e, items[i].event, arena));
-		column_number(&times, items[i].event->msgtime_ms);
+		column_str(&names, hmac(e, &items[i], arena));
+		column_number(&times, items[i].event ? items[i].event->msgtime_ms
+						    : items[i].message->msgtime_ms);
 	}
 	struct pg_parameter parameters[] = {column_parameter(&names), column_parameter(&times)};
 	OWNED(pg_result) *rows = NULL;

@@ -57,9 +57,9 @@ int months_make(struct months *m, struct pg *pg, const struct store_item *items,
 	for (int32_t ahead = 0; ahead <= MONTHS_AHEAD; ahead++)
 		learn(m, now + ahead, &wanted, &scratch);
 	for (size_t i = 0; i < count; i++) {
-		if (!items[i].event)
+		if (!items[i].event && !items[i].message)
 			continue;
-		int64_t ms = items[i].event->msgtime_ms;
+		int64_t ms = items[i].event ? items[i].event->msgtime_ms : items[i].message->msgtime_ms;
 		int32_t month = ms > 0 && ms < INT64_C(4102444800000) ? month_of(ms) : first - 1;
 		if (month != last && month >= first && month <= now + MONTHS_AHEAD)
 			learn(m, month, &wanted, &scratch);

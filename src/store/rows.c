@@ -4,6 +4,7 @@
 
 #include <endian.h>
 
+#include "store/archive.h"
 #include "store/statements.h"
 #include "store/store.h"
 
@@ -111,18 +112,23 @@ static void put_changes(struct row *row, struct buf *out, const struct tag_chang
 	json(row, buf_str(out));
 }
 
+static struct row begin_row(struct rows *r, enum rows_table table, bool careful)
+{
+	uint16_t fields = htobe16((uint16_t)statements[table].column_count);
+
+	if (careful)
+		return (struct row){r->columns[table], NULL};
+	/* Every field adds to the count of the buffer; only «any at all» is asked of it. */
+	buf_put(&r->lines[table].data, (struct str){(char *)&fields, sizeof fields});
+	return (struct row){&r->lines[table], statements[table].copy_columns};
+}
+
 static void put_event(struct rows *r, enum rows_table table, const struct store_item *item,
                       bool careful)
 {
 	const struct event *e = item->event;
-	struct row row = {r->columns[table], NULL};
+	struct row row = begin_row(r, table, careful);
 
-	if (!careful) {
-		uint16_t fields = htobe16((uint16_t)statements[table].column_count);
-		row = (struct row){&r->lines[table], statements[table].copy_columns};
-		buf_put(&row.next->data, (struct str){(char *)&fields, sizeof fields});
-		/* Every field adds to the count of the buffer; only «any at all» is asked of it. */
-	}
 	uuid(&row, e->id);
 	number(&row, e->msgtime_ms); /* day */
 	text(&row, e->corpid);
@@ -150,6 +156,32 @@ static void put_event(struct rows *r, enum rows_table table, const struct store_
 		text_or_null(&row, e->from_stage);
 		text_or_null(&row, e->to_stage);
 	}
+}
+
+static struct str customer_of(const struct message *m)
+{
+	return m->subject_is_customer ? m->subject : (struct str){"", 0};
+}
+
+static void put_message(struct rows *r, const struct store_item *item, bool careful,
+			struct arena *arena)
+{
+	const struct message *m = item->message;
+	struct row row = begin_row(r, ROWS_MESSAGE, careful);
+
+	text(&row, m->corpid);
+	text(&row, m->msgid);
+	number(&row, m->msgtime_ms); /* day */
+	text(&row, archive_conversation(m, arena));
+	text(&row, customer_of(m));
+	text(&row, m->from);
+	text(&row, roles[m->from_role]);
+	text(&row, m->msgtype);
+	number(&row, m->msgtime_ms);
+	text(&row, archive_text(m, arena));
+	int32_t dictionary = archive_pack(r->archive, item, &r->scratch);
+	text(&row, buf_str(&r->scratch)); /* bytes */
+	number(&row, dictionary);
 }
 
 static void put_tag(struct rows *r, const struct tag_row *t)
@@ -245,19 +277,42 @@ static void begin(struct rows *r)
 		column_line_begin(&r->lines[t]);
 }
 
+static int64_t day_of(const struct store_item *item)
+{
+	int64_t ms = item->event ? item->event->msgtime_ms : item->message->msgtime_ms;
+	return ms / DAY_MS;
+}
+
 /* In the order of the primary key, which keeps index pages warm; and by months. */
 static int by_day_and_id(const void *a, const void *b)
 {
-	const struct event *x = (*(const struct store_item *const *)a)->event;
-	const struct event *y = (*(const struct store_item *const *)b)->event;
+	const struct store_item *x = *(const struct store_item *const *)a;
+	const struct store_item *y = *(const struct store_item *const *)b;
 
-	if (x->msgtime_ms / DAY_MS != y->msgtime_ms / DAY_MS)
-		return x->msgtime_ms < y->msgtime_ms ? -1 : 1;
-	return memcmp(x->id, y->id, sizeof x->id);
+	if (!x->event != !y->event)
+		return !x->event - !y->event;
+	if (day_of(x) != day_of(y))
+		return day_of(x) < day_of(y) ? -1 : 1;
+	if (x->event)
+		return memcmp(x->event->id, y->event->id, sizeof x->event->id);
+	return str_cmp(x->message->msgid, y->message->msgid);
 }
 
-static void put_events(struct rows *r, const struct store_item *items, size_t count, bool careful,
-                       struct arena *arena)
+static void put_item(struct rows *r, const struct store_item *item, bool careful,
+		     struct coalesced *c, struct arena *arena)
+{
+	if (item->message) {
+		if (coalesce_first(c, item->message))
+			put_message(r, item, careful, arena);
+	} else if (item->event->type == EVENT_TAG) {
+		put_event(r, ROWS_TAG_EVENT, item, careful);
+	} else if (item->event->type == EVENT_STAGE) {
+		put_event(r, ROWS_STAGE_EVENT, item, careful);
+	}
+}
+
+static void put_items(struct rows *r, const struct store_item *items, size_t count, bool careful,
+		      struct coalesced *c, struct arena *arena)
 {
 	const struct store_item **sorted = arena_alloc(arena, (count + 1) * sizeof *sorted);
 
@@ -267,29 +322,26 @@ static void put_events(struct rows *r, const struct store_item *items, size_t co
 	if (!careful)
 		for (int t = 0; t < ROWS_COPIED; t++)
 			buf_put(&r->lines[t].data, copy_head);
-	for (size_t i = 0; i < count; i++) {
-		if (sorted[i]->event->type == EVENT_TAG)
-			put_event(r, ROWS_TAG_EVENT, sorted[i], careful);
-		else if (sorted[i]->event->type == EVENT_STAGE)
-			put_event(r, ROWS_STAGE_EVENT, sorted[i], careful);
-	}
+	for (size_t i = 0; i < count; i++)
+		put_item(r, sorted[i], careful, c, arena);
 	if (!careful)
 		for (int t = 0; t < ROWS_COPIED; t++)
 			buf_put(&r->lines[t].data, copy_end);
 }
 
 void rows_build(struct rows *r, const struct store_item *items, size_t count, bool careful,
-                struct arena *arena)
+		struct arena *arena)
 {
 	size_t changes = 1, rows;
 
 	begin(r);
-	put_events(r, items, count, careful, arena);
 	for (size_t i = 0; i < count; i++)
-		changes += coalesce_changes(items[i].event);
+		changes += items[i].event ? coalesce_changes(items[i].event) : 1;
 	struct coalesced *c = coalesce_new(arena, changes);
+	put_items(r, items, count, careful, c, arena);
 	for (size_t i = 0; i < count; i++)
-		coalesce_add(c, items[i].event, items[i].evidence_json);
+		if (items[i].event)
+			coalesce_add(c, items[i].event, items[i].evidence_json);
 	const struct tag_row *tags = coalesced_tags(c, &rows);
 	for (size_t i = 0; i < rows; i++)
 		put_tag(r, &tags[i]);

@@ -15,11 +15,13 @@
 #include "store/coalesce.h"
 #include "store/column.h"
 
+struct archive;
 struct store_item;
 
 enum rows_table {
 	ROWS_TAG_EVENT,
 	ROWS_STAGE_EVENT,
+	ROWS_MESSAGE,
 	ROWS_CUSTOMER_TAG,   /* what needs nothing of the row but its `since` */
 	ROWS_CUSTOMER_STAFF, /* the same table: staff that join those of the row, if it is there */
 	ROWS_CUSTOMER_STAGE,
@@ -28,17 +30,18 @@ enum rows_table {
 	ROWS_TABLE_COUNT,
 };
 
-enum { ROWS_COLUMNS_MAX = 26, ROWS_COPIED = ROWS_STAGE_EVENT + 1 };
+enum { ROWS_COLUMNS_MAX = 26, ROWS_COPIED = ROWS_MESSAGE + 1 };
 
 struct rows {
 	struct column columns[ROWS_TABLE_COUNT][ROWS_COLUMNS_MAX];
 	struct column lines[ROWS_COPIED]; /* rows of COPY */
 	struct buf scratch;
+	struct archive *archive; /* borrowed; NULL where no messages come */
 };
 
 void rows_fini(struct rows *r); /* a zeroed struct is ready for use */
 
-/* Lays the events of `items` out, all of them events; what lives in `arena` lives as long as the
+/* Lays `items` out, all of them events or messages; what lives in `arena` lives as long as the
  * columns. */
 void rows_build(struct rows *r, const struct store_item *items, size_t count, bool careful,
                 struct arena *arena);

@@ -8,6 +8,9 @@
 	COLUMN_TEXT, COLUMN_BOOL, COLUMN_JSON, COLUMN_JSON, list, COLUMN_TEXT, COLUMN_TEXT,        \
 	COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, \
 	COLUMN_JSON
+#define MESSAGE_TYPES                                                                              \
+	COLUMN_TEXT, COLUMN_TEXT, COLUMN_DAY, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT,  \
+	COLUMN_TEXT, COLUMN_TIME, COLUMN_TEXT, COLUMN_BYTES, COLUMN_I32
 #define TAG_TYPES                                                                                  \
 	COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TIME, \
 	COLUMN_TIME, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_I64
@@ -139,6 +142,15 @@ static const char alert[] =
         "ON CONFLICT (corpid, staff, day, severity, shard) DO UPDATE "
         "SET alerts = t.alerts + EXCLUDED.alerts, recalled = t.recalled + EXCLUDED.recalled";
 
+#define MESSAGE_COLUMNS                                                                            \
+	"corpid, msgid, day, conversation, external_userid, sender, role, type, msgtime, text, raw, " \
+	"dictionary"
+static const char message[] =
+	"INSERT INTO chatmill.message (" MESSAGE_COLUMNS ") SELECT * FROM unnest($1::text[], $2::text[], "
+	"$3::date[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[], "
+	"$10::text[], $11::bytea[], $12::int4[]) AS d(" MESSAGE_COLUMNS ") "
+	"ORDER BY d.day, d.msgid, d.corpid ON CONFLICT (corpid, msgid, day) DO NOTHING";
+
 static const char stage_day[] =
 	"INSERT INTO chatmill.stage_day AS t (corpid, ladder, stage, day, entered, exited, shard) "
 	"SELECT *, $7::int4 FROM unnest($1::text[], $2::text[], $3::text[], $4::date[], $5::int8[], "
@@ -165,6 +177,14 @@ const struct statement statements[ROWS_TABLE_COUNT] = {
 		.copy = "COPY chatmill.stage_event (" EVENT_COLUMNS ", ladder, from_stage, to_stage) "
 			"FROM STDIN (FORMAT binary)",
 		.copy_columns = {EVENT_TYPES(COLUMN_LIST), COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT},
+	},
+	[ROWS_MESSAGE] = {
+		.name = "message",
+		.sql = message,
+		.column_count = 12,
+		.columns = {MESSAGE_TYPES},
+		.copy = "COPY chatmill.message (" MESSAGE_COLUMNS ") FROM STDIN (FORMAT binary)",
+		.copy_columns = {MESSAGE_TYPES},
 	},
 	[ROWS_CUSTOMER_TAG] = {
 		.name = "customer_tag",

@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "store/archive.h"
 #include "store/erasure.h"
 #include "store/migrate.h"
 #include "store/months.h"
@@ -30,6 +31,7 @@ struct store {
 	struct arena arena, rows_arena; /* of one attempt; of one statement */
 	struct months months;
 	struct erasure erasure;
+	struct archive *archive; /* NULL: no messages come */
 	int careful; /* statements that are still laid out with care: see write_rows() */
 	struct refused {
 		const struct store_item *item;
@@ -53,6 +55,9 @@ int store_new(struct store **out, const struct store_settings *settings, struct 
 	    !(s->owner = strdup(settings->owner)))
 		return err_set(err, ERR_OS, "store: out of memory");
 	s->batch_max = BATCH_MAX;
+	if (settings->archive && archive_new(&s->archive, err) < 0)
+		return -1;
+	s->rows.archive = s->archive;
 	if (pg_new(&s->pg, settings->postgres, settings->postgres_count, err) < 0)
 		return -1;
 	*out = TAKE(s);
@@ -67,6 +72,7 @@ void store_free(struct store *s)
 	rows_fini(&s->rows);
 	for (size_t i = 0; i < ARRAY_LEN(s->columns); i++)
 		column_fini(&s->columns[i]);
+	archive_free(s->archive);
 	arena_fini(&s->arena);
 	arena_fini(&s->rows_arena);
 	free(s->refused);
@@ -175,6 +181,8 @@ enum store_result store_open(struct store *s, struct err *err)
 		result = check_pipeline(s, err);
 	if (result == STORE_DONE && erasure_open(&s->erasure, s->pg, &fault) < 0)
 		result = failed(s, &fault, "reading chatmill.secret", err);
+	if (result == STORE_DONE && s->archive && archive_open(s->archive, s->pg, &fault) < 0)
+		result = failed(s, &fault, "reading chatmill.message_dictionary", err);
 	s->checked = result == STORE_DONE;
 	return result;
 }
@@ -308,9 +316,8 @@ static int write_tables(struct store *s, const struct store_item *items, size_t 
                         int32_t shard, bool careful, struct pg_fault *fault)
 {
 	static const char *const points[ROWS_TABLE_COUNT] = {
-	        "sink_tag_event",      "sink_stage_event",    "sink_customer_tag",
-	        "sink_customer_staff", "sink_customer_stage", "sink_alert",
-	        "sink_stage_day"};
+		"sink_tag_event",      "sink_stage_event",    "sink_message", "sink_customer_tag",
+		"sink_customer_staff", "sink_customer_stage", "sink_alert",   "sink_stage_day"};
 
 	arena_reset(&s->rows_arena);
 	rows_build(&s->rows, items, count, careful, &s->rows_arena);
@@ -380,6 +387,8 @@ static bool has_rows(struct store *s, const struct store_item *item)
 		refuse(s, item, "22P02", item->refusal);
 		return false;
 	}
+	if (item->message)
+		return true;
 	if (!item->event)
 		return false; /* only the offset moves */
 	if (item->event->sequence > INT64_MAX) {
@@ -629,6 +638,8 @@ enum store_result store_write(struct store *s, const struct store_item *items, s
 
 	if (months_make(&s->months, s->pg, items, count, &fault) < 0)
 		return failed(s, &fault, "making partitions", err);
+	if (s->archive && archive_learn(s->archive, items, count, s->pg, &fault) < 0)
+		return failed(s, &fault, "keeping a dictionary", err);
 	result = write_batch(s, items, count, positions, position_count, err);
 	if (result != STORE_DONE)
 		return result;

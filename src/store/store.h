@@ -31,6 +31,7 @@ struct store_settings {
 	size_t postgres_count;
 	const char *pipeline; /* a schema serves one */
 	const char *owner;    /* who we are, for people: host and process */
+	bool archive;	      /* messages will come */
 };
 
 struct store_partition {
@@ -48,6 +49,7 @@ struct store_item {
 	const char *refusal;       /* NULL, or why the record is no event (a fixed word) */
 	const struct event *event; /* NULL with a refusal; NULL without: only the offset moves */
 	struct str evidence_json;  /* empty: none */
+	const struct message *message; /* or a message to be archived; NULL with an event */
 };
 
 enum store_result {
