@@ -1,6 +1,7 @@
 /* react.h - what a message means for its customer: tags, stages, alerts.
  * SPDX-License-Identifier: Apache-2.0
  *
+ * RULES.md sections 3 and 4 say what; docs/semantics.md what was decided where they are silent.
  * The order inside one record (RULES.md section 3): the clock moves; what is due comes first, in
  * due order; then a recall undoes; then rules. The pipeline calls in that order:
  *
@@ -43,9 +44,10 @@ DEFINE_OWNED(reactor);
 
 enum react_progress { REACT_DONE, REACT_MORE };
 
-/* Moves the clock of the message's corp (msgtime clamped to recv + 5 minutes; a clock record's
- * value as it is) and adds what fell due at or before it to `events`, at most `events_max` of
- * them: REACT_MORE asks to be called again with the same message after a commit. */
+/* Moves the clock of the message's corp (msgtime, or the clock record's value, clamped to recv +
+ * 5 minutes) and adds what fell due at or before it to `events`. REACT_MORE: `events_max` is
+ * reached; call again with the same message after a commit. The clock then stands where things
+ * fell due last; events are the same wherever the parts are cut. */
 enum react_progress react_due(struct reactor *r, struct shard *shard, const struct ruleset *set,
 			      const struct message *message, size_t events_max,
 			      struct arena *arena, struct events *events);

@@ -289,6 +289,19 @@ static void tidy_told(struct subject *s)
 		each_told(s, renumber, map);
 }
 
+/* Where as many messages are remembered as there may be, older ones have given way: no recall
+ * finds them, so that what rests on them need not be kept apart either. */
+static int64_t forgotten_ms(const struct subject *s, int64_t memory_end_ms)
+{
+	int64_t oldest_ms = INT64_MAX;
+
+	if (s->seen.count < SUBJECT_SEEN_MAX)
+		return memory_end_ms;
+	for (uint32_t i = 0; i < s->seen.count; i++)
+		oldest_ms = MIN(oldest_ms, s->seen.items[i].time_ms);
+	return MAX(memory_end_ms, oldest_ms - 1);
+}
+
 void subject_tidy(struct subject *s, int64_t clock_ms, int64_t memory_ms)
 {
 	struct tidy t = {s, clock_ms - memory_ms};
@@ -298,6 +311,7 @@ void subject_tidy(struct subject *s, int64_t clock_ms, int64_t memory_ms)
 		if (s->seen.items[i].time_ms > t.forgotten_ms)
 			s->seen.items[kept++] = s->seen.items[i];
 	s->seen.count = kept;
+	t.forgotten_ms = forgotten_ms(s, t.forgotten_ms);
 	for (uint32_t i = 0; i < s->tags.count; i++)
 		tidy_tag(&t, &s->tags.items[i]);
 	for (uint32_t i = s->ladders.count; i-- > 0;) {

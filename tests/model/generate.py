@@ -184,9 +184,13 @@ class Conversation:
         self.corps = ["ww1"] if chance(rng, 0.7) else ["ww1", "ww2"]
         self.customers = CUSTOMERS[:rng.randint(1, 4)]
         self.step = rng.choice([10 * MINUTE, 3 * HOUR, DAY])
+        # On a grid times meet: what is equal is neither older nor newer.
+        self.grid = rng.choice([1, 1, 10 * MINUTE, HOUR, 12 * HOUR])
+        self.now -= self.now % self.grid
         for i in range(count):
             self.now += int(rng.expovariate(1 / self.step)) if chance(rng, 0.9) \
                 else rng.randrange(20 * DAY)
+            self.now -= self.now % self.grid
             self.lines.append(self.line(i))
             if chance(rng, 0.06):
                 self.lines.append(rng.choice(self.lines[-12:]))
@@ -245,7 +249,7 @@ class Conversation:
 
     def message(self, i, corp):
         rng = self.rng
-        late = rng.choice([0] * 8 + [SECOND, 2 * HOUR, 2 * DAY, 9 * DAY])
+        late = rng.choice([0] * 8 + [SECOND, 2 * HOUR, 2 * DAY, 7 * DAY, 9 * DAY])
         frm, tolist, room = self.people()
         m = {"msgid": f"m{i}", "action": "send", "from": frm, "tolist": tolist, "roomid": room,
              "msgtime": max(1, self.now - late)}

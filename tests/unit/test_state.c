@@ -1,6 +1,7 @@
 /* test_state.c - transactions, restarts and the changelog give the state of a calm replay. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/codec.h"
+#include "state/show.h"
 #include "world.h"
 
 static const char rules[] =
@@ -354,6 +355,47 @@ Test(state, survives_nonsense_bodies)
 
 /* ---- how much it is ---- */
 
+Test(state, a_customer_who_never_stops_stays_small)
+{
+	enum { MANY = 4000 };
+	struct rulebook *book = world_rules(
+		"pack: p\ntags: {t: {values: [a, b]}}\nladders: {l: {stages: [x, y]}}\nrules:\n"
+		"  - {id: a, from: customer, then: [{tag: a, expires: 1d}, {stage: x}, {alert: {severity: low, category: c}}]}\n"
+		"  - {id: b, from: customer, then: [{tag: a}, {stage: y, back: true}]}\n");
+	struct pipeline *p = world_pipeline(book, 0);
+	struct shard *shard = world_shard();
+	struct buf line = {0};
+	char json[512];
+
+	for (int i = 0; i < MANY; i++) {
+		(void)snprintf(json, sizeof json,
+			       "{\"corpid\":\"w\",\"message\":{\"msgid\":\"%d\",\"action\":\"send\","
+			       "\"from\":\"wmCUSTOMER0000000000000000000001\",\"tolist\":[\"s\"],"
+			       "\"msgtime\":%lld,\"msgtype\":\"text\",\"text\":{\"content\":\"x\"}}}",
+			       i, (long long)START_MS + i);
+		struct record record = world_record(&line, json);
+		record.time_ms = START_MS + i;
+		shard_begin(shard);
+		cr_assert_eq(pipeline_take(p, shard, book, &record), PIPELINE_DONE);
+		shard_commit(shard);
+		pipeline_clear(p);
+	}
+	shard_begin(shard);
+	const struct subject *s =
+		shard_find(shard, STR("w"), STR("wmCUSTOMER0000000000000000000001"));
+	cr_assert_eq(s->seen.count, SUBJECT_SEEN_MAX);
+	cr_assert_leq(s->told.count, SUBJECT_SEEN_MAX + 1);
+	cr_assert_leq(s->tags.items[0].proofs.count, 2 * SUBJECT_SEEN_MAX + 2);
+	cr_assert_leq(s->alerts.count, SUBJECT_SEEN_MAX);
+	cr_assert_leq(s->ladders.items[0].moves.count, LADDER_MOVES_MAX);
+	cr_assert_gt(pipeline_react_counts(p).memory_full, 0);
+	shard_commit(shard);
+	pipeline_free(p);
+	shard_free(shard);
+	buf_fini(&line);
+	rulebook_free(book);
+}
+
 Test(state, a_customer_is_at_most_500_bytes)
 {
 	enum { MANY = 20000 };
@@ -397,6 +439,14 @@ Test(state, a_customer_is_at_most_500_bytes)
 		shard_find(shard, STR("ww1234567890abcdef"), STR("wmCUSTOMER0000000000000000000007"));
 	cr_assert(one && one->tags.count == 3 && one->ladders.count == 1 &&
 		  one->windows.count == 2 && one->seen.count == 2);
+	struct buf shown = {0};
+	subject_show(&shown, one);
+	buf_putc(&shown, '\0');
+	cr_assert(strstr(shown.data, "\"tag\":\"高意向\",\"userids\":[\"staff7\"") &&
+			  strstr(shown.data, "\"stage\":\"兴趣\"") &&
+			  strstr(shown.data, "\"remembered\":2}"),
+		  "%s", shown.data);
+	buf_fini(&shown);
 	shard_commit(shard);
 	struct shard_stats stats = shard_stats(shard);
 	printf("%llu customers, %llu bytes each\n", (unsigned long long)stats.subjects,
