@@ -157,3 +157,42 @@ void buf_put_base64(struct buf *b, struct str s)
 	}
 	b->len += (s.len + 2) / 3 * 4;
 }
+
+/* The six bits of a character of base64, or -1. */
+static int sextet(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+bool buf_put_unbase64(struct buf *b, struct str text)
+{
+	size_t before = b->len, padding = 0;
+
+	if (text.len % 4)
+		return false;
+	while (padding < 2 && text.len && text.data[text.len - 1 - padding] == '=')
+		padding++;
+	(void)buf_room(b, text.len / 4 * 3);
+	for (size_t i = 0; i < text.len; i += 4) {
+		uint32_t bits = 0;
+		for (size_t k = 0; k < 4; k++) {
+			bool pad = i + k >= text.len - padding;
+			int six = pad ? 0 : sextet(text.data[i + k]);
+			if (six < 0) {
+				b->len = before;
+				return false;
+			}
+			bits = bits << 6 | (uint32_t)six;
+		}
+		for (int shift = 16; shift >= 0; shift -= 8)
+			b->data[b->len++] = (char)(bits >> shift);
+	}
+	b->len -= padding;
+	return true;
+}

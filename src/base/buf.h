@@ -60,3 +60,6 @@ void buf_put_json(struct buf *b, struct str s);
 void buf_put_time(struct buf *b, int64_t ms);
 /* Base64 with padding (RFC 4648). */
 void buf_put_base64(struct buf *b, struct str s);
+/* Appends the bytes that base64 text (with padding) stands for; false, and nothing appended, if it
+ * is none. */
+bool buf_put_unbase64(struct buf *b, struct str text);

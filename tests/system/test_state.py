@@ -1,0 +1,70 @@
+# test_state.py - state shown, exported, and carried to another partition count.
+# SPDX-License-Identifier: Apache-2.0
+import collections
+import json
+
+from support import audit, chatmill, make_sample
+from test_exactly_once import seed_of_today, write_input
+from test_run import publish, records, write_rules
+
+
+def gist(e):
+    """What an event says that does not depend on which subjects share a clock."""
+    d = e["data"]
+    return json.dumps([e["id"], e["type"], e["subject"], d["cause"], d.get("add"), d.get("remove"),
+                       d.get("to_stage")], sort_keys=True)
+
+
+def test_state_moves_to_another_partition_count(pipeline, tmp_path, processes):
+    """Half of the input on 4 partitions, export, import, the other half on 7: together what scan
+    makes of the whole."""
+    rules = write_rules(pipeline)
+    publish(pipeline, rules)
+    rows, path = write_input(pipeline.folder, 6000, seed_of_today())
+    half = len(rows) // 2
+    pipeline.kafka.produce(pipeline.topic["archive"], records(rows[:half]))
+    run = pipeline.start("run")
+    processes.append(run)
+    pipeline.wait_run(run)
+    assert run.terminate() == 0
+    export = pipeline.folder / "state.jsonl"
+    export.write_bytes(chatmill.run("state", "export", "-c", pipeline.file, check=0).stdout)
+    subjects = [d for d in map(json.loads, export.read_text().splitlines()) if "subject" in d]
+    assert len(subjects) > 100
+
+    (tmp_path / "new").mkdir()
+    wider = chatmill.Setup(tmp_path / "new", pipeline.kafka, partitions=7, name=pipeline.name + "w").apply()
+    publish(wider, rules)
+    chatmill.run("state", "import", "-c", wider.file, export, check=0)
+    again = chatmill.run("state", "import", "-c", wider.file, export)
+    assert again.returncode == 78 and b"already" in again.stderr
+    broken = export.read_text().replace(subjects[0]["subject"], subjects[1]["subject"], 1)
+    done = chatmill.run("state", "import", "-c", wider.file, "--force", stdin=broken.encode())
+    assert done.returncode == 65, done
+    copy = chatmill.run("state", "export", "-c", wider.file, check=0).stdout.decode().splitlines()
+    assert sorted(d["subject"] for d in map(json.loads, copy) if "subject" in d) == sorted(
+        d["subject"] for d in subjects)
+
+    wider.kafka.produce(wider.topic["archive"], records(rows[half:]))
+    run = wider.start("run")
+    processes.append(run)
+    wider.wait_run(run)
+    want, _ = audit.expected(rules, path, 1, tmp_path / "dead.jsonl")
+    difference = audit.Difference("events", map(gist, want), map(gist, pipeline.events() + wider.events()))
+    assert difference.total > 500 and not difference, str(difference)
+
+
+def test_state_of_one_customer(pipeline, processes):
+    publish(pipeline, write_rules(pipeline))
+    customer = "wm" + "S" * 30
+    m = {"msgid": "s1", "action": "send", "from": customer, "tolist": ["zhangsan"], "roomid": "",
+         "msgtime": make_sample.START_MS, "msgtype": "text", "text": {"content": "多少钱"}}
+    row = json.dumps({"corpid": "ww1", "msgid": "s1", "message": m}).encode()
+    pipeline.kafka.produce(pipeline.topic["archive"], records([row]))
+    run = pipeline.start("run")
+    processes.append(run)
+    pipeline.wait_run(run)
+    shown = chatmill.lines(chatmill.run("state", "show", "-c", pipeline.file, customer, check=0))[0]
+    assert collections.Counter(t["tag"] for t in shown["tags"]) == {"high": 1, "price": 1}
+    assert shown["stages"] == {"life": "asked"} and shown["remembered"] == 1
+    assert chatmill.run("state", "show", "-c", pipeline.file, customer + "x").returncode == 66
