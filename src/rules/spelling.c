@@ -135,6 +135,10 @@ char spelling_digit(enum fold_form form, uint32_t code)
 		return code >= '0' && code <= '9' ? (char)code : 0;
 	if (form == FORM_NONE)
 		return 0;
+	/* Almost all of Chinese: stands for itself and for nothing else. */
+	uint32_t entry = spelling_entry(code);
+	if (spelling_kind(entry) == SPELLING_KEEP && !(entry & SPELLING_SPECIAL))
+		return 0;
 	spelling_of(form == FORM_STANDARD ? FORM_STANDARD : FORM_DIGITS, code, &spelled);
 	bool digit = spelled.len == 1 && spelled.bytes[0] >= '0' && spelled.bytes[0] <= '9';
 	return digit ? spelled.bytes[0] : 0;
