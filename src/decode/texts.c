@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "decode/texts.h"
 
+#include "base/hash.h"
 #include "base/utf8.h"
 #include "decode/marks.h"
 
@@ -307,12 +308,37 @@ static bool is_for_machines(struct str key)
 	return false;
 }
 
+/* Fails the record if a key for people is there twice: which of the two would be meant? A table
+ * in the arena, for one object can have a hundred thousand keys. */
+static void check_once(struct decoder *d, const struct json *j, uint32_t object)
+{
+	size_t count = 0, slots = 4;
+
+	for (uint32_t key = json_first(j, object); key; key = json_next_key(j, key))
+		count++;
+	while (slots < 2 * count)
+		slots *= 2;
+	struct str *seen = ARENA_ARRAY(d->arena, struct str, slots);
+	for (uint32_t key = json_first(j, object); key; key = json_next_key(j, key)) {
+		struct str name = json_str(j, key);
+		if (is_for_machines(name))
+			continue;
+		size_t slot = hash_64(name) & (slots - 1);
+		while (seen[slot].data && !str_eq(seen[slot], name))
+			slot = (slot + 1) & (slots - 1);
+		if (seen[slot].data)
+			decoder_fail(d, DECODE_BAD_FIELD);
+		seen[slot] = name;
+	}
+}
+
 static void walk_generic_object(struct decoder *d, const struct json *j, uint32_t object)
 {
 	size_t len = d->path.len;
 	const struct type *type = NULL;
 	bool item = false;
 
+	check_once(d, j, object);
 	for (uint32_t key = json_first(j, object); key; key = json_next_key(j, key))
 		if (str_eq(json_str(j, key), STR("type")) && json_kind(j, key + 2) == '"') {
 			item = true;
