@@ -127,15 +127,6 @@ int64_t shard_clock_ms(const struct shard *s, struct str corpid)
 	return corp == TABLE_NONE ? 0 : s->corps[corp].clock_ms;
 }
 
-void shard_each_clock(const struct shard *s,
-		      void (*visit)(void *context, struct str corpid, int64_t clock_ms),
-		      void *context)
-{
-	for (uint32_t i = 0; i < s->corp_count; i++)
-		if (s->corps[i].clock_ms)
-			visit(context, s->corps[i].id, s->corps[i].clock_ms);
-}
-
 void shard_set_clock_ms(struct shard *s, struct str corpid, int64_t clock_ms)
 {
 	assert(s->open);

@@ -65,11 +65,6 @@ void shard_set_ruleset(struct shard *s, struct str digest, int64_t offset);
 /* The clock of a corp (CONTRACT.md section 2), 0 before its first message. */
 int64_t shard_clock_ms(const struct shard *s, struct str corpid);
 
-/* The same for every corp, as `state import` needs them. */
-void shard_each_clock(const struct shard *s,
-		      void (*visit)(void *context, struct str corpid, int64_t clock_ms),
-		      void *context);
-
 struct shard_stats {
 	uint64_t subjects;
 	uint64_t bytes; /* memory held for them, names included */
