@@ -18,6 +18,9 @@ def setup(tmp_path, kafka, postgres):
     for topic in [s.topic[t] for t in TOPIC.values()] + [s.topic["archive"]]:
         kafka.create_topic(topic, PARTITIONS)
     chatmill.run("db", "migrate", "-c", s.file, check=0)
+    # From here on with no more rights than in production.
+    s.more["postgres"] = postgres.keys("chatmill_sink")
+    s.file = s.write("chatmill.yaml")
     return s
 
 

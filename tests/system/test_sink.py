@@ -30,6 +30,9 @@ def setup(tmp_path, kafka, postgres):
     for topic in TOPIC.values():
         kafka.create_topic(s.topic[topic], PARTITIONS)
     chatmill.run("db", "migrate", "-c", s.file, check=0)
+    # From here on with no more rights than in production.
+    s.more["postgres"] = postgres.keys("chatmill_sink")
+    s.file = s.write("chatmill.yaml")
     return s
 
 
@@ -374,6 +377,26 @@ def test_stops_for_what_a_person_must_mend(setup, processes):
     sql("INSERT INTO chatmill.migration (version, name, checksum) VALUES (999, 'x', 'y')")
     ends_with(78, "newer program")
     sql("DROP ROLE chatmill_reader_login")
+
+
+def test_read_only_and_too_many_connections_are_waited_for(setup, processes):
+    """What a failover or a crowd looks like; the sink holds on and goes on."""
+    events, oracle = generate(20, 900)
+    sql = setup.postgres.sql
+    sql("ALTER DATABASE chatmill SET default_transaction_read_only = on")
+    send(setup, events[:300])
+    sink = setup.start("sink")
+    processes.append(sink)
+    sink.wait_log("read-only")
+    sql("ALTER DATABASE chatmill RESET default_transaction_read_only", dbname="postgres")
+    wait_through(setup, sink)
+    sql("ALTER DATABASE chatmill CONNECTION LIMIT 0")
+    sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'chatmill_sink'")
+    send(setup, events[300:])
+    sink.wait_log("53300")
+    sql("ALTER DATABASE chatmill CONNECTION LIMIT -1")
+    wait_through(setup, sink)
+    check(setup, oracle)
 
 
 def test_late_and_wrong_dates_fall_nowhere(setup, processes):
