@@ -352,6 +352,100 @@ Test(state, survives_nonsense_bodies)
 	shard_free(shard);
 }
 
+/* ---- who is forgotten, and what else a transaction writes ---- */
+
+static void take_json(struct pipeline *p, struct shard *shard, const struct rulebook *book,
+		      struct buf *line, const char *json)
+{
+	struct record record = world_record(line, json);
+
+	cr_assert_eq(pipeline_take(p, shard, book, &record), PIPELINE_DONE);
+}
+
+Test(state, who_holds_nothing_is_forgotten_after_idle_days)
+{
+	struct rulebook *book = world_rules(
+		"pack: p\ntags: {t: {values: [a]}}\nrules:\n"
+		"  - {id: a, match: [keep], then: {tag: a}}\n"
+		"  - {id: w, match: [go], window: {count: 9, within: 7d}, then: {tag: a}}\n");
+	static const char *const words[] = {"go", "keep"};
+	struct pipeline *p = world_pipeline(book, 0);
+	struct shard *shard = world_shard();
+	struct buf line[4] = {0};
+	char json[512];
+	size_t count;
+
+	shard_begin(shard);
+	for (int i = 0; i < 2; i++) {
+		(void)snprintf(json, sizeof json,
+			       "{\"corpid\":\"w\",\"recv_ts\":%lld,\"message\":{\"msgid\":\"m\",\"action\":"
+			       "\"send\",\"from\":\"wmCUSTOMER000000000000000000000%d\",\"tolist\":[\"s\"],"
+			       "\"msgtime\":%lld,\"msgtype\":\"text\",\"text\":{\"content\":\"%s\"}}}",
+			       (long long)START_MS, i, (long long)START_MS, words[i]);
+		take_json(p, shard, book, &line[i], json);
+	}
+	shard_commit(shard);
+	pipeline_clear(p);
+	cr_assert_eq(shard_stats(shard).subjects, 2);
+
+	for (int days = 399; days <= 400; days++) {
+		shard_begin(shard);
+		int64_t clock_ms = START_MS + (int64_t)days * DAY_MS;
+		(void)snprintf(json, sizeof json,
+			       "{\"corpid\":\"w\",\"recv_ts\":%lld,\"clock\":%lld}",
+			       (long long)clock_ms, (long long)clock_ms);
+		take_json(p, shard, book, &line[2], json);
+		const struct shard_change *changes = shard_changes(shard, &count);
+		cr_assert_eq(count, days < 400 ? 1 : 2); /* the marker is always the last */
+		cr_assert(str_eq(changes[count - 1].key, (struct str){"\0pos", 4}));
+		if (days == 400) {
+			cr_assert(str_ends(changes[0].key, STR("0000")));
+			cr_assert_null(changes[0].value.data);
+		}
+		shard_commit(shard);
+		pipeline_clear(p);
+	}
+	cr_assert_eq(shard_stats(shard).subjects, 1); /* the one with the tag */
+	pipeline_free(p);
+	shard_free(shard);
+	for (size_t i = 0; i < ARRAY_LEN(line); i++)
+		buf_fini(&line[i]);
+	rulebook_free(book);
+}
+
+Test(state, a_switch_of_rules_is_a_key_of_its_own)
+{
+	struct shard *shard = world_shard(), *again = world_shard();
+	struct err err = {0};
+	size_t count;
+
+	shard_begin(shard);
+	(void)shard_changes(shard, &count);
+	cr_assert_eq(count, 0, "nothing changed");
+	shard_set_ruleset(shard, STR("sha256:one"), 41);
+	shard_rollback(shard);
+	cr_assert_eq(shard_ruleset(shard).len, 0);
+
+	shard_begin(shard);
+	shard_set_ruleset(shard, STR("sha256:two"), 0x0102);
+	shard_set_next_offset(shard, 0x0103);
+	shard_set_clock_ms(shard, STR("ww1"), START_MS);
+	const struct shard_change *changes = shard_changes(shard, &count);
+	cr_assert_eq(count, 2);
+	cr_assert(str_eq(changes[0].key, (struct str){"\0rul\0\0\0\0\0\0\1\2", 12}));
+	for (size_t i = 0; i < count; i++)
+		cr_assert_eq(shard_load(again, changes[i].key, changes[i].value, &err), 0, "%s",
+			     err.text);
+	shard_commit(shard);
+	cr_assert_eq(shard_loaded(again, &err), 0);
+	cr_assert(str_eq(shard_ruleset(again), STR("sha256:two")));
+	cr_assert_eq(shard_next_offset(again), 0x0103);
+	cr_assert_eq(shard_clock_ms(again, STR("ww1")), START_MS);
+	cr_assert_eq(shard_clock_ms(again, STR("ww2")), 0);
+	shard_free(shard);
+	shard_free(again);
+}
+
 /* ---- how much it is ---- */
 
 Test(state, a_customer_who_never_stops_stays_small)
