@@ -11,7 +11,7 @@ SPDX = "SPDX-License-Identifier: Apache-2.0"
 
 # Headers of foreign libraries and the only places that may include them.
 DOORS = {
-    r"hs(/.*)?\.h": ("src/match/",),
+    r"hs(/.*)?\.h": ("src/match/", "bench/"),
     r"librdkafka/.*": ("src/kafka/", "bench/"),
     r"libpq-fe\.h|libpq/.*": ("src/store/",),
     r"simdjson(\.h|/.*)": ("src/decode/", "bench/"),
