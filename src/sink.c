@@ -13,6 +13,7 @@ enum {
 	HEADERS_MAX = 32,                   /* ours are 8; what others add is not read */
 	BATCH_BYTES_MAX = 64 * 1024 * 1024, /* events of 1 MiB must not fill a batch of 5,000 */
 	LOG_EVERY_MS = 10000,
+	BROKERS_MS = 500,
 };
 
 struct sink {
@@ -66,6 +67,8 @@ static void say_away(struct sink *s, const struct err *err)
 {
 	int64_t now_ms = clock_monotonic_ms();
 
+	sink_meter_retry(s->settings.meter, store_sqlstate(s->store));
+	sink_meter_database(s->settings.meter, false);
 	if (s->away && now_ms - s->logged_ms < LOG_EVERY_MS)
 		return;
 	s->away = true;
@@ -78,6 +81,7 @@ static void say_back(struct sink *s)
 {
 	if (s->away)
 		log_event(LOG_INFO, "database_back");
+	sink_meter_database(s->settings.meter, true);
 	s->away = false;
 }
 
@@ -137,6 +141,7 @@ static int assigned(void *context, struct consumer_partition *parts, size_t coun
 		parts[i].offset = begun ? s->parts[i].next_offset : CONSUMER_BEGINNING;
 		s->nexts[i] = MAX(s->parts[i].next_offset, 0);
 	}
+	sink_meter_assigned(s->settings.meter, s->parts, count);
 	log_event(LOG_INFO, "sink_assigned", LOG_NUM("partitions", count));
 	return 0;
 }
@@ -146,6 +151,7 @@ static void revoked(void *context, bool lost)
 {
 	struct sink *s = context;
 
+	sink_meter_assigned(s->settings.meter, NULL, 0);
 	log_event(LOG_INFO, "sink_revoked", LOG_NUM("partitions", s->part_count),
 	          LOG_NUM("lost", lost));
 	forget_partitions(s);
@@ -296,6 +302,9 @@ static int gather(struct sink *s, struct err *err)
 {
 	while (!stopping(s)) {
 		int64_t left_ms = POLL_MS;
+		sink_meter_turn(s->settings.meter,
+		                consumer_look_for_brokers(s->consumer, s->settings.topics[0],
+		                                          BROKERS_MS));
 		if (s->item_count) {
 			left_ms = s->begun_ms + s->settings.batch_ms - clock_monotonic_ms();
 			if (left_ms <= 0 || s->item_count >= (size_t)s->settings.batch_rows ||
@@ -352,11 +361,16 @@ static enum flush write_out(struct sink *s, bool *paused, struct err *err)
 	size_t written = 0, taken;
 
 	while (assignments == s->assignments && written < s->item_count) {
+		int64_t start_us = clock_monotonic_us();
+		struct store_counts counts;
 		switch (store_write(s->store, s->items + written, s->item_count - written, &taken,
 		                    err)) {
 		case STORE_DONE:
 			say_back(s);
 			written += taken;
+			counts = store_counts(s->store);
+			sink_meter_batch(s->settings.meter, &counts,
+			                 clock_monotonic_us() - start_us);
 			break;
 		case STORE_LATER:
 			say_away(s, err);
@@ -386,6 +400,8 @@ static enum flush flush(struct sink *s, struct err *err)
 	if (assignments != s->assignments)
 		return result; /* the batch went with its partitions; new ones are not paused */
 	clear_batch(s);
+	if (result == FLUSH_DONE)
+		sink_meter_lag(s->settings.meter, s->consumer, s->parts, s->nexts, s->part_count);
 	if (paused && result == FLUSH_DONE && pause_all(s, false, err) < 0)
 		return FLUSH_FAILED;
 	return result;

@@ -16,6 +16,7 @@
 
 #include "decode/decode.h"
 #include "kafka/settings.h"
+#include "sink_meter.h"
 #include "store/store.h"
 
 struct sink;
@@ -32,6 +33,7 @@ struct sink_settings {
 	struct store_settings store;
 	int64_t batch_rows, batch_ms; /* a batch ends at whichever comes first */
 	const _Atomic bool *stop;     /* finish what is in hand and return */
+	struct sink_meter *meter;
 };
 
 MUST_CHECK int sink_new(struct sink **out, const struct sink_settings *settings, struct err *err);

@@ -112,6 +112,34 @@ static int read_archive(const struct config *config, struct sink_settings *setti
 	return errors ? err_set(err, ERR_CONFIG, "%s: %zu errors", config->staff, errors) : 0;
 }
 
+/* Runs the sink with the operator's port beside it. */
+static int run_watched(struct sink_settings *settings, const struct config *config, bool insecure,
+                       struct err *err)
+{
+	struct sink_meter meter = {0};
+	struct health *health;
+	struct sink *sink = NULL;
+	struct health_settings watch = {
+	        .listen = config->http_listen,
+	        .insecure = insecure,
+	        .live = sink_live,
+	        .ready = sink_ready,
+	        .context = &meter,
+	};
+
+	if (health_start(&health, &watch, err) < 0)
+		return -1;
+	sink_meter_init(&meter, health_metrics(health));
+	settings->meter = &meter;
+	int status = sink_new(&sink, settings, err);
+	if (status == 0)
+		status = sink_run(sink, err);
+	sink_free(sink);
+	health_stop(health);
+	sink_meter_fini(&meter);
+	return status;
+}
+
 static int run_sink(const struct config *config, const struct brokers *brokers, struct arena *staff,
 		    struct err *err)
 {
@@ -139,14 +167,12 @@ static int run_sink(const struct config *config, const struct brokers *brokers, 
 		.batch_rows = config->sink.batch_rows,
 		.batch_ms = config->sink.batch_ms,
 		.stop = &stop,
-	};	if (config->sink.archive && read_archive(config, &settings, staff, err) < 0)
+	};
+	if (config->sink.archive && read_archive(config, &settings, staff, err) < 0)
 		return -1;
 	if (catch_signals(&stop, err) < 0)
 		return -1;
-	OWNED(sink) *sink = NULL;
-	if (sink_new(&sink, &settings, err) < 0)
-		return -1;
-	return sink_run(sink, err);
+	return run_watched(&settings, config, brokers->settings.insecure, err);
 }
 
 static int run(const void *given, const char *const *arguments, int count, struct err *err)

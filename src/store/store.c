@@ -46,6 +46,7 @@ struct store {
 	} rulesets[64]; /* what the table is known to hold */
 	size_t ruleset_next;
 	struct store_counts counts;
+	char sqlstate[6]; /* of the last fault */
 };
 
 int store_new(struct store **out, const struct store_settings *settings, struct err *err)
@@ -86,6 +87,11 @@ int64_t store_wait_ms(const struct store *s)
 	return s->wait_ms;
 }
 
+const char *store_sqlstate(const struct store *s)
+{
+	return s->sqlstate;
+}
+
 struct store_counts store_counts(const struct store *s)
 {
 	return s->counts;
@@ -96,6 +102,7 @@ static enum store_result failed(struct store *s, const struct pg_fault *fault, c
                                 struct err *err)
 {
 	(void)pg_err(err, fault, doing);
+	(void)snprintf(s->sqlstate, sizeof s->sqlstate, "%s", fault->sqlstate);
 	pg_rollback(s->pg);
 	memset(s->rulesets, 0, sizeof s->rulesets); /* some may not be in the table after all */
 	switch (fault->action) {

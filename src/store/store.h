@@ -87,4 +87,7 @@ enum store_result store_write(struct store *s, const struct store_item *items, s
 /* How long to wait before the next attempt: grows from 0.1 to 30 s with every failure in a row. */
 int64_t store_wait_ms(const struct store *s);
 
+/* Of the last STORE_LATER: the SQLSTATE, or "" if the connection broke. Until the next call. */
+const char *store_sqlstate(const struct store *s);
+
 struct store_counts store_counts(const struct store *s);

@@ -205,3 +205,31 @@ def test_hostile_clients_slow_nobody(pipeline, processes):
 def descriptors(process):
     from pathlib import Path
     return len(list(Path(f"/proc/{process.p.pid}/fd").iterdir()))
+
+
+def test_sink_counts_what_is_in_the_tables(pipeline_db, processes):
+    """Events in the database, none refused, lag of 0, and promtool has nothing to say against it."""
+    setup = pipeline_db
+    publish(setup)
+    setup.load(SAMPLE)
+    run = setup.start("run")
+    (port,) = proc.free_ports(1)
+    sink = setup.start("sink", file=setup.write("sink.yaml", http={"listen": f"127.0.0.1:{port}"}))
+    processes += [run, sink]
+    setup.wait_run(run)
+    setup.wait_sink(sink)
+    proc.wait_for(lambda: is_ready(port), 30, "readiness")
+    # The offset is committed an instant before the count goes up.
+    events = len(setup.events())
+    proc.wait_for(lambda: scrape(port)["chatmill_sink_events_total"][""] >= events, 10, "all events counted")
+    lint(port)
+    m = scrape(port)
+    rows = setup.postgres.sql("SELECT (SELECT count(*) FROM chatmill.tag_event) + "
+                              "(SELECT count(*) FROM chatmill.stage_event) + "
+                              "(SELECT count(*) FROM chatmill.alert)")[0][0]
+    assert 0 < rows <= events
+    assert m["chatmill_sink_rejected_total"][""] == 0 and m["chatmill_database_up"][""] == 1
+    proc.wait_for(lambda: sum(scrape(port)["chatmill_sink_lag_records"].values()) == 0, 30, "lag of 0")
+    assert get(port, "/livez")[0] == 200
+    assert sink.terminate() == 0, sink.log()
+    assert run.terminate() == 0, run.log()
