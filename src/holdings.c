@@ -5,7 +5,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { COMMITTED_MS = 5000 };
+enum {
+	COMMITTED_MS = 5000,
+	PATIENCE_MS = 60000, /* then whoever starts us anew tries from the beginning */
+};
 
 /* The group's offsets; a broker that is away is waited for. */
 static int ask_committed(const struct holdings_settings *settings, struct holdings *h,
@@ -18,8 +21,10 @@ static int ask_committed(const struct holdings_settings *settings, struct holdin
 		return err_set(err, ERR_OS, "out of memory");
 	for (size_t i = 0; i < h->count; i++)
 		parts[i] = (struct consumer_partition){settings->archive, h->items[i].partition, -1};
+	int64_t deadline_ms = clock_monotonic_ms() + PATIENCE_MS;
 	while (consumer_committed(settings->consumer, parts, h->count, COMMITTED_MS, err) < 0) {
-		if (err->kind != ERR_UNAVAILABLE && err->kind != ERR_RETRY)
+		if ((err->kind != ERR_UNAVAILABLE && err->kind != ERR_RETRY) ||
+		    clock_monotonic_ms() > deadline_ms)
 			return -1;
 		if (atomic_load(settings->changelog.stop))
 			return err_set(err, ERR_RETRY, "stopped while waiting for the group");

@@ -13,6 +13,7 @@
 enum {
 	PIECES_MAX = SHELF_BUNDLE_BYTES_MAX / SHELF_PIECE_BYTES,
 	POLL_MS = 500,
+	PIECE_MS = 20,
 	METADATA_MS = 5000,
 	DIGEST_LEN = 71,
 };
@@ -264,11 +265,13 @@ static int follow(struct shelf *s, struct err *err)
 {
 	OWNED(consumer) *c = NULL;
 	struct consumed got;
+	int result = CONSUMER_NOTHING;
 
 	if (open_topic(s, &c, err) < 0)
 		return -1;
 	while (!s->stop) {
-		int result = consumer_poll(c, POLL_MS, &got, err);
+		/* Behind a piece others come at once, or none and the set is compiled. */
+		result = consumer_poll(c, result == CONSUMER_RECORD ? PIECE_MS : POLL_MS, &got, err);
 		if (result < 0)
 			return -1;
 		if (result != CONSUMER_NOTHING) {
@@ -405,7 +408,7 @@ enum shelf_answer shelf_first(struct shelf *s, int timeout_ms, char out[72], str
 	do {
 		struct entry *first = NULL;
 		for (struct entry *e = s->entries; e; e = e->next)
-			if (e->info.first_ms &&
+			if (e->info.first_ms && e->state != ENTRY_BROKEN &&
 			    (!first || e->info.first_ms < first->info.first_ms))
 				first = e;
 		result = is_read(s) ? SHELF_MISSING : SHELF_WAIT;

@@ -48,7 +48,7 @@ enum shelf_answer shelf_get(struct shelf *s, struct str digest, int timeout_ms,
 			    struct rulebook **out, struct err *err);
 
 /* The digest of the set that was published first, which judges what stands in the archive before
- * its record. Empty in *out (and SHELF_MISSING) when none was. */
+ * its record; sets that were tried and cannot be used here are passed over. Empty in *out (and SHELF_MISSING) when none was. */
 enum shelf_answer shelf_first(struct shelf *s, int timeout_ms, char out[72], struct err *err);
 
 /* Waits until everything that is on the topic now was read. */

@@ -52,7 +52,6 @@ struct worker {
 	struct pipeline *pipeline;
 	struct meter *meter;
 	struct holdings holdings;
-	char first_digest[72]; /* judges what stands before the first rules record */
 	const struct rulebook *fitted[BOOKS_MAX]; /* the pipeline has room for these */
 	size_t fitted_count;
 	size_t events_sent; /* of the pipeline's batch */
@@ -178,19 +177,51 @@ static int get_book(struct worker *w, struct str digest, struct rulebook **out, 
 	}
 }
 
-/* Makes `book` of a holding that of the digest in its state, or of the first set of all. */
+/* The rulebook of the set that was published first, of those that this program can judge by. */
+static int get_first_book(struct worker *w, struct rulebook **out, struct err *err)
+{
+	char tried[72] = "", digest[72] = "";
+	struct err ignored; /* that of get_book() says more */
+
+	while (shelf_first(w->settings.shelf, IDLE_MS, digest, &ignored) == SHELF_READY &&
+	       strcmp(digest, tried) != 0) {
+		if (get_book(w, str_of(digest), out, err) == 0)
+			return 0;
+		if (stopping(w))
+			return -1;
+		memcpy(tried, digest, sizeof tried);
+	}
+	return tried[0] ? -1 : err_set(err, ERR_CONFIG, "no rule set that was published is usable");
+}
+
+/* The rulebook by which a holding judges now: that of the digest in its state, else the first. */
+static int fetch_book(struct worker *w, struct holding *holding, struct rulebook **out,
+		      struct err *err)
+{
+	char digest[72];
+
+	(void)snprintf(digest, sizeof digest, "%.*s", STR_ARG(shard_ruleset(holding->shard)));
+	return digest[0] ? get_book(w, str_of(digest), out, err) : get_first_book(w, out, err);
+}
+
+/* Makes `book` of a holding what fetch_book() says. A set that cannot be used is no failure yet
+ * (book is NULL then): the next record may be one that puts another into force, as after an
+ * upgrade that changed what rules mean. */
 static int sync_book(struct worker *w, struct holding *holding, struct err *err)
 {
 	struct str digest = shard_ruleset(holding->shard);
-	char copy[72];
 
-	if (!digest.len)
-		digest = str_of(w->first_digest);
 	if (holding->book && str_eq(digest, str_of(holding->book->set->digest)))
 		return 0;
 	rulebook_free(TAKE(holding->book));
-	(void)snprintf(copy, sizeof copy, "%.*s", STR_ARG(digest));
-	return get_book(w, str_of(copy), &holding->book, err);
+	if (fetch_book(w, holding, &holding->book, err) == 0)
+		return 0;
+	holding->book = NULL;
+	if (stopping(w) || (err->kind != ERR_CONFIG && err->kind != ERR_DATA))
+		return -1;
+	log_event(LOG_WARN, "rules_unusable", LOG_NUM("worker", w->settings.number),
+		  LOG_NUM("partition", holding->partition), LOG_TEXT("err", err->text));
+	return 0;
 }
 
 /* ---- a transaction ---- */
@@ -615,14 +646,36 @@ static int switch_rules(struct worker *w, const struct record *record, struct er
 	return 1;
 }
 
+/* Without usable rules only a rules record can be taken. */
+static int need_book(struct worker *w, struct holding *holding, const struct record *record,
+		     struct err *err)
+{
+	struct reading reading;
+
+	pipeline_read(w->pipeline, NULL, record, &reading);
+	bool rules =
+		reading.result == DECODE_DONE && reading.message.kind == MESSAGE_RULES;
+	pipeline_clear(w->pipeline);
+	return rules ? 0 : fetch_book(w, holding, &holding->book, err);
+}
+
 /* Takes one record into the open transaction. 1: done; 0: it will be read again; -1: the end. */
 static int take(struct worker *w, struct record *record, struct err *err)
 {
 	struct holding *holding = holdings_find(&w->holdings, record->partition);
 	const struct pipeline_batch *batch = pipeline_batch(w->pipeline);
-	size_t dead_before = batch->dead_count;
 	enum pipeline_step step;
 	int rc;
+
+	if (UNLIKELY(!holding->book)) {
+		if (send_batch(w, err) < 0)
+			return heal(w, false, err);
+		*record = topic_source_again(w->source, pipeline_arena(w->pipeline));
+		if (need_book(w, holding, record, err) < 0)
+			return -1;
+		*record = topic_source_again(w->source, pipeline_arena(w->pipeline));
+	}
+	size_t dead_before = batch->dead_count;
 
 	while ((step = pipeline_take(w->pipeline, holding->shard, holding->book, record)) ==
 	       PIPELINE_MORE) {
@@ -643,7 +696,8 @@ static int take(struct worker *w, struct record *record, struct err *err)
 	/* Before its first rules record a partition is judged by the set that was published first:
 	 * so what was loaded before rules were is judged too, and by every replay alike. */
 	if (UNLIKELY(!shard_ruleset(holding->shard).len))
-		shard_set_ruleset(holding->shard, str_of(w->first_digest), record->offset);
+		shard_set_ruleset(holding->shard, str_of(holding->book->set->digest),
+				  record->offset);
 	holding->touched = true;
 	meter_record(w->meter, w->pipeline, &w->holdings,
 		     (size_t)(holding - w->holdings.items), record);
@@ -708,10 +762,10 @@ static int step(struct worker *w, struct err *err)
 static int wait_for_rules(struct worker *w, struct err *err)
 {
 	bool told = false;
+	char digest[72];
 
 	for (;;) {
-		enum shelf_answer answer =
-			shelf_first(w->settings.shelf, IDLE_MS, w->first_digest, err);
+		enum shelf_answer answer = shelf_first(w->settings.shelf, IDLE_MS, digest, err);
 		if (answer == SHELF_READY)
 			return 0;
 		if (answer == SHELF_BROKEN)
