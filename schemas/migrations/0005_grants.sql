@@ -44,7 +44,7 @@ BEGIN
 	END IF;
 	IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'chatmill_reviewer') THEN
 		CREATE POLICY reviewer ON chatmill.alert TO chatmill_reviewer
-		USING ((SELECT chatmill.visible_corps()) IS NULL
+		USING ((SELECT chatmill.visible_corps() IS NULL)
 		       OR corpid = ANY ((SELECT chatmill.visible_corps())::text[]));
 		ALTER TABLE chatmill.alert_review ENABLE ROW LEVEL SECURITY;
 		CREATE POLICY reviewer ON chatmill.alert_review FOR SELECT TO chatmill_reviewer

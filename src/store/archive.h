@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * The raw record is one frame of zstd. Records of a type are much alike and short, so that a
- * dictionary for each type halves them (bench/README.md has the figures). It is trained here, on
+ * dictionary for each type halves them (docs/database.md has the figures). It is trained here, on
  * the first records of a type, and kept in chatmill.message_dictionary for whoever reads. A
  * dictionary must hold nothing that people wrote, because nobody could erase it there: samples
  * have all values of strings and numbers blanked, what is left are names of fields.
