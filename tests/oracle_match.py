@@ -485,14 +485,15 @@ def leftmost_longest(pattern, text, flags):
 
 
 REGEXES = [r"\d{2,3}", r"\d+\s*(块|元)", r"^[a-z]+", r"\b\w{2}\b", r"a(b|bc)?c*", r"[一-龥]{2,3}号",
-           r"(退|还)(款|钱)", r"1[3-9]\d{2}", r"[a-c]+b", r"好.{0,3}的"]
+           r"(退|还)(款|钱)", r"1[3-9]\d{2}", r"[a-c]+b", r"好.{0,3}的",
+           r"\b\d+\b", r"\b\s+", r"\d+?", r"\b[a-z]+", r"\B\d+", r"1\b.*", r"[a-c]+|\d+b?"]
 
 
-def compare_regexes(probe, rng):
+def compare_regexes(probe, rng, count):
     rules = "pack: p\ntitle: t\nfold: standard\nrules:\n" + "".join(
         f"  - {{id: r{i}, title: r, match: {{regex: {yaml_quoted(r)}}}}}\n" for i, r in enumerate(REGEXES))
     alphabet = "123 abcABC块元退款还钱好的号一二\n，9"
-    texts = ["".join(rng.choice(alphabet) for _ in range(rng.randint(1, 14))) for _ in range(400)]
+    texts = ["".join(rng.choice(alphabet) for _ in range(rng.randint(1, 16))) for _ in range(count)]
     got = probe.match(rules, texts)
     hits = 0
     for text, lines in zip(texts, got, strict=True):
@@ -512,6 +513,7 @@ def main():
     args.add_argument("--probe", required=True)
     args.add_argument("--texts", type=int, default=3000, help="random texts")
     args.add_argument("--words", type=int, default=2000, help="words of the sample's own text")
+    args.add_argument("--regex-texts", type=int, default=400)
     args.add_argument("--sample", type=int, default=4000, help="texts of the sample")
     args.add_argument("--data", default=str(ROOT.parent / "shared/data"), help="more corpora, word lists")
     args.add_argument("--all-words", type=int, default=0, help="words of the word lists of --data")
@@ -542,7 +544,7 @@ def main():
     compare(probe, "look-alikes, contains", evil, "loose", evil_texts[:1000], contains=True)
     for gap in (0, 1, 8):
         compare(probe, f"look-alikes, gap {gap}", evil, "loose", evil_texts[:1000], gap=gap)
-    compare_regexes(probe, rng)
+    compare_regexes(probe, rng, a.regex_texts)
 
     if a.all_words and Path(a.data).is_dir():
         lists = [p for p in Path(a.data, "dictionaries").glob("*.txt")]

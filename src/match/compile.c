@@ -53,7 +53,7 @@ static const struct job *keep_regexes(struct engine *e, const struct draft_regex
 		regexes[i] = (struct regex){
 			.database = job->database,
 			.max_width = job->max_width,
-			.sees_start = draft->sees_start,
+			.start = draft->start,
 			.group = draft->group,
 		};
 		if (job->refusal[0])

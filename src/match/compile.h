@@ -3,12 +3,13 @@
  */
 #pragma once
 
-#include "match/engine.h"
+#include "match/regex.h"
 
 /* A regex on its way. */
 struct draft_regex {
 	struct str pattern; /* folded */
-	bool caseless, sees_start;
+	bool caseless;
+	enum start_sight start;
 	uint32_t group;
 	struct str file;
 	int line, col;

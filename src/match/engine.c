@@ -90,7 +90,7 @@ static void add_regex(struct build *b, uint32_t group, const struct cond *c,
 			    &(struct draft_regex){
 				    .pattern = arena_copy(&b->e->arena, buf_str(&folded)),
 				    .caseless = c->fold != FORM_NONE,
-				    .sees_start = regex_sees_start(c->word.text),
+				    .start = regex_start_sight(c->word.text),
 				    .group = group,
 				    .file = place->file,
 				    .line = place->line,

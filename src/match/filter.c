@@ -157,10 +157,20 @@ static bool includes(enum inclusion inclusion, bool is_that)
 	UNREACHABLE("an inclusion that is not in the enum");
 }
 
+/* Spans are sorted and do not overlap. A text may hold as many as it has hits: no loop over all. */
 static bool in_emoticon(const struct text *text, uint32_t start, uint32_t end)
 {
-	for (uint32_t i = 0; i < text->span_count && text->spans[i].start < end; i++)
-		if (text->spans[i].kind == SPAN_EMOTICON && text->spans[i].end > start)
+	uint32_t low = 0, high = text->span_count;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+		if (text->spans[middle].end <= start)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (uint32_t i = low; i < text->span_count && text->spans[i].start < end; i++)
+		if (text->spans[i].kind == SPAN_EMOTICON)
 			return true;
 	return false;
 }

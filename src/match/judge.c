@@ -7,52 +7,6 @@
 #include "match/matcher.h"
 #include "base/utf8.h"
 
-/* ---- hits that count ---- */
-
-static bool is_excused(const struct matcher *m, const struct engine_rule *rule,
-		       const struct found *found)
-{
-	for (uint32_t i = 0; i < rule->allow_count; i++) {
-		const struct group_hits *hits = &m->groups[rule->allow[i]];
-		if (hits->scan != m->scan)
-			continue;
-		for (const struct found *f = hits->first; f; f = f->next)
-			if (f->text == found->text && f->start <= found->start && f->end >= found->end)
-				return true;
-	}
-	return false;
-}
-
-static void push(struct matcher *m, struct pick pick)
-{
-	if (m->pick_count == m->pick_cap) {
-		m->pick_cap = m->pick_cap ? m->pick_cap * 2 : 1024;
-		m->picks = realloc(m->picks, m->pick_cap * sizeof *m->picks);
-		if (!m->picks) {
-			fprintf(stderr, "out of memory\n");
-			exit(71); /* as in arena.h */
-		}
-	}
-	m->picks[m->pick_count++] = pick;
-}
-
-size_t judge_pick(struct matcher *m, uint32_t rule, uint32_t group, uint32_t leaf)
-{
-	const struct group_hits *hits = &m->groups[group];
-	const struct engine_rule *bound = &m->engine->rules[rule];
-	const struct filter *filter = &m->engine->set->rules[rule].filter;
-	size_t before = m->pick_count;
-
-	if (hits->scan != m->scan)
-		return 0;
-	for (const struct found *f = hits->first; f; f = f->next) {
-		const struct text *text = &m->message->texts[f->text];
-		if (filter_place(filter, text, f->start, f->end) && !is_excused(m, bound, f))
-			push(m, (struct pick){f, leaf});
-	}
-	return m->pick_count - before;
-}
-
 /* ---- order ---- */
 
 static int compare(const struct found *a, const struct found *b)
@@ -102,6 +56,88 @@ void picks_sort(struct pick *picks, size_t count, struct arena *arena)
 	}
 	if (from != picks)
 		memcpy(picks, from, count * sizeof *picks);
+}
+
+/* ---- allow words ---- */
+
+/* Sorts the hits of a rule's allow words, once for all rules of a pack that share them. */
+static void gather_excuses(struct matcher *m, const struct engine_rule *rule)
+{
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < rule->allow_count; i++)
+		if (m->groups[rule->allow[i]].scan == m->scan)
+			count += m->groups[rule->allow[i]].count;
+	m->excuses = arena_alloc(m->arena, count * sizeof *m->excuses);
+	m->excused_to = arena_alloc(m->arena, count * sizeof *m->excused_to);
+	m->excuse_count = 0;
+	m->excuses_of = rule->allow;
+	for (uint32_t i = 0; i < rule->allow_count; i++) {
+		const struct group_hits *hits = &m->groups[rule->allow[i]];
+		if (hits->scan != m->scan)
+			continue;
+		for (const struct found *f = hits->first; f; f = f->next)
+			m->excuses[m->excuse_count++] = (struct pick){f, 0};
+	}
+	picks_sort(m->excuses, count, m->arena);
+	for (size_t i = 0; i < count; i++) {
+		const struct found *f = m->excuses[i].found;
+		bool same = i > 0 && m->excuses[i - 1].found->text == f->text;
+		m->excused_to[i] = same ? MAX(m->excused_to[i - 1], f->end) : f->end;
+	}
+}
+
+/* Whether some allow word holds all of the hit: of those that begin no later, the one that reaches
+ * farthest decides. */
+static bool is_excused(struct matcher *m, const struct engine_rule *rule, const struct found *found)
+{
+	if (!rule->allow_count)
+		return false;
+	if (m->excuses_of != rule->allow)
+		gather_excuses(m, rule);
+	size_t low = 0, high = m->excuse_count;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		const struct found *f = m->excuses[middle].found;
+		if (f->text < found->text || (f->text == found->text && f->start <= found->start))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low > 0 && m->excuses[low - 1].found->text == found->text &&
+	       m->excused_to[low - 1] >= found->end;
+}
+
+/* ---- hits that count ---- */
+
+static void push(struct matcher *m, struct pick pick)
+{
+	if (m->pick_count == m->pick_cap) {
+		m->pick_cap = m->pick_cap ? m->pick_cap * 2 : 1024;
+		m->picks = realloc(m->picks, m->pick_cap * sizeof *m->picks);
+		if (!m->picks) {
+			fprintf(stderr, "out of memory\n");
+			exit(71); /* as in arena.h */
+		}
+	}
+	m->picks[m->pick_count++] = pick;
+}
+
+size_t judge_pick(struct matcher *m, uint32_t rule, uint32_t group, uint32_t leaf)
+{
+	const struct group_hits *hits = &m->groups[group];
+	const struct engine_rule *bound = &m->engine->rules[rule];
+	const struct filter *filter = &m->engine->set->rules[rule].filter;
+	size_t before = m->pick_count;
+
+	if (hits->scan != m->scan)
+		return 0;
+	for (const struct found *f = hits->first; f; f = f->next) {
+		const struct text *text = &m->message->texts[f->text];
+		if (filter_place(filter, text, f->start, f->end) && !is_excused(m, bound, f))
+			push(m, (struct pick){f, leaf});
+	}
+	return m->pick_count - before;
 }
 
 /* ---- near ---- */

@@ -250,6 +250,7 @@ struct matches matcher_scan(struct matcher *m, const struct engine *engine,
 	m->open_count = open_count;
 	m->arena = arena;
 	m->zone = NULL;
+	m->excuses_of = NULL;
 	m->touched_count = 0;
 	m->seen_count = m->seen_cap = 0;
 	search(m);

@@ -49,6 +49,10 @@ struct matcher {
 	uint32_t group_cap, rule_cap, touched_count;
 	struct pick *picks;   /* a stack; grows to the most that one rule ever had */
 	size_t pick_count, pick_cap;
+	struct pick *excuses; /* hits of the allow words last asked for, by text, start, end */
+	uint32_t *excused_to; /* the greatest end of the excuses up to here in their text */
+	size_t excuse_count;
+	const uint32_t *excuses_of; /* engine_rule.allow that they are of; NULL: none yet */
 	struct raw_hit *raw; /* of one scan for words */
 	size_t raw_count, raw_cap;
 	struct report *reports; /* of one search of one regex */

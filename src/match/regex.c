@@ -4,7 +4,9 @@
 /* Hyperscan reports every end, each with the leftmost start from which it is reached. The hit is
  * the smallest start with its greatest end; then the rest is a text of its own. It is searched
  * again, unless what was reported about it is what a search of it would report: that is so when
- * no report straddles the end of the hit and the regex cannot see where its text begins. */
+ * no report straddles the end of the hit and the regex cannot see where its text begins. (A regex
+ * with \b sees it only in a match that begins there: behind the hit no word may go on, and no
+ * report begin.) Without this a long text of short hits would be searched a thousand times. */
 #include "match/regex.h"
 
 #include <limits.h>
@@ -69,18 +71,27 @@ static void scan(const struct matcher *m, hs_database_t *database, struct str te
 		UNREACHABLE("Hyperscan gives up in the middle of a text");
 }
 
-/* The next hit among the reports of the last search, behind `at`. Returns false if they cannot
- * tell. */
-static bool next_report(struct search *s, uint32_t at)
+static bool is_word_char(char c)
 {
-	if (s->regex->max_width != UINT_MAX || s->regex->sees_start)
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+/* The next hit among the reports of the last search, in `text` behind `at`. Returns false if they
+ * cannot tell. */
+static bool next_report(struct search *s, struct str text, uint32_t at)
+{
+	enum start_sight start = s->regex->start;
+
+	if (s->regex->max_width != UINT_MAX || start == START_SEEN)
+		return false;
+	if (start == START_WORD && at < text.len && is_word_char(text.data[at]))
 		return false;
 	s->any = false;
 	for (size_t i = 0; i < s->m->report_count; i++) {
 		const struct report *r = &s->m->reports[i];
 		if (r->to <= at)
 			continue;
-		if (r->from < at)
+		if (r->from < at || (r->from == at && start == START_WORD))
 			return false;
 		consider(s, r->from, r->to);
 	}
@@ -128,7 +139,7 @@ static void find_in(struct matcher *m, const struct regex *regex, uint32_t from,
 			return;
 		add_hit(m, regex->group, s.first, s.last);
 		from = s.last;
-		known = next_report(&s, from);
+		known = next_report(&s, text, from);
 	}
 }
 

@@ -13,10 +13,17 @@
 
 enum { REGEX_HITS_MAX = 1000 }; /* of one regex in one text: RULES.md section 1 */
 
+/* Whether the place where a text begins makes a difference to a regex. */
+enum start_sight {
+	START_UNSEEN,
+	START_WORD, /* by \b alone: only to a match that begins there */
+	START_SEEN,
+};
+
 struct regex {
 	hs_database_t *database;
 	unsigned max_width;
-	bool sees_start; /* holds ^, \b or the like: where a text begins makes a difference */
+	enum start_sight start;
 	uint32_t group;
 };
 
@@ -24,8 +31,7 @@ struct regex {
  * instead, in `why`. */
 bool regex_fold(enum fold_form form, struct str pattern, struct buf *out, char why[200]);
 
-/* Whether the place where a text begins can decide whether the regex matches. */
-bool regex_sees_start(struct str pattern);
+enum start_sight regex_start_sight(struct str pattern);
 
 /* Searches all regexes in text m->text of form m->form. */
 void regex_find_all(struct matcher *m);
