@@ -132,7 +132,7 @@ class Packs:
         if chance(rng, 0.1):
             r["days"] = sorted(rng.sample(DAYS, rng.randint(2, 5)), key=DAYS.index)
             r["_days"] = [DAYS.index(d) for d in r["days"]]
-        for key, value, p in (("by", "pair", 0.2), ("keep_on_recall", True, 0.1),
+        for key, value, p in (("by", "pair", 0.2), ("keep_on_recall", True, 0.25),
                               ("mode", "shadow", 0.05)):
             if chance(rng, p):
                 r[key] = value

@@ -275,11 +275,12 @@ static const struct story stories[] = {
 	 "0:00:00 tag a/rule m1 +X\n0:00:00 stage a/rule m1 >一\n2:00:00 stage b/rule m3 一>二\n"
 	 "4:00:00 tag a/recall m5 -X@s\n5:00:00 stage b/recall m6 二>一\n"},
 	{"keep_on_recall keeps, a recall after seven days finds nothing, waits end",
-	 PACK "- {id: k, keep_on_recall: true, match: [keep], then: {tag: X}}\n"
+	 PACK "- {id: k, keep_on_recall: true, match: [keep], then: [{tag: X}, {stage: 一}, {alert: {severity: low, category: c}}]}\n"
 	      "- {id: a, match: [go], then: {tag: Y}}\n"
 	      "- {id: w, from: customer, match: [help], wait: {for: staff, over: 1d}, then: {alert: {severity: low, category: c}}}\n",
 	 "0 c keep\n0 c go\n0:01:00 c recall 1\n7 c recall 2\n8 c help\n8:01:00 c recall 5\n10 clock",
-	 "0:00:00 tag k/rule m1 +X\n0:00:00 tag a/rule m2 +Y\n"},
+	 "0:00:00 tag k/rule m1 +X\n0:00:00 stage k/rule m1 >一\n0:00:00 alert k/rule m1\n"
+	 "0:00:00 tag a/rule m2 +Y\n"},
 	{"the same message twice has one effect",
 	 PACK "- {id: w, match: [go], window: {count: 2, within: 9d}, then: {tag: X}}\n",
 	 "0 c go\nagain 1\n1 c go",
