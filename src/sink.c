@@ -74,7 +74,7 @@ static void say_away(struct sink *s, const struct err *err)
 	s->away = true;
 	s->logged_ms = now_ms;
 	log_event(LOG_WARN, "database_away", LOG_NUM("wait_ms", store_wait_ms(s->store)),
-	          LOG_TEXT("err", err->text));
+		  LOG_TEXT("err", err->text));
 }
 
 static void say_back(struct sink *s)
@@ -132,7 +132,7 @@ static int assigned(void *context, struct consumer_partition *parts, size_t coun
 		return err_set(err, ERR_OS, "sink: out of memory");
 	for (size_t i = 0; i < count; i++)
 		s->parts[i] = (struct store_partition){own_topic(s, parts[i].topic),
-		                                       parts[i].partition, -1, 0};
+						       parts[i].partition, -1, 0};
 	s->part_count = count;
 	if (count && claim(s, err) < 0)
 		return -1;
@@ -153,7 +153,7 @@ static void revoked(void *context, bool lost)
 
 	sink_meter_assigned(s->settings.meter, NULL, 0);
 	log_event(LOG_INFO, "sink_revoked", LOG_NUM("partitions", s->part_count),
-	          LOG_NUM("lost", lost));
+		  LOG_NUM("lost", lost));
 	forget_partitions(s);
 }
 
@@ -185,14 +185,14 @@ static struct str keep(struct sink *s, struct str bytes)
 }
 
 static size_t keep_headers(struct sink *s, const struct consumed *consumed,
-                           struct event_header out[HEADERS_MAX])
+			   struct event_header out[HEADERS_MAX])
 {
 	struct consumed_header headers[HEADERS_MAX];
 	size_t count = consumed_headers(consumed, headers, HEADERS_MAX);
 
 	for (size_t i = 0; i < count; i++)
 		out[i] = (struct event_header){keep(s, str_of(headers[i].name)),
-		                               keep(s, headers[i].value)};
+					       keep(s, headers[i].value)};
 	return count;
 }
 
@@ -280,7 +280,7 @@ static void take_end(struct sink *s, const struct consumed *consumed)
 		return;
 	s->nexts[part] = consumed->record.offset;
 	*new_item(s) = (struct store_item){.partition = &s->parts[part],
-	                                   .offset = consumed->record.offset - 1};
+					   .offset = consumed->record.offset - 1};
 }
 
 static int poll_once(struct sink *s, int timeout_ms, struct err *err)
@@ -303,8 +303,8 @@ static int gather(struct sink *s, struct err *err)
 	while (!stopping(s)) {
 		int64_t left_ms = POLL_MS;
 		sink_meter_turn(s->settings.meter,
-		                consumer_look_for_brokers(s->consumer, s->settings.topics[0],
-		                                          BROKERS_MS));
+				consumer_look_for_brokers(s->consumer, s->settings.topics[0],
+							  BROKERS_MS));
 		if (s->item_count) {
 			left_ms = s->begun_ms + s->settings.batch_ms - clock_monotonic_ms();
 			if (left_ms <= 0 || s->item_count >= (size_t)s->settings.batch_rows ||
@@ -331,9 +331,9 @@ static int pause_all(struct sink *s, bool pause, struct err *err)
 		return err_set(err, ERR_OS, "sink: out of memory");
 	for (size_t i = 0; i < s->part_count; i++)
 		parts[i] =
-		        (struct consumer_partition){s->parts[i].topic, s->parts[i].partition, -1};
+			(struct consumer_partition){s->parts[i].topic, s->parts[i].partition, -1};
 	int result = pause ? consumer_pause(s->consumer, parts, s->part_count, err)
-	                   : consumer_resume(s->consumer, parts, s->part_count, err);
+			   : consumer_resume(s->consumer, parts, s->part_count, err);
 	free(parts);
 	return result;
 }
@@ -345,7 +345,7 @@ static int wait_for_database(struct sink *s, struct err *err)
 	uint64_t assignments = s->assignments;
 
 	for (int64_t left_ms; !stopping(s) && assignments == s->assignments &&
-	                      (left_ms = until_ms - clock_monotonic_ms()) > 0;)
+			      (left_ms = until_ms - clock_monotonic_ms()) > 0;)
 		if (poll_once(s, (int)MIN(left_ms, POLL_MS), err) < 0)
 			return -1;
 	return 0;
@@ -364,13 +364,13 @@ static enum flush write_out(struct sink *s, bool *paused, struct err *err)
 		int64_t start_us = clock_monotonic_us();
 		struct store_counts counts;
 		switch (store_write(s->store, s->items + written, s->item_count - written, &taken,
-		                    err)) {
+				    err)) {
 		case STORE_DONE:
 			say_back(s);
 			written += taken;
 			counts = store_counts(s->store);
 			sink_meter_batch(s->settings.meter, &counts,
-			                 clock_monotonic_us() - start_us);
+					 clock_monotonic_us() - start_us);
 			break;
 		case STORE_LATER:
 			say_away(s, err);
@@ -412,14 +412,14 @@ static enum flush flush(struct sink *s, struct err *err)
 static int join(struct sink *s, struct err *err)
 {
 	struct consumer_settings settings = {
-	        .kafka = s->settings.kafka,
-	        .group = s->settings.group,
-	        .instance = s->settings.instance,
-	        .events = {assigned, revoked, s},
-	        .ends = true,
+		.kafka = s->settings.kafka,
+		.group = s->settings.group,
+		.instance = s->settings.instance,
+		.events = {assigned, revoked, s},
+		.ends = true,
  /* A claim waits for the database as long as it takes; a process that hangs is
   * noticed by its session. */
-	        .max_poll_interval_ms = "86400000",
+		.max_poll_interval_ms = "86400000",
 	};
 
 	consumer_free(s->consumer);
@@ -484,8 +484,8 @@ static void say_counts(const struct sink *s)
 	struct store_counts c = store_counts(s->store);
 
 	log_event(LOG_INFO, "sink_stopped", LOG_NUM("batches", c.batches),
-	          LOG_NUM("items", c.items), LOG_NUM("rejected", c.rejected),
-	          LOG_NUM("retries", c.retries), LOG_NUM("erased", c.erased));
+		  LOG_NUM("items", c.items), LOG_NUM("rejected", c.rejected),
+		  LOG_NUM("retries", c.retries), LOG_NUM("erased", c.erased));
 }
 
 int sink_run(struct sink *s, struct err *err)

@@ -47,8 +47,8 @@ static struct event *make_event(struct input *in, size_t i, size_t customers)
 
 	*staff = STR("zhangsan");
 	*change = (struct tag_change){.group = STR("意向"),
-	                              .tag = i % 3 ? STR("高意向") : STR("低意向"),
-	                              .wecom_id = STR("etAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")};
+				      .tag = i % 3 ? STR("高意向") : STR("低意向"),
+				      .wecom_id = STR("etAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")};
 	digest_uuid5(&name, 1, e->id);
 	e->type = EVENT_TAG;
 	e->cause = CAUSE_RULE;
@@ -80,14 +80,14 @@ static void make_items(struct input *in, size_t count, size_t customers)
 	in->partition = (struct store_partition){"bench.tags", 0, -1, 0};
 	for (size_t i = 0; i < count; i++)
 		in->items[i] = (struct store_item){
-		        .partition = &in->partition,
-		        .offset = (int64_t)i,
-		        .event = make_event(in, i, customers),
-		        .evidence_json = STR("[{\"field\":\"text.content\",\"start\":6,\"end\":15,"
-		                             "\"char_start\":2,"
-		                             "\"char_end\":5,\"text\":\"多少钱\",\"word\":"
-		                             "\"多少钱\",\"folds\":[],"
-		                             "\"forwarded\":false}]"),
+			.partition = &in->partition,
+			.offset = (int64_t)i,
+			.event = make_event(in, i, customers),
+			.evidence_json = STR("[{\"field\":\"text.content\",\"start\":6,\"end\":15,"
+					     "\"char_start\":2,"
+					     "\"char_end\":5,\"text\":\"多少钱\",\"word\":"
+					     "\"多少钱\",\"folds\":[],"
+					     "\"forwarded\":false}]"),
 		};
 }
 
@@ -130,11 +130,11 @@ static void encode(struct input *in)
 		size_t first = b * BATCH;
 		arena_reset(&arena);
 		rows_build(rows, in->items + first, MIN(in->count - first, (size_t)BATCH), true,
-		           &arena);
+			   &arena);
 		transpose(rows->columns[ROWS_TAG_EVENT], statements[ROWS_TAG_EVENT].column_count,
-		          &in->events[b]);
+			  &in->events[b]);
 		transpose(rows->columns[ROWS_CUSTOMER_TAG],
-		          statements[ROWS_CUSTOMER_TAG].column_count, &in->tags[b]);
+			  statements[ROWS_CUSTOMER_TAG].column_count, &in->tags[b]);
 	}
 	rows_fini(rows);
 	free(rows);
@@ -206,26 +206,26 @@ static void way_store(struct store *store, struct input *in)
 		die("claim", err.text);
 	for (size_t done = 0, taken; done < in->count; done += taken)
 		if (store_write(store, in->items + done, MIN(in->count - done, (size_t)BATCH),
-		                &taken, &err) != STORE_DONE)
+				&taken, &err) != STORE_DONE)
 			die("write", err.text);
 }
 
 static const char empty_sql[] =
-        "TRUNCATE chatmill.tag_event, chatmill.customer_tag, chatmill.sink_offset, "
-        "chatmill.bench_event; "
-        "SELECT chatmill.make_partitions(array_agg(m::date)) FROM generate_series("
-        "timestamp '2023-11-01', '2024-12-01', '1 month') m; CHECKPOINT";
+	"TRUNCATE chatmill.tag_event, chatmill.customer_tag, chatmill.sink_offset, "
+	"chatmill.bench_event; "
+	"SELECT chatmill.make_partitions(array_agg(m::date)) FROM generate_series("
+	"timestamp '2023-11-01', '2024-12-01', '1 month') m; CHECKPOINT";
 
 static const char prepare_sql[] =
-        "CREATE TABLE chatmill.bench_event (LIKE chatmill.tag_event INCLUDING CONSTRAINTS); "
-        "ALTER TABLE chatmill.bench_event ALTER userids TYPE text; "
-        "ALTER TABLE chatmill.bench_event ADD PRIMARY KEY (event_id, day); "
-        "CREATE INDEX ON chatmill.bench_event (corpid, external_userid, \"time\"); "
-        "CREATE TEMP TABLE staged_event (LIKE chatmill.bench_event); "
-        "CREATE TEMP TABLE staged_tag (corpid text, external_userid text, \"group\" text, tag "
-        "text, "
-        "wecom_id text, userids text, since timestamptz, removed_at timestamptz, "
-        "pack text, rule text, msgid text, sequence int8)";
+	"CREATE TABLE chatmill.bench_event (LIKE chatmill.tag_event INCLUDING CONSTRAINTS); "
+	"ALTER TABLE chatmill.bench_event ALTER userids TYPE text; "
+	"ALTER TABLE chatmill.bench_event ADD PRIMARY KEY (event_id, day); "
+	"CREATE INDEX ON chatmill.bench_event (corpid, external_userid, \"time\"); "
+	"CREATE TEMP TABLE staged_event (LIKE chatmill.bench_event); "
+	"CREATE TEMP TABLE staged_tag (corpid text, external_userid text, \"group\" text, tag "
+	"text, "
+	"wecom_id text, userids text, since timestamptz, removed_at timestamptz, "
+	"pack text, rule text, msgid text, sequence int8)";
 
 static double rate(struct input *in, int64_t start_us)
 {
@@ -241,7 +241,7 @@ static int by_value(const void *a, const void *b)
 static void measure(struct pg *pg, struct store *store, struct input *in, int repetitions)
 {
 	static const char *const names[WAYS] = {"binary COPY alone", "COPY + upsert",
-	                                        "store_write"};
+						"store_write"};
 	double rates[WAYS][REPETITIONS_MAX];
 
 	for (int r = 0; r < repetitions; r++)

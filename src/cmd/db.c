@@ -17,7 +17,7 @@ static int connect_to(struct pg **out, const struct config *config, struct err *
 
 	for (size_t i = 0; i < config->postgres.count && count < ARRAY_LEN(settings); i++)
 		settings[count++] = (struct pg_setting){config->postgres.items[i].name,
-		                                        config->postgres.items[i].value};
+							config->postgres.items[i].value};
 	OWNED(pg) *pg = NULL;
 	if (pg_new(&pg, settings, count, err) < 0)
 		return -1;
@@ -58,9 +58,9 @@ static int print_status(struct pg *pg, bool json, struct arena *arena, struct er
 	}
 	/* The answer to «is the schema as this program wants it?» */
 	return complete ? 0
-	                : err_set(err, ERR_NO,
-	                          "the schema is at version %d of %d: run `chatmill db migrate`",
-	                          status.applied, migration_count);
+			: err_set(err, ERR_NO,
+				  "the schema is at version %d of %d: run `chatmill db migrate`",
+				  status.applied, migration_count);
 }
 
 static int db_status(const void *given, const char *const *arguments, int count, struct err *err)
@@ -115,59 +115,59 @@ static int db_migrate(const void *given, const char *const *arguments, int count
 }
 
 static const struct option status_options[] = {
-        {"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
-         offsetof(struct db_options, config), 0, true },
-        {"json",   0,   OPTION_FLAG, NULL,   "print JSON, one object a line",
-         offsetof(struct db_options, json),   0, false},
-        OPTIONS_END,
+	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
+	 offsetof(struct db_options, config), 0, true },
+	{"json",   0,   OPTION_FLAG, NULL,   "print JSON, one object a line",
+	 offsetof(struct db_options, json),   0, false},
+	OPTIONS_END,
 };
 
 static const struct option migrate_options[] = {
-        {"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
-         offsetof(struct db_options, config), 0, true },
-        {"print",  0,   OPTION_FLAG, NULL,   "print the SQL of all migrations, for psql; change nothing",
-         offsetof(struct db_options, print),  0, false},
-        OPTIONS_END,
+	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
+	 offsetof(struct db_options, config), 0, true },
+	{"print",  0,   OPTION_FLAG, NULL,   "print the SQL of all migrations, for psql; change nothing",
+	 offsetof(struct db_options, print),  0, false},
+	OPTIONS_END,
 };
 
 const struct command cmd_db_status = {
-        .words = "db status",
-        .arguments = "-c FILE [--json]",
-        .summary = "which migrations of the schema are applied",
-        .help = "Lists every migration that this program carries: applied, missing, or changed "
-                "(it\n"
-                "was applied with another text).\n"
-                "\n"
-                "example:\n"
-                "  chatmill db status -c chatmill.yaml\n"
-                "\n"
-                "exit status: 0 the schema is complete, 1 something is missing, 69 the server is\n"
-                "away, 77 not permitted, 78 the schema is newer than this program",
-        .options = status_options,
-        .options_bytes = sizeof(struct db_options),
-        .run = db_status,
+	.words = "db status",
+	.arguments = "-c FILE [--json]",
+	.summary = "which migrations of the schema are applied",
+	.help = "Lists every migration that this program carries: applied, missing, or changed "
+		"(it\n"
+		"was applied with another text).\n"
+		"\n"
+		"example:\n"
+		"  chatmill db status -c chatmill.yaml\n"
+		"\n"
+		"exit status: 0 the schema is complete, 1 something is missing, 69 the server is\n"
+		"away, 77 not permitted, 78 the schema is newer than this program",
+	.options = status_options,
+	.options_bytes = sizeof(struct db_options),
+	.run = db_status,
 };
 
 const struct command cmd_db_migrate = {
-        .words = "db migrate",
-        .arguments = "-c FILE [--print]",
-        .summary = "bring the schema of the database up to this program",
-        .help = "Applies what is missing, each migration in one transaction, one program at a "
-                "time.\n"
-                "Roles (chatmill_owner, chatmill_sink, chatmill_reader, chatmill_reviewer) are "
-                "made\n"
-                "when missing and permitted. The user of the configuration writes rows and may "
-                "not\n"
-                "do this: give another one in the environment.\n"
-                "\n"
-                "example:\n"
-                "  CHATMILL_POSTGRES__USER=postgres chatmill db migrate -c chatmill.yaml\n"
-                "  chatmill db migrate -c chatmill.yaml --print | psql -v ON_ERROR_STOP=1 "
-                "chatmill\n"
-                "\n"
-                "exit status: 0 done, 69 the server is away, 75 another migration runs, 77 not\n"
-                "permitted, 78 the schema is newer than this program, or of another build",
-        .options = migrate_options,
-        .options_bytes = sizeof(struct db_options),
-        .run = db_migrate,
+	.words = "db migrate",
+	.arguments = "-c FILE [--print]",
+	.summary = "bring the schema of the database up to this program",
+	.help = "Applies what is missing, each migration in one transaction, one program at a "
+		"time.\n"
+		"Roles (chatmill_owner, chatmill_sink, chatmill_reader, chatmill_reviewer) are "
+		"made\n"
+		"when missing and permitted. The user of the configuration writes rows and may "
+		"not\n"
+		"do this: give another one in the environment.\n"
+		"\n"
+		"example:\n"
+		"  CHATMILL_POSTGRES__USER=postgres chatmill db migrate -c chatmill.yaml\n"
+		"  chatmill db migrate -c chatmill.yaml --print | psql -v ON_ERROR_STOP=1 "
+		"chatmill\n"
+		"\n"
+		"exit status: 0 done, 69 the server is away, 75 another migration runs, 77 not\n"
+		"permitted, 78 the schema is newer than this program, or of another build",
+	.options = migrate_options,
+	.options_bytes = sizeof(struct db_options),
+	.run = db_migrate,
 };

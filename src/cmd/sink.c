@@ -31,16 +31,16 @@ static int take_slot(const struct config *config, char *name, size_t size, struc
 
 	if (mkdir(config->state.dir, 0700) < 0 && errno != EEXIST)
 		return err_errno(err, ERR_CONFIG, "state.dir: %s cannot be made",
-		                 config->state.dir);
+				 config->state.dir);
 	for (int slot = 0; slot < SLOTS_MAX; slot++) {
 		(void)snprintf(path, sizeof path, "%s/%s.sink-slot-%d", config->state.dir,
-		               config->pipeline, slot);
+			       config->pipeline, slot);
 		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 		if (fd < 0)
 			return err_errno(err, ERR_CONFIG, "state.dir: %s cannot be opened", path);
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
 			(void)snprintf(name, size, "%s-%s-sink-%d", config->pipeline,
-			               config->instance, slot);
+				       config->instance, slot);
 			return 0;
 		}
 		close(fd);
@@ -114,17 +114,17 @@ static int read_archive(const struct config *config, struct sink_settings *setti
 
 /* Runs the sink with the operator's port beside it. */
 static int run_watched(struct sink_settings *settings, const struct config *config, bool insecure,
-                       struct err *err)
+		       struct err *err)
 {
 	struct sink_meter meter = {0};
 	struct health *health;
 	struct sink *sink = NULL;
 	struct health_settings watch = {
-	        .listen = config->http_listen,
-	        .insecure = insecure,
-	        .live = sink_live,
-	        .ready = sink_ready,
-	        .context = &meter,
+		.listen = config->http_listen,
+		.insecure = insecure,
+		.live = sink_live,
+		.ready = sink_ready,
+		.context = &meter,
 	};
 
 	if (health_start(&health, &watch, err) < 0)
@@ -156,7 +156,7 @@ static int run_sink(const struct config *config, const struct brokers *brokers, 
 		return err_set(err, ERR_CONFIG, "postgres: more than %d keys", POSTGRES_KEYS_MAX);
 	for (; keys < config->postgres.count; keys++)
 		postgres[keys] = (struct pg_setting){config->postgres.items[keys].name,
-		                                     config->postgres.items[keys].value};
+						     config->postgres.items[keys].value};
 	struct sink_settings settings = {
 		.kafka = &brokers->settings,
 		.group = group,
@@ -193,32 +193,32 @@ static int run(const void *given, const char *const *arguments, int count, struc
 }
 
 static const struct option options[] = {
-        {"config",   'c', OPTION_TEXT, "FILE", "the configuration file",
-         offsetof(struct sink_options, file),     0, true },
-        {"insecure", 0,   OPTION_FLAG, NULL,   "allow kafka settings that switch verification off",
-         offsetof(struct sink_options, insecure), 0, false},
-        OPTIONS_END,
+	{"config",   'c', OPTION_TEXT, "FILE", "the configuration file",
+	 offsetof(struct sink_options, file),     0, true },
+	{"insecure", 0,   OPTION_FLAG, NULL,   "allow kafka settings that switch verification off",
+	 offsetof(struct sink_options, insecure), 0, false},
+	OPTIONS_END,
 };
 
 const struct command cmd_sink = {
-        .words = "sink",
-        .arguments = "-c FILE",
-        .summary = "event topics into PostgreSQL, exactly once",
-        .help = "Reads the topics of tags, stages and alerts and keeps the tables of the schema\n"
-                "chatmill (`db migrate` makes it). Offsets are written in the transaction that "
-                "writes\n"
-                "the rows; the consumer group only shares partitions out, so several sinks may "
-                "run.\n"
-                "A row that the database refuses goes to chatmill.sink_reject and the rest lands. "
-                "A\n"
-                "database or broker that is away is waited for. SIGTERM finishes the batch.\n"
-                "\n"
-                "example:\n"
-                "  chatmill sink -c chatmill.yaml\n"
-                "\n"
-                "exit status: 0 asked to stop, 65 most rows are refused, 75 try again, 77 not\n"
-                "permitted, 78 wrong configuration or schema",
-        .options = options,
-        .options_bytes = sizeof(struct sink_options),
-        .run = run,
+	.words = "sink",
+	.arguments = "-c FILE",
+	.summary = "event topics into PostgreSQL, exactly once",
+	.help = "Reads the topics of tags, stages and alerts and keeps the tables of the schema\n"
+		"chatmill (`db migrate` makes it). Offsets are written in the transaction that "
+		"writes\n"
+		"the rows; the consumer group only shares partitions out, so several sinks may "
+		"run.\n"
+		"A row that the database refuses goes to chatmill.sink_reject and the rest lands. "
+		"A\n"
+		"database or broker that is away is waited for. SIGTERM finishes the batch.\n"
+		"\n"
+		"example:\n"
+		"  chatmill sink -c chatmill.yaml\n"
+		"\n"
+		"exit status: 0 asked to stop, 65 most rows are refused, 75 try again, 77 not\n"
+		"permitted, 78 wrong configuration or schema",
+	.options = options,
+	.options_bytes = sizeof(struct sink_options),
+	.run = run,
 };

@@ -52,7 +52,7 @@ size_t coalesce_changes(const struct event *event)
 
 /* The row of the key, or `fresh` (then the next row of its table) if it is new. */
 static size_t find(struct coalesced *c, char table, const struct str *parts, size_t count,
-                   size_t fresh)
+		   size_t fresh)
 {
 	size_t len = 1;
 	for (size_t i = 0; i < count; i++)
@@ -101,7 +101,7 @@ static void join_staff(struct tag_row *row, const struct str *ids, size_t count)
 }
 
 static void add(struct coalesced *c, struct tag_row *row, const struct event *e,
-                const struct tag_change *change)
+		const struct tag_change *change)
 {
 	const struct str *ids = change->userid_count ? change->userids : e->userids;
 	size_t count = change->userid_count ? change->userid_count : e->userid_count;
@@ -120,7 +120,7 @@ static void add(struct coalesced *c, struct tag_row *row, const struct event *e,
 }
 
 static void change_tag(struct coalesced *c, const struct event *e, const struct tag_change *change,
-                       bool adds)
+		       bool adds)
 {
 	const struct str key[] = {e->corpid, e->external_userid, change->group, change->tag};
 	size_t number = find(c, 't', key, ARRAY_LEN(key), c->tag_count);
@@ -130,7 +130,7 @@ static void change_tag(struct coalesced *c, const struct event *e, const struct 
 		c->tag_count++;
 		*row = (struct tag_row){e->corpid, e->external_userid, change->group, change->tag};
 	} else if (e->sequence < row->sequence ||
-	           (e->sequence == row->sequence && row->last != e)) {
+		   (e->sequence == row->sequence && row->last != e)) {
 		return;
 	}
 	if (adds) {
@@ -152,8 +152,8 @@ static struct day_row *day_of(struct coalesced *c, const struct event *e, struct
 {
 	int64_t day = e->time_ms / DAY_MS;
 	const struct str key[] = {
-	        e->corpid, e->ladder, stage, {(const char *)&day, sizeof day}
-        };
+		e->corpid, e->ladder, stage, {(const char *)&day, sizeof day}
+	};
 	size_t number = find(c, 'd', key, ARRAY_LEN(key), c->day_count);
 
 	if (number == c->day_count)
@@ -182,8 +182,8 @@ static void change_stage(struct coalesced *c, const struct event *e)
 static void change_alert(struct coalesced *c, const struct event *e, struct str evidence_json)
 {
 	const struct str key[] = {
-	        {e->alert_id, sizeof e->alert_id}
-        };
+		{e->alert_id, sizeof e->alert_id}
+	};
 	size_t number = find(c, 'a', key, ARRAY_LEN(key), c->alert_count);
 	struct alert_row *row = &c->alerts[number];
 

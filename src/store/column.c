@@ -10,15 +10,15 @@ enum { HEADER_BYTES = 20, DAY_MS = 86400000, DAYS_1970_TO_2000 = 10957 };
 static const struct {
 	uint32_t element, array;
 } oids[] = {
-        [COLUMN_TEXT] = {25,   1009},
-          [COLUMN_JSON] = {3802, 3807},
-          [COLUMN_UUID] = {2950, 2951},
-        [COLUMN_TIME] = {1184, 1185},
-          [COLUMN_DAY] = {1082, 1182},
-          [COLUMN_I64] = {20,   1016},
-        [COLUMN_I32] = {23,   1007},
-          [COLUMN_BOOL] = {16,   1000},
-          [COLUMN_BYTES] = {17,   1001},
+	[COLUMN_TEXT] = {25,   1009},
+	  [COLUMN_JSON] = {3802, 3807},
+	  [COLUMN_UUID] = {2950, 2951},
+	[COLUMN_TIME] = {1184, 1185},
+	  [COLUMN_DAY] = {1082, 1182},
+	  [COLUMN_I64] = {20,   1016},
+	[COLUMN_I32] = {23,   1007},
+	  [COLUMN_BOOL] = {16,   1000},
+	  [COLUMN_BYTES] = {17,   1001},
 };
 
 void column_fini(struct column *c)
@@ -188,10 +188,10 @@ struct pg_parameter column_parameter(struct column *c)
 	/* ndim, has nulls, element type, length, lower bound; no rows are an array of no dimension
 	 */
 	uint32_t header[5] = {htobe32(c->count > 0), htobe32(c->nulls),
-	                      htobe32(oids[c->type].element), htobe32(c->count), htobe32(1)};
+			      htobe32(oids[c->type].element), htobe32(c->count), htobe32(1)};
 
 	memcpy(c->data.data, header, HEADER_BYTES);
 	return (struct pg_parameter){
-	        oids[c->type].array, {c->data.data, c->count ? c->data.len : 12}
-        };
+		oids[c->type].array, {c->data.data, c->count ? c->data.len : 12}
+	};
 }

@@ -26,17 +26,17 @@ int erasure_run(struct pg *pg, const struct event *event, struct pg_fault *fault
 	column_begin(&at, COLUMN_TIME);
 	column_number(&at, event->time_ms);
 	struct pg_parameter parameters[] = {
-	        {25, event->corpid },
-                {25, event->subject},
-                column_parameter(&at)
-        };
+		{25, event->corpid },
+		{25, event->subject},
+		column_parameter(&at)
+	};
 	OWNED(pg_result) *row = NULL;
 	int result = pg_query(pg, "SELECT chatmill.erase($1, $2, ($3::timestamptz[])[1])",
-	                      parameters, ARRAY_LEN(parameters), &row, fault);
+			      parameters, ARRAY_LEN(parameters), &row, fault);
 	column_fini(&at);
 	if (result == 0 && str_eq(pg_text(row, 0, 0), STR("held")))
 		log_event(LOG_WARN, "erase_held",
-		          LOG_TEXT("why", "the person is in chatmill.hold"));
+			  LOG_TEXT("why", "the person is in chatmill.hold"));
 	return result;
 }
 
@@ -45,7 +45,7 @@ static struct str hmac(const struct erasure *e, const struct store_item *item, s
 	struct str corpid = item->event ? item->event->corpid : item->message->corpid;
 	struct str subject = item->event ? item->event->subject : item->message->subject;
 	struct str name =
-	        arena_printf(arena, "%.*s/%.*s", STR_ARG(corpid), STR_ARG(subject));
+		arena_printf(arena, "%.*s/%.*s", STR_ARG(corpid), STR_ARG(subject));
 	char *block = arena_alloc(arena, sizeof e->inner + name.len);
 	unsigned char outer[sizeof e->outer + SHA256_BYTES];
 	unsigned char *out = arena_alloc(arena, SHA256_BYTES);
@@ -59,7 +59,7 @@ static struct str hmac(const struct erasure *e, const struct store_item *item, s
 }
 
 int erasure_drop(struct erasure *e, struct pg *pg, struct store_item *items, size_t *count,
-                 struct arena *arena, struct pg_fault *fault)
+		 struct arena *arena, struct pg_fault *fault)
 {
 	struct column names = {0}, times = {0};
 	size_t kept = 0;
@@ -76,11 +76,11 @@ int erasure_drop(struct erasure *e, struct pg *pg, struct store_item *items, siz
 	struct pg_parameter parameters[] = {column_parameter(&names), column_parameter(&times)};
 	OWNED(pg_result) *rows = NULL;
 	int result = pg_query(pg,
-	                      "SELECT x.n::int4 - 1 FROM unnest($1::bytea[], $2::timestamptz[]) "
-	                      "WITH ORDINALITY AS x(hmac, at, n) "
-	                      "JOIN chatmill.erased e ON e.subject_hmac = x.hmac AND x.at < e.at "
-	                      "ORDER BY 1",
-	                      parameters, ARRAY_LEN(parameters), &rows, fault);
+			      "SELECT x.n::int4 - 1 FROM unnest($1::bytea[], $2::timestamptz[]) "
+			      "WITH ORDINALITY AS x(hmac, at, n) "
+			      "JOIN chatmill.erased e ON e.subject_hmac = x.hmac AND x.at < e.at "
+			      "ORDER BY 1",
+			      parameters, ARRAY_LEN(parameters), &rows, fault);
 	column_fini(&names);
 	column_fini(&times);
 	if (result < 0)

@@ -25,4 +25,4 @@ MUST_CHECK int erasure_run(struct pg *pg, const struct event *event, struct pg_f
 
 /* Takes the items out whose subject was erased after their message. Keeps the order. */
 MUST_CHECK int erasure_drop(struct erasure *e, struct pg *pg, struct store_item *items,
-                            size_t *count, struct arena *arena, struct pg_fault *fault);
+			    size_t *count, struct arena *arena, struct pg_fault *fault);

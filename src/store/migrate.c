@@ -25,20 +25,20 @@ void migrate_script(struct buf *out, int index)
 	/* Objects are made as the owner of the schema; the first migration makes both. A lock that
 	 * is not free within 5 s would make readers queue behind us: give up and try again. */
 	buf_printf(out,
-	           "BEGIN;\n"
-	           "SET LOCAL lock_timeout = '5s';\n"
-	           "SELECT pg_advisory_xact_lock(" LOCK_NUMBER ");\n"
-	           "SELECT set_config('role', pg_get_userbyid(nspowner)::text, true) FROM "
-	           "pg_namespace\n"
-	           "WHERE nspname = 'chatmill' AND pg_has_role(current_user, nspowner, 'MEMBER');\n"
-	           "-- %s\n",
-	           m->name);
+		   "BEGIN;\n"
+		   "SET LOCAL lock_timeout = '5s';\n"
+		   "SELECT pg_advisory_xact_lock(" LOCK_NUMBER ");\n"
+		   "SELECT set_config('role', pg_get_userbyid(nspowner)::text, true) FROM "
+		   "pg_namespace\n"
+		   "WHERE nspname = 'chatmill' AND pg_has_role(current_user, nspowner, 'MEMBER');\n"
+		   "-- %s\n",
+		   m->name);
 	buf_put(out, str_of(m->sql));
 	buf_printf(out,
-	           "INSERT INTO chatmill.migration (version, name, checksum)\n"
-	           "VALUES (%d, '%s', '%s');\n"
-	           "COMMIT;\n",
-	           m->version, m->name, sum);
+		   "INSERT INTO chatmill.migration (version, name, checksum)\n"
+		   "VALUES (%d, '%s', '%s');\n"
+		   "COMMIT;\n",
+		   m->version, m->name, sum);
 }
 
 static int read_applied(struct pg *pg, struct pg_result **out, struct err *err)
@@ -47,26 +47,26 @@ static int read_applied(struct pg *pg, struct pg_result **out, struct err *err)
 
 	OWNED(pg_result) *exists = NULL;
 	if (pg_query(pg, "SELECT to_regclass('chatmill.migration') IS NOT NULL", NULL, 0, &exists,
-	             &fault) < 0)
+		     &fault) < 0)
 		return pg_err(err, &fault, "looking for the schema");
 	const char *sql =
-	        pg_text(exists, 0, 0).data[0]
-	                ? "SELECT version, checksum FROM chatmill.migration ORDER BY version"
-	                : "SELECT 0, '' WHERE false";
+		pg_text(exists, 0, 0).data[0]
+			? "SELECT version, checksum FROM chatmill.migration ORDER BY version"
+			: "SELECT 0, '' WHERE false";
 	if (pg_query(pg, sql, NULL, 0, out, &fault) < 0)
 		return pg_err(err, &fault, "reading chatmill.migration");
 	return 0;
 }
 
 int migrate_status(struct pg *pg, struct migration_status *out, struct arena *arena,
-                   struct err *err)
+		   struct err *err)
 {
 	OWNED(pg_result) *rows = NULL;
 	if (read_applied(pg, &rows, err) < 0)
 		return -1;
 
 	struct migration_status status = {
-	        0, ARENA_ARRAY(arena, enum migration_state, migration_count)};
+		0, ARENA_ARRAY(arena, enum migration_state, migration_count)};
 	for (int i = 0; i < migration_count; i++)
 		status.states[i] = MIGRATION_MISSING;
 	for (int i = 0; i < pg_rows(rows); i++) {
@@ -74,10 +74,10 @@ int migrate_status(struct pg *pg, struct migration_status *out, struct arena *ar
 		char sum[DIGEST_TEXT_LEN + 1];
 		if (version < 1 || version > migration_count)
 			return err_set(
-			        err, ERR_CONFIG,
-			        "postgres: the schema is at version %lld, this program knows up to "
-			        "%d: use the newer program; there is no way back",
-			        (long long)version, migration_count);
+				err, ERR_CONFIG,
+				"postgres: the schema is at version %lld, this program knows up to "
+				"%d: use the newer program; there is no way back",
+				(long long)version, migration_count);
 		const struct migration *m = &migrations[version - 1];
 		checksum(m, sum);
 		bool same = str_eq(pg_text(rows, i, 1), (struct str){sum, DIGEST_TEXT_LEN});
@@ -94,14 +94,14 @@ static int check_order(const struct migration_status *status, struct err *err)
 	for (int i = 0; i < status->applied; i++) {
 		if (status->states[i] == MIGRATION_CHANGED)
 			return err_set(
-			        err, ERR_CONFIG,
-			        "postgres: %s was applied with another text: this program and the "
-			        "database come from different builds",
-			        migrations[i].name);
+				err, ERR_CONFIG,
+				"postgres: %s was applied with another text: this program and the "
+				"database come from different builds",
+				migrations[i].name);
 		if (status->states[i] == MIGRATION_MISSING)
 			return err_set(err, ERR_CONFIG,
-			               "postgres: chatmill.migration lacks version %d but has %d",
-			               i + 1, status->applied);
+				       "postgres: chatmill.migration lacks version %d but has %d",
+				       i + 1, status->applied);
 	}
 	return 0;
 }
@@ -115,13 +115,13 @@ static int take_lock(struct pg *pg, struct err *err)
 	for (int i = 0; i < LOCK_TRIES_MAX; i++) {
 		OWNED(pg_result) *got = NULL;
 		if (pg_query(pg, "SELECT pg_try_advisory_lock(" LOCK_NUMBER ")", NULL, 0, &got,
-		             &fault) < 0)
+			     &fault) < 0)
 			return pg_err(err, &fault, "taking the lock of migrations");
 		if (pg_text(got, 0, 0).data[0])
 			return 0;
 		if (i == 0)
 			log_event(LOG_INFO, "db_migrate_waits",
-			          LOG_TEXT("for", "another migration"));
+				  LOG_TEXT("for", "another migration"));
 		clock_sleep_ms(1000);
 	}
 	return err_set(err, ERR_RETRY, "postgres: another migration is running; try again later");

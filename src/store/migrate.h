@@ -32,7 +32,7 @@ struct migration_status {
 /* Reads what is applied. ERR_CONFIG when the database knows a version that this program does not,
  * or an applied migration had another text. */
 MUST_CHECK int migrate_status(struct pg *pg, struct migration_status *out, struct arena *arena,
-                              struct err *err);
+			      struct err *err);
 
 /* Appends the script that applies migration `index`: from BEGIN to COMMIT. */
 void migrate_script(struct buf *out, int index);

@@ -44,7 +44,7 @@ static void learn(struct months *m, int32_t month, struct column *out, struct bu
 }
 
 int months_make(struct months *m, struct pg *pg, const struct store_item *items, size_t count,
-                struct pg_fault *fault)
+		struct pg_fault *fault)
 {
 	/* Outside of these the date is wrong and the default partition right; the function of the
 	 * database knows that too and is narrower. */
@@ -71,7 +71,7 @@ int months_make(struct months *m, struct pg *pg, const struct store_item *items,
 		result = pg_run(pg, "BEGIN; SET LOCAL lock_timeout = '5s'", fault);
 		if (result == 0)
 			result = pg_query(pg, "SELECT chatmill.make_partitions($1::text[]::date[])",
-			                  &parameter, 1, NULL, fault);
+					  &parameter, 1, NULL, fault);
 		if (result == 0)
 			result = pg_run(pg, "COMMIT", fault);
 		if (result < 0)

@@ -21,4 +21,4 @@ struct months {
 /* Asks the database for the months of the items that are new to us. In a transaction of its own:
  * it locks, and must not wait inside ours. */
 MUST_CHECK int months_make(struct months *m, struct pg *pg, const struct store_item *items,
-                           size_t count, struct pg_fault *fault);
+			   size_t count, struct pg_fault *fault);

@@ -26,15 +26,15 @@ struct pg_result {
 /* Before the user's, so that theirs win (libpq: the last of two equal keys counts). A server that
  * vanished without a word is noticed within 30 s; after a failover the new primary is searched. */
 static const struct pg_setting defaults[] = {
-        {"application_name",     "chatmill"  },
-        {"target_session_attrs", "read-write"},
-        {"connect_timeout",      "10"        },
-        {"keepalives_idle",      "10"        },
-        {"keepalives_interval",  "5"         },
-        {"keepalives_count",     "4"         },
-        {"tcp_user_timeout",     "30000"     },
-        {"gssencmode",           "disable"   },
-        {"client_encoding",      "UTF8"      },
+	{"application_name",     "chatmill"  },
+	{"target_session_attrs", "read-write"},
+	{"connect_timeout",      "10"        },
+	{"keepalives_idle",      "10"        },
+	{"keepalives_interval",  "5"         },
+	{"keepalives_count",     "4"         },
+	{"tcp_user_timeout",     "30000"     },
+	{"gssencmode",           "disable"   },
+	{"client_encoding",      "UTF8"      },
 };
 
 static int check_settings(const struct pg_setting *settings, size_t count, struct err *err)
@@ -56,7 +56,7 @@ static int check_settings(const struct pg_setting *settings, size_t count, struc
 			continue;
 		const char *near = str_nearest(str_of(settings[i].name), names, known);
 		result = err_set(err, ERR_CONFIG, "postgres.%s: libpq knows no such key%s%s",
-		                 settings[i].name, near ? "; did you mean " : "", near ? near : "");
+				 settings[i].name, near ? "; did you mean " : "", near ? near : "");
 	}
 	PQconninfoFree(all);
 	return result;
@@ -68,13 +68,13 @@ int pg_new(struct pg **out, const struct pg_setting *settings, size_t count, str
 		return -1;
 	if (count + ARRAY_LEN(defaults) > SETTINGS_MAX)
 		return err_set(err, ERR_CONFIG, "postgres: more than %zu keys",
-		               SETTINGS_MAX - ARRAY_LEN(defaults));
+			       SETTINGS_MAX - ARRAY_LEN(defaults));
 	OWNED(pg) *pg = calloc(1, sizeof *pg);
 	if (!pg)
 		return err_set(err, ERR_OS, "postgres: out of memory");
 	for (size_t i = 0; i < ARRAY_LEN(defaults) + count; i++) {
 		const struct pg_setting *s =
-		        i < ARRAY_LEN(defaults) ? &defaults[i] : &settings[i - ARRAY_LEN(defaults)];
+			i < ARRAY_LEN(defaults) ? &defaults[i] : &settings[i - ARRAY_LEN(defaults)];
 		char *name = strdup(s->name), *value = strdup(s->value);
 		pg->names[pg->count] = name;
 		pg->values[pg->count] = value;
@@ -181,12 +181,12 @@ int pg_connect(struct pg *pg, struct pg_fault *fault)
 		if (want == PGRES_POLLING_FAILED)
 			return connect_fault(pg, fault);
 		struct pollfd fd = {PQsocket(pg->conn),
-		                    want == PGRES_POLLING_READING ? POLLIN : POLLOUT, 0};
+				    want == PGRES_POLLING_READING ? POLLIN : POLLOUT, 0};
 		int64_t left_ms = end_ms - clock_monotonic_ms();
 		if (left_ms <= 0) {
 			pg_disconnect(pg);
 			*fault = (struct pg_fault){ACTION_RECONNECT, "",
-			                           "no answer to a connection"};
+						   "no answer to a connection"};
 			return -1;
 		}
 		(void)poll(&fd, 1, (int)left_ms); /* on EINTR the connection is polled again */
@@ -195,8 +195,8 @@ int pg_connect(struct pg *pg, struct pg_fault *fault)
 	if (PQserverVersion(pg->conn) < 130000) {
 		*fault = (struct pg_fault){ACTION_CONFIG, "0A000", ""};
 		(void)snprintf(fault->text, sizeof fault->text,
-		               "the server is PostgreSQL %d; chatmill needs 13 or newer",
-		               PQserverVersion(pg->conn) / 10000);
+			       "the server is PostgreSQL %d; chatmill needs 13 or newer",
+			       PQserverVersion(pg->conn) / 10000);
 		pg_disconnect(pg);
 		return -1;
 	}
@@ -244,7 +244,7 @@ int pg_run(struct pg *pg, const char *sql, struct pg_fault *fault)
 }
 
 int pg_query(struct pg *pg, const char *sql, const struct pg_parameter *parameters, size_t count,
-             struct pg_result **out, struct pg_fault *fault)
+	     struct pg_result **out, struct pg_fault *fault)
 {
 	Oid types[PARAMETERS_MAX];
 	const char *values[PARAMETERS_MAX];
@@ -365,8 +365,8 @@ void pg_on_notice(struct pg *pg, void (*print)(const char *text))
 int pg_err(struct err *err, const struct pg_fault *fault, const char *doing)
 {
 	return err_set(err, policy_kind(fault->action), "postgres: %s: %s%s%s%s", doing,
-	               fault->text, fault->sqlstate[0] ? " (SQLSTATE " : "", fault->sqlstate,
-	               fault->sqlstate[0] ? ")" : "");
+		       fault->text, fault->sqlstate[0] ? " (SQLSTATE " : "", fault->sqlstate,
+		       fault->sqlstate[0] ? ")" : "");
 }
 
 int pg_library_version(void)

@@ -34,7 +34,7 @@ struct pg_parameter {
 
 /* Makes the object and checks the settings (an unknown key is ERR_CONFIG); connects to nothing. */
 MUST_CHECK int pg_new(struct pg **out, const struct pg_setting *settings, size_t count,
-                      struct err *err);
+		      struct err *err);
 void pg_free(struct pg *pg); /* NULL is fine */
 DEFINE_OWNED(pg);
 
@@ -50,7 +50,7 @@ MUST_CHECK int pg_run(struct pg *pg, const char *sql, struct pg_fault *fault);
 
 /* Runs one statement. *out may be NULL (the result is dropped); otherwise the caller frees it. */
 MUST_CHECK int pg_query(struct pg *pg, const char *sql, const struct pg_parameter *parameters,
-                        size_t count, struct pg_result **out, struct pg_fault *fault);
+			size_t count, struct pg_result **out, struct pg_fault *fault);
 void pg_result_free(struct pg_result *r); /* NULL is fine */
 DEFINE_OWNED(pg_result);
 

@@ -13,7 +13,7 @@ enum { DAY_MS = 86400000 };
 static const struct str chats[] = {STR("single"), STR("group"), STR("internal")};
 static const struct str roles[] = {STR("customer"), STR("staff"), STR("robot")};
 static const struct str causes[] = {STR("rule"),   STR("staff"),  STR("expiry"),
-                                    STR("recall"), STR("manual"), STR("group")};
+				    STR("recall"), STR("manual"), STR("group")};
 static const struct str severities[] = {STR("low"), STR("medium"), STR("high"), STR("critical")};
 
 void rows_fini(struct rows *r)
@@ -88,7 +88,7 @@ static void json(struct row *row, struct str value)
 }
 
 static void put_changes(struct row *row, struct buf *out, const struct tag_change *changes,
-                        size_t count)
+			size_t count)
 {
 	buf_clear(out);
 	buf_putc(out, '[');
@@ -124,7 +124,7 @@ static struct row begin_row(struct rows *r, enum rows_table table, bool careful)
 }
 
 static void put_event(struct rows *r, enum rows_table table, const struct store_item *item,
-                      bool careful)
+		      bool careful)
 {
 	const struct event *e = item->event;
 	struct row row = begin_row(r, table, careful);
@@ -357,7 +357,7 @@ void rows_build(struct rows *r, const struct store_item *items, size_t count, bo
 }
 
 int rows_write(struct rows *r, enum rows_table table, int32_t shard, struct pg *pg,
-               struct pg_fault *fault)
+	       struct pg_fault *fault)
 {
 	const struct statement *s = &statements[table];
 	struct pg_parameter parameters[ROWS_COLUMNS_MAX + 1];
@@ -374,7 +374,7 @@ int rows_write(struct rows *r, enum rows_table table, int32_t shard, struct pg *
 	}
 	if (s->counts)
 		parameters[count++] = (struct pg_parameter){
-		        23, {(const char *)&big, sizeof big}
-                };
+			23, {(const char *)&big, sizeof big}
+		};
 	return pg_query(pg, s->sql, parameters, count, NULL, fault);
 }

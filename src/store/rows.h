@@ -44,12 +44,12 @@ void rows_fini(struct rows *r); /* a zeroed struct is ready for use */
 /* Lays `items` out, all of them events or messages; what lives in `arena` lives as long as the
  * columns. */
 void rows_build(struct rows *r, const struct store_item *items, size_t count, bool careful,
-                struct arena *arena);
+		struct arena *arena);
 
 /* Runs the statement of one table; nothing if it has no rows. `shard` names who counts. Without
  * `careful` an event that the table has is a fault with SQLSTATE 23505. */
 MUST_CHECK int rows_write(struct rows *r, enum rows_table table, int32_t shard, struct pg *pg,
-                          struct pg_fault *fault);
+			  struct pg_fault *fault);
 
 /* A fixed name, for fault points and logs. */
 const char *rows_table_name(enum rows_table table);

@@ -99,7 +99,7 @@ struct store_counts store_counts(const struct store *s)
 
 /* Turns a fault into what the caller shall do, and leaves the connection without a transaction. */
 static enum store_result failed(struct store *s, const struct pg_fault *fault, const char *doing,
-                                struct err *err)
+				struct err *err)
 {
 	(void)pg_err(err, fault, doing);
 	(void)snprintf(s->sqlstate, sizeof s->sqlstate, "%s", fault->sqlstate);
@@ -129,8 +129,8 @@ static enum store_result failed(struct store *s, const struct pg_fault *fault, c
 static struct pg_parameter text_parameter(struct str text)
 {
 	return (struct pg_parameter){
-	        25, text.data ? text : (struct str){"", 0}
-        };
+		25, text.data ? text : (struct str){"", 0}
+	};
 }
 
 /* Enters our name if the schema serves nobody yet, and reads whose it is. */
@@ -141,19 +141,19 @@ static enum store_result check_pipeline(struct store *s, struct err *err)
 
 	OWNED(pg_result) *row = NULL;
 	if (pg_query(s->pg,
-	             "INSERT INTO chatmill.pipeline (name) SELECT $1::text "
-	             "WHERE NOT EXISTS (SELECT FROM chatmill.pipeline) ON CONFLICT DO NOTHING",
-	             &name, 1, NULL, &fault) < 0 ||
+		     "INSERT INTO chatmill.pipeline (name) SELECT $1::text "
+		     "WHERE NOT EXISTS (SELECT FROM chatmill.pipeline) ON CONFLICT DO NOTHING",
+		     &name, 1, NULL, &fault) < 0 ||
 	    pg_query(s->pg, "SELECT name::text FROM chatmill.pipeline", NULL, 0, &row, &fault) < 0)
 		return failed(s, &fault, "reading chatmill.pipeline", err);
 	if (pg_rows(row) == 1 && str_eq(pg_text(row, 0, 0), str_of(s->pipeline)))
 		return STORE_DONE;
 	struct str other = pg_rows(row) ? pg_text(row, 0, 0) : (struct str){0};
 	(void)err_set(
-	        err, ERR_CONFIG,
-	        "postgres: the schema chatmill serves the pipeline '%.*s', not '%s': give this "
-	        "pipeline a database of its own",
-	        STR_ARG(other), s->pipeline);
+		err, ERR_CONFIG,
+		"postgres: the schema chatmill serves the pipeline '%.*s', not '%s': give this "
+		"pipeline a database of its own",
+		STR_ARG(other), s->pipeline);
 	return STORE_FAILED;
 }
 
@@ -164,13 +164,13 @@ static enum store_result check_version(struct store *s, struct err *err)
 	arena_reset(&s->arena);
 	if (migrate_status(s->pg, &status, &s->arena, err) < 0)
 		return err->kind == ERR_UNAVAILABLE || err->kind == ERR_RETRY ? STORE_LATER
-		                                                              : STORE_FAILED;
+									      : STORE_FAILED;
 	if (status.applied == migration_count)
 		return STORE_DONE;
 	(void)err_set(err, ERR_CONFIG,
-	              "postgres: the schema is at version %d, this program needs %d: run "
-	              "`chatmill db migrate`",
-	              status.applied, migration_count);
+		      "postgres: the schema is at version %d, this program needs %d: run "
+		      "`chatmill db migrate`",
+		      status.applied, migration_count);
 	return STORE_FAILED;
 }
 
@@ -197,7 +197,7 @@ enum store_result store_open(struct store *s, struct err *err)
 /* ---- claim ---- */
 
 enum store_result store_claim(struct store *s, struct store_partition *parts, size_t count,
-                              struct err *err)
+			      struct err *err)
 {
 	struct column *topics = &s->columns[0], *numbers = &s->columns[1];
 	struct pg_fault fault;
@@ -212,22 +212,22 @@ enum store_result store_claim(struct store *s, struct store_partition *parts, si
 		column_number(numbers, parts[i].partition);
 	}
 	struct pg_parameter parameters[] = {
-	        text_parameter(str_of(s->pipeline)),
-	        text_parameter(str_of(s->owner)),
-	        column_parameter(topics),
-	        column_parameter(numbers),
+		text_parameter(str_of(s->pipeline)),
+		text_parameter(str_of(s->owner)),
+		column_parameter(topics),
+		column_parameter(numbers),
 	};
 	OWNED(pg_result) *rows = NULL;
 	if (pg_query(s->pg,
-	             "INSERT INTO chatmill.sink_offset AS t "
-	             "(pipeline, topic, partition, next_offset, owner, epoch) "
-	             "SELECT $1::text, topic, partition, -1, $2::text, 1 "
-	             "FROM unnest($3::text[], $4::int4[]) AS x(topic, partition) "
-	             "ORDER BY topic, partition "
-	             "ON CONFLICT (pipeline, topic, partition) DO UPDATE "
-	             "SET owner = EXCLUDED.owner, epoch = t.epoch + 1, updated_at = now() "
-	             "RETURNING topic::text, partition, next_offset, epoch",
-	             parameters, ARRAY_LEN(parameters), &rows, &fault) < 0)
+		     "INSERT INTO chatmill.sink_offset AS t "
+		     "(pipeline, topic, partition, next_offset, owner, epoch) "
+		     "SELECT $1::text, topic, partition, -1, $2::text, 1 "
+		     "FROM unnest($3::text[], $4::int4[]) AS x(topic, partition) "
+		     "ORDER BY topic, partition "
+		     "ON CONFLICT (pipeline, topic, partition) DO UPDATE "
+		     "SET owner = EXCLUDED.owner, epoch = t.epoch + 1, updated_at = now() "
+		     "RETURNING topic::text, partition, next_offset, epoch",
+		     parameters, ARRAY_LEN(parameters), &rows, &fault) < 0)
 		return failed(s, &fault, "taking over partitions", err);
 	for (int r = 0; r < pg_rows(rows); r++)
 		for (size_t i = 0; i < count; i++)
@@ -250,7 +250,7 @@ struct position {
 };
 
 static struct position *position_of(struct position *positions, size_t *count,
-                                    const struct store_partition *partition)
+				    const struct store_partition *partition)
 {
 	for (size_t i = 0; i < *count; i++)
 		if (positions[i].partition == partition)
@@ -262,13 +262,13 @@ static struct position *position_of(struct position *positions, size_t *count,
 /* The server cancels what takes too long, because libpq's own cancel is not encrypted. Hash and
  * merge joins would read all of customer_tag for a batch of a few thousand rows. */
 static const char begin_sql[] =
-        "BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '60s'; "
-        "SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL jit = off; "
-        "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+	"BEGIN; SET LOCAL lock_timeout = '5s'; SET LOCAL statement_timeout = '60s'; "
+	"SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL jit = off; "
+	"SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
 
 /* Locks the offsets. Returns 1 if we still own all partitions, 0 if not, -1 with a fault. */
 static int fence(struct store *s, struct position *positions, size_t count, bool *any_erased,
-                 struct pg_fault *fault)
+		 struct pg_fault *fault)
 {
 	struct column *topics = &s->columns[0], *numbers = &s->columns[1];
 
@@ -279,15 +279,15 @@ static int fence(struct store *s, struct position *positions, size_t count, bool
 		column_number(numbers, positions[i].partition->partition);
 	}
 	struct pg_parameter parameters[] = {text_parameter(str_of(s->pipeline)),
-	                                    column_parameter(topics), column_parameter(numbers)};
+					    column_parameter(topics), column_parameter(numbers)};
 	OWNED(pg_result) *rows = NULL;
 	if (pg_query(s->pg,
-	             "SELECT topic::text, partition, next_offset, epoch, "
-	             "EXISTS (SELECT FROM chatmill.erased) FROM chatmill.sink_offset "
-	             "WHERE pipeline = $1 AND (topic, partition) IN "
-	             "(SELECT * FROM unnest($2::text[], $3::int4[])) "
-	             "ORDER BY topic, partition FOR UPDATE",
-	             parameters, ARRAY_LEN(parameters), &rows, fault) < 0)
+		     "SELECT topic::text, partition, next_offset, epoch, "
+		     "EXISTS (SELECT FROM chatmill.erased) FROM chatmill.sink_offset "
+		     "WHERE pipeline = $1 AND (topic, partition) IN "
+		     "(SELECT * FROM unnest($2::text[], $3::int4[])) "
+		     "ORDER BY topic, partition FOR UPDATE",
+		     parameters, ARRAY_LEN(parameters), &rows, fault) < 0)
 		return -1;
 	*any_erased = false;
 	size_t owned = 0;
@@ -305,7 +305,7 @@ static int fence(struct store *s, struct position *positions, size_t count, bool
 }
 
 static void refuse(struct store *s, const struct store_item *item, const char *sqlstate,
-                   const char *text)
+		   const char *text)
 {
 	if (s->refused_count == s->refused_cap) {
 		s->refused_cap = MAX(64, s->refused_cap * 2);
@@ -320,7 +320,7 @@ static void refuse(struct store *s, const struct store_item *item, const char *s
 }
 
 static int write_tables(struct store *s, const struct store_item *items, size_t count,
-                        int32_t shard, bool careful, struct pg_fault *fault)
+			int32_t shard, bool careful, struct pg_fault *fault)
 {
 	static const char *const points[ROWS_TABLE_COUNT] = {
 		"sink_tag_event",      "sink_stage_event",    "sink_message", "sink_customer_tag",
@@ -340,7 +340,7 @@ static int write_tables(struct store *s, const struct store_item *items, size_t 
  * table already: somebody set offsets back, or redrove dead letters. Then, and for some batches
  * after, the statement that leaves such rows alone does it. */
 static int write_rows(struct store *s, const struct store_item *items, size_t count, int32_t shard,
-                      struct pg_fault *fault)
+		      struct pg_fault *fault)
 {
 	enum { CAREFUL_BATCHES = 64 };
 
@@ -361,7 +361,7 @@ static int write_rows(struct store *s, const struct store_item *items, size_t co
 /* Writes the items; those that the server refuses are found by halving and set aside. The left
  * half lands before the right one, so that the order of a key is kept. */
 static int write_or_refuse(struct store *s, const struct store_item *items, size_t count,
-                           int32_t shard, struct pg_fault *fault)
+			   int32_t shard, struct pg_fault *fault)
 {
 	struct pg_fault why;
 
@@ -407,7 +407,7 @@ static bool has_rows(struct store *s, const struct store_item *item)
 
 /* The items between two erasures. */
 static int write_part(struct store *s, const struct store_item *items, size_t count, int32_t shard,
-                      bool any_erased, struct pg_fault *fault)
+		      bool any_erased, struct pg_fault *fault)
 {
 	struct store_item *kept = arena_alloc(&s->arena, count * sizeof *kept + 1);
 	size_t kept_count = 0;
@@ -425,7 +425,7 @@ static int write_part(struct store *s, const struct store_item *items, size_t co
 }
 
 static int write_items(struct store *s, const struct store_item *items, size_t count, int32_t shard,
-                       bool any_erased, struct pg_fault *fault)
+		       bool any_erased, struct pg_fault *fault)
 {
 	size_t start = 0;
 
@@ -448,8 +448,8 @@ static int write_items(struct store *s, const struct store_item *items, size_t c
 static int write_refused(struct store *s, struct pg_fault *fault)
 {
 	static const enum column_type types[] = {COLUMN_TEXT,  COLUMN_I32,   COLUMN_I64,
-	                                         COLUMN_BYTES, COLUMN_BYTES, COLUMN_TEXT,
-	                                         COLUMN_TEXT};
+						 COLUMN_BYTES, COLUMN_BYTES, COLUMN_TEXT,
+						 COLUMN_TEXT};
 	struct pg_parameter parameters[ARRAY_LEN(types)];
 	struct column *c = s->columns;
 
@@ -471,16 +471,16 @@ static int write_refused(struct store *s, struct pg_fault *fault)
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
 		parameters[i] = column_parameter(&c[i]);
 	return pg_query(
-	        s->pg,
-	        "INSERT INTO chatmill.sink_reject (topic, partition, \"offset\", key, value, "
-	        "sqlstate, message) SELECT * FROM unnest($1::text[], $2::int4[], $3::int8[], "
-	        "$4::bytea[], $5::bytea[], $6::text[], $7::text[]) AS x(a, b, c) "
-	        "ORDER BY a, b, c ON CONFLICT DO NOTHING",
-	        parameters, ARRAY_LEN(parameters), NULL, fault);
+		s->pg,
+		"INSERT INTO chatmill.sink_reject (topic, partition, \"offset\", key, value, "
+		"sqlstate, message) SELECT * FROM unnest($1::text[], $2::int4[], $3::int8[], "
+		"$4::bytea[], $5::bytea[], $6::text[], $7::text[]) AS x(a, b, c) "
+		"ORDER BY a, b, c ON CONFLICT DO NOTHING",
+		parameters, ARRAY_LEN(parameters), NULL, fault);
 }
 
 static int write_offsets(struct store *s, const struct position *positions, size_t count,
-                         struct pg_fault *fault)
+			 struct pg_fault *fault)
 {
 	struct column *topics = &s->columns[0], *numbers = &s->columns[1], *nexts = &s->columns[2];
 
@@ -494,20 +494,20 @@ static int write_offsets(struct store *s, const struct position *positions, size
 		column_number(nexts, MAX(positions[i].next, positions[i].in_table));
 	}
 	struct pg_parameter parameters[] = {text_parameter(str_of(s->pipeline)),
-	                                    column_parameter(topics), column_parameter(numbers),
-	                                    column_parameter(nexts)};
+					    column_parameter(topics), column_parameter(numbers),
+					    column_parameter(nexts)};
 	return pg_query(
-	        s->pg,
-	        "UPDATE chatmill.sink_offset t SET next_offset = x.next, updated_at = now() "
-	        "FROM unnest($2::text[], $3::int4[], $4::int8[]) AS x(topic, partition, next) "
-	        "WHERE t.pipeline = $1 AND t.topic = x.topic AND t.partition = x.partition",
-	        parameters, ARRAY_LEN(parameters), NULL, fault);
+		s->pg,
+		"UPDATE chatmill.sink_offset t SET next_offset = x.next, updated_at = now() "
+		"FROM unnest($2::text[], $3::int4[], $4::int8[]) AS x(topic, partition, next) "
+		"WHERE t.pipeline = $1 AND t.topic = x.topic AND t.partition = x.partition",
+		parameters, ARRAY_LEN(parameters), NULL, fault);
 }
 
 /* Enters the rule sets of the batch that the table may not know, with the time of their earliest
  * event. Known ones cost nothing. */
 static int write_rulesets(struct store *s, const struct store_item *items, size_t count,
-                          struct pg_fault *fault)
+			  struct pg_fault *fault)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct event *e = items[i].event;
@@ -527,14 +527,14 @@ static int write_rulesets(struct store *s, const struct store_item *items, size_
 		column_begin(&s->columns[0], COLUMN_TIME);
 		column_number(&s->columns[0], e->time_ms);
 		struct pg_parameter parameters[] = {text_parameter(e->ruleset),
-		                                    column_parameter(&s->columns[0])};
+						    column_parameter(&s->columns[0])};
 		if (pg_query(s->pg,
-		             "INSERT INTO chatmill.ruleset AS t (digest, first_used) "
-		             "SELECT $1::text, ($2::timestamptz[])[1] ON CONFLICT (digest) DO "
-		             "UPDATE "
-		             "SET first_used = EXCLUDED.first_used WHERE t.first_used > "
-		             "EXCLUDED.first_used",
-		             parameters, ARRAY_LEN(parameters), NULL, fault) < 0)
+			     "INSERT INTO chatmill.ruleset AS t (digest, first_used) "
+			     "SELECT $1::text, ($2::timestamptz[])[1] ON CONFLICT (digest) DO "
+			     "UPDATE "
+			     "SET first_used = EXCLUDED.first_used WHERE t.first_used > "
+			     "EXCLUDED.first_used",
+			     parameters, ARRAY_LEN(parameters), NULL, fault) < 0)
 			return -1;
 	}
 	return 0;
@@ -542,8 +542,8 @@ static int write_rulesets(struct store *s, const struct store_item *items, size_
 
 /* Everything between the fence and COMMIT, for the items that are not in the tables yet. */
 static int write_new(struct store *s, const struct store_item *items, size_t count,
-                     const struct position *positions, size_t position_count, bool any_erased,
-                     struct pg_fault *fault)
+		     const struct position *positions, size_t position_count, bool any_erased,
+		     struct pg_fault *fault)
 {
 	struct store_item *fresh = arena_alloc(&s->arena, count * sizeof *fresh + 1);
 	size_t fresh_count = 0;
@@ -572,7 +572,7 @@ static bool too_many_refused(struct store *s, size_t count)
 	s->window_rows += count;
 	s->window_refused += s->refused_count;
 	bool too_many = s->window_refused >= 100 &&
-	                s->window_refused * 100 > s->window_rows * REJECT_PERCENT_MAX;
+			s->window_refused * 100 > s->window_rows * REJECT_PERCENT_MAX;
 	if (s->window_rows >= REJECT_WINDOW) {
 		s->window_rows /= 2;
 		s->window_refused /= 2;
@@ -586,18 +586,18 @@ static enum store_result too_many(struct store *s, struct err *err)
 
 	pg_rollback(s->pg);
 	(void)err_set(err, ERR_DATA,
-	              "postgres: more than %d %% of the last rows were refused; the first of them, "
-	              "offset "
-	              "%lld of %s [%d]: %s (SQLSTATE %s)",
-	              REJECT_PERCENT_MAX, (long long)first->item->offset,
-	              first->item->partition->topic, first->item->partition->partition, first->text,
-	              first->sqlstate);
+		      "postgres: more than %d %% of the last rows were refused; the first of them, "
+		      "offset "
+		      "%lld of %s [%d]: %s (SQLSTATE %s)",
+		      REJECT_PERCENT_MAX, (long long)first->item->offset,
+		      first->item->partition->topic, first->item->partition->partition, first->text,
+		      first->sqlstate);
 	return STORE_FAILED;
 }
 
 static enum store_result write_batch(struct store *s, const struct store_item *items, size_t count,
-                                     struct position *positions, size_t position_count,
-                                     struct err *err)
+				     struct position *positions, size_t position_count,
+				     struct err *err)
 {
 	struct pg_fault fault;
 	bool any_erased;
@@ -612,7 +612,7 @@ static enum store_result write_batch(struct store *s, const struct store_item *i
 	if (!owned) {
 		pg_rollback(s->pg);
 		(void)err_set(err, ERR_RETRY,
-		              "postgres: another sink has taken over the partitions");
+			      "postgres: another sink has taken over the partitions");
 		return STORE_FENCED;
 	}
 	s->refused_count = 0;
@@ -628,7 +628,7 @@ static enum store_result write_batch(struct store *s, const struct store_item *i
 }
 
 enum store_result store_write(struct store *s, const struct store_item *items, size_t count,
-                              size_t *taken, struct err *err)
+			      size_t *taken, struct err *err)
 {
 	struct pg_fault fault;
 	enum store_result result = store_open(s, err);
@@ -641,7 +641,7 @@ enum store_result store_write(struct store *s, const struct store_item *items, s
 	size_t position_count = 0;
 	for (size_t i = 0; i < count; i++)
 		position_of(positions, &position_count, items[i].partition)->next =
-		        items[i].offset + 1;
+			items[i].offset + 1;
 
 	if (months_make(&s->months, s->pg, items, count, &fault) < 0)
 		return failed(s, &fault, "making partitions", err);
@@ -652,10 +652,10 @@ enum store_result store_write(struct store *s, const struct store_item *items, s
 		return result;
 	for (size_t i = 0; i < s->refused_count; i++)
 		log_event(LOG_WARN, "sink_reject",
-		          LOG_TEXT("topic", s->refused[i].item->partition->topic),
-		          LOG_NUM("partition", s->refused[i].item->partition->partition),
-		          LOG_NUM("offset", s->refused[i].item->offset),
-		          LOG_TEXT("sqlstate", s->refused[i].sqlstate));
+			  LOG_TEXT("topic", s->refused[i].item->partition->topic),
+			  LOG_NUM("partition", s->refused[i].item->partition->partition),
+			  LOG_NUM("offset", s->refused[i].item->offset),
+			  LOG_TEXT("sqlstate", s->refused[i].sqlstate));
 	s->counts.rejected += s->refused_count;
 	s->counts.batches++;
 	s->counts.items += count;

@@ -55,7 +55,7 @@ struct store_item {
 enum store_result {
 	STORE_DONE,
 	STORE_LATER,  /* the database is away or busy: try again after store_wait_ms(); err says why
-	               */
+		       */
 	STORE_FENCED, /* another sink owns the partitions: drop what is in hand, join again */
 	STORE_FAILED, /* err: waiting does not help */
 };
@@ -65,7 +65,7 @@ struct store_counts {
 };
 
 MUST_CHECK int store_new(struct store **out, const struct store_settings *settings,
-                         struct err *err);
+			 struct err *err);
 void store_free(struct store *s); /* NULL is fine */
 DEFINE_OWNED(store);
 
@@ -76,13 +76,13 @@ enum store_result store_open(struct store *s, struct err *err);
 
 /* Takes over partitions: fills next_offset and epoch. All or none. */
 enum store_result store_claim(struct store *s, struct store_partition *parts, size_t count,
-                              struct err *err);
+			      struct err *err);
 
 /* Writes the first items of these, in their order; *taken says how many (fewer than `count` after
  * lost locks). Items of one partition ascend by offset. With any other result than STORE_DONE
  * nothing is known to be written, and the same items may be given again. */
 enum store_result store_write(struct store *s, const struct store_item *items, size_t count,
-                              size_t *taken, struct err *err);
+			      size_t *taken, struct err *err);
 
 /* How long to wait before the next attempt: grows from 0.1 to 30 s with every failure in a row. */
 int64_t store_wait_ms(const struct store *s);

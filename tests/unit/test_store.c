@@ -13,35 +13,35 @@ Test(policy, knows_what_to_do)
 		const char *sqlstate;
 		enum store_action action;
 	} rows[] = {
-	        {"",      ACTION_RECONNECT },
-	        {"08006", ACTION_RECONNECT },
-	        {"57P01", ACTION_RECONNECT },
-	        {"53300", ACTION_RECONNECT },
-	        {"25006", ACTION_RECONNECT },
-	        {"40001", ACTION_RETRY     },
-	        {"40P01", ACTION_RETRY     },
-	        {"55P03", ACTION_RETRY     },
-	        {"57014", ACTION_RETRY     },
-	        {"22021", ACTION_REJECT    },
-	        {"22P05", ACTION_REJECT    },
-	        {"23514", ACTION_REJECT    },
-	        {"54000", ACTION_REJECT    },
-	        {"53100", ACTION_WAIT      },
-	        {"53200", ACTION_WAIT      },
-	        {"58030", ACTION_WAIT      },
-	        {"XX000", ACTION_WAIT      },
-	        {"42501", ACTION_PERMISSION},
-	        {"28P01", ACTION_PERMISSION},
-	        {"42P01", ACTION_CONFIG    },
-	        {"3D000", ACTION_CONFIG    },
-	        {"3F000", ACTION_CONFIG    },
-	        {"25P02", ACTION_BUG       },
-	        {"ZZ999", ACTION_RECONNECT }, /* unknown: neither reject rows nor give up */
+		{"",      ACTION_RECONNECT },
+		{"08006", ACTION_RECONNECT },
+		{"57P01", ACTION_RECONNECT },
+		{"53300", ACTION_RECONNECT },
+		{"25006", ACTION_RECONNECT },
+		{"40001", ACTION_RETRY     },
+		{"40P01", ACTION_RETRY     },
+		{"55P03", ACTION_RETRY     },
+		{"57014", ACTION_RETRY     },
+		{"22021", ACTION_REJECT    },
+		{"22P05", ACTION_REJECT    },
+		{"23514", ACTION_REJECT    },
+		{"54000", ACTION_REJECT    },
+		{"53100", ACTION_WAIT      },
+		{"53200", ACTION_WAIT      },
+		{"58030", ACTION_WAIT      },
+		{"XX000", ACTION_WAIT      },
+		{"42501", ACTION_PERMISSION},
+		{"28P01", ACTION_PERMISSION},
+		{"42P01", ACTION_CONFIG    },
+		{"3D000", ACTION_CONFIG    },
+		{"3F000", ACTION_CONFIG    },
+		{"25P02", ACTION_BUG       },
+		{"ZZ999", ACTION_RECONNECT }, /* unknown: neither reject rows nor give up */
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		cr_expect_eq(policy_action(rows[i].sqlstate), rows[i].action, "%s",
-		             rows[i].sqlstate);
+			     rows[i].sqlstate);
 }
 
 Test(column, writes_the_binary_format)
@@ -53,12 +53,12 @@ Test(column, writes_the_binary_format)
 	column_null(&c);
 	struct pg_parameter p = column_parameter(&c);
 	static const char want[] = "\0\0\0\1\0\0\0\1\0\0\0\24\0\0\0\2\0\0\0\1"
-	                           "\0\0\0\10\377\377\377\377\377\377\377\376\377\377\377\377";
+				   "\0\0\0\10\377\377\377\377\377\377\377\376\377\377\377\377";
 	cr_expect(str_eq(p.value, (struct str){want, sizeof want - 1}));
 	cr_expect_eq(p.type, 1016);
 
 	column_begin(&c,
-	             COLUMN_TIME); /* 2000-01-01 is 0; beyond any time is refused by the server */
+		     COLUMN_TIME); /* 2000-01-01 is 0; beyond any time is refused by the server */
 	column_number(&c, INT64_C(946684800000));
 	column_number(&c, INT64_MAX);
 	p = column_parameter(&c);
@@ -87,18 +87,18 @@ static struct event make(struct arena *arena, const struct step *step, uint64_t 
 	*change = (struct tag_change){.group = STR("g"), .tag = STR("t")};
 	*staff = str_of(step->staff);
 	return (struct event){
-	        .type = EVENT_TAG,
-	        .cause = step->cause,
-	        .time_ms = step->time_ms,
-	        .sequence = sequence,
-	        .corpid = STR("ww1"),
-	        .external_userid = STR("wm1"),
-	        .userids = staff,
-	        .userid_count = 1,
-	        .add = change,
-	        .add_count = step->adds,
-	        .remove = change,
-	        .remove_count = !step->adds,
+		.type = EVENT_TAG,
+		.cause = step->cause,
+		.time_ms = step->time_ms,
+		.sequence = sequence,
+		.corpid = STR("ww1"),
+		.external_userid = STR("wm1"),
+		.userids = staff,
+		.userid_count = 1,
+		.add = change,
+		.add_count = step->adds,
+		.remove = change,
+		.remove_count = !step->adds,
 	};
 }
 
@@ -122,37 +122,37 @@ Test(coalesce, says_what_a_batch_knows_of_a_tag)
 	struct arena a = {0};
 
 	struct tag_row row = left_of(&a,
-	                             (struct step[]){
-	                                     {true, CAUSE_RULE, 10, "x"}
-        },
-	                             1);
+				     (struct step[]){
+					     {true, CAUSE_RULE, 10, "x"}
+	},
+				     1);
 	cr_expect(row.reset && row.since_ms == 10 && !row.removed);
 
 	/* Since when, and for whom, only the table knows. */
 	row = left_of(&a,
-	              (struct step[]){
-	                      {false, CAUSE_EXPIRY, 20, "x"}
-        },
-	              1);
+		      (struct step[]){
+			      {false, CAUSE_EXPIRY, 20, "x"}
+	},
+		      1);
 	cr_expect(!row.reset && !row.has_since && row.removed && row.removed_ms == 20);
 
 	/* Staff join; what was before decides whether `since` moves. */
 	row = left_of(&a,
-	              (struct step[]){
-	                      {true, CAUSE_STAFF, 30, "x"},
-	                      {true, CAUSE_STAFF, 40, "y"},
-	                      {true, CAUSE_STAFF, 50, "x"}
-        },
-	              3);
+		      (struct step[]){
+			      {true, CAUSE_STAFF, 30, "x"},
+			      {true, CAUSE_STAFF, 40, "y"},
+			      {true, CAUSE_STAFF, 50, "x"}
+	},
+		      3);
 	cr_expect(!row.reset && row.has_since && row.since_ms == 30 && row.userid_count == 2);
 
 	/* After a removal the batch knows all again. */
 	row = left_of(&a,
-	              (struct step[]){
-	                      {false, CAUSE_RULE,  60, "x"},
-                              {true,  CAUSE_STAFF, 70, "y"}
-        },
-	              2);
+		      (struct step[]){
+			      {false, CAUSE_RULE,  60, "x"},
+			      {true,  CAUSE_STAFF, 70, "y"}
+	},
+		      2);
 	cr_expect(row.reset && row.since_ms == 70 && row.userid_count == 1 && !row.removed);
 	arena_fini(&a);
 }
