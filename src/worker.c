@@ -620,6 +620,7 @@ static int commit_before(struct worker *w, const struct record *record, struct e
 static int switch_rules(struct worker *w, const struct record *record, struct err *err)
 {
 	struct holding *holding = holdings_find(&w->holdings, record->partition);
+	struct err ignored; /* that of get_book() is the same */
 	struct rulebook *book;
 	char digest[72];
 
@@ -631,7 +632,16 @@ static int switch_rules(struct worker *w, const struct record *record, struct er
 			return rc;
 		log_event(LOG_INFO, "rules_wait", LOG_NUM("worker", w->settings.number),
 			  LOG_NUM("partition", record->partition), LOG_TEXT("digest", digest));
-		if (get_book(w, str_of(digest), &book, err) < 0 || begin(w, err) < 0)
+		if (get_book(w, str_of(digest), &book, err) < 0) {
+			/* One that is there and unusable is an error for the next message only. */
+			if (shelf_get(w->settings.shelf, str_of(digest), 0, &book, &ignored) !=
+			    SHELF_BROKEN)
+				return -1;
+			log_event(LOG_WARN, "rules_unusable", LOG_NUM("worker", w->settings.number),
+				  LOG_NUM("partition", record->partition), LOG_TEXT("err", err->text));
+			book = NULL;
+		}
+		if (begin(w, err) < 0)
 			return -1;
 	} else if (fit(w, book, err) < 0) {
 		return -1;

@@ -1,7 +1,9 @@
 # test_run.py - `run` dies at every place of a transaction, shares its partitions, changes its rules.
 # SPDX-License-Identifier: Apache-2.0
+import hashlib
 import json
 import os
+import subprocess
 import time
 
 import pytest
@@ -223,3 +225,54 @@ def test_idle_costs_little(pipeline, processes):
     time.sleep(seconds)
     # 1 % of a core each for two workers is the aim; 3 % on a busy machine is no short poll either.
     assert cpu_s() - before < 0.03 * seconds
+
+
+def put_foreign_set(setup, bundle):
+    """A published set as a program with other semantics would have put it there."""
+    digest = "sha256:" + hashlib.sha256(bundle).hexdigest()
+    frame = subprocess.run(["zstd", "-q", "-c"], input=bundle, capture_output=True, check=True).stdout
+    now = b"%d" % (time.time() * 1000)
+    setup.kafka.produce(setup.topic["rulesets"], [dict(
+        key=digest + "/0", value=frame, partition=0,
+        headers=[("chatmill.pieces", b"1"), ("chatmill.bytes", b"%d" % len(frame)), ("chatmill.by", b"x"),
+                 ("chatmill.at", now), ("chatmill.published", now), ("chatmill.first", now)])])
+    record = json.dumps({"ruleset": digest, "by": "x", "at": int(now)})
+    setup.kafka.produce(setup.topic["archive"],
+                        [dict(value=record, partition=p) for p in range(setup.partitions)])
+    return digest
+
+
+def test_a_set_of_other_semantics_judges_nothing_but_may_be_replaced(pipeline, processes):
+    rules = write_rules(pipeline)
+    digest = publish(pipeline, rules)
+    bundle = chatmill.run("rules", "show", "-c", pipeline.file, digest, check=0).stdout
+    assert "sha256:" + hashlib.sha256(bundle).hexdigest() == digest
+    at = bundle.rindex(b"fold unicode")  # the semantics end the bundle
+    foreign = put_foreign_set(pipeline, bundle[:at] + bundle[at:].replace(b"unicode", b"runes!!"))
+    run = pipeline.start("run")
+    processes.append(run)
+    run.wait_log("rules_unusable", 30, count=pipeline.partitions)
+    # Started again it finds the unusable set in its state, and still nothing to judge.
+    assert run.terminate() == 0
+    run = pipeline.start("run")
+    processes.append(run)
+    run.wait_log("rules_unusable", 30, count=pipeline.partitions)
+    rows, path = write_input(pipeline.folder, 1000, seed_of_today())
+    publish(pipeline, rules)
+    pipeline.load(path)
+    pipeline.wait_run(run)
+    check(pipeline, rules, path)
+    # A message that it would have to judge stops run.
+    put_foreign_set(pipeline, bundle[:at] + bundle[at:].replace(b"unicode", b"glyphs!"))
+    pipeline.load(path)
+    end_of(run, 78, "rules")
+    assert foreign in run.log()
+
+
+def test_a_rules_record_of_a_set_that_is_not_there_stops_run(pipeline, processes):
+    publish(pipeline, write_rules(pipeline))
+    record = json.dumps({"ruleset": "sha256:" + 64 * "0", "by": "x", "at": 1700000000000})
+    pipeline.kafka.produce(pipeline.topic["archive"], [dict(value=record, partition=0)])
+    run = pipeline.start("run")
+    processes.append(run)
+    end_of(run, 78, "is not on", timeout_s=90)
