@@ -58,7 +58,10 @@ static const struct job *keep_regexes(struct engine *e, const struct draft_regex
 		};
 		if (job->refusal[0])
 			findings_add(findings, FINDING_ERROR, draft->file, draft->line, draft->col,
-				     "the regex cannot be searched: %s", job->refusal);
+				     "the regex cannot be searched: %s%s", job->refusal,
+				     strstr(job->refusal, "too large")
+					     ? " Write fewer or smaller repetitions, like {1,20}."
+					     : "");
 	}
 	index->regexes = regexes;
 	index->count = r->count[form];
