@@ -39,6 +39,7 @@ struct decoder {
 	struct text *texts;
 	size_t text_count, text_cap;
 	struct buf path, spans;
+	struct str cut_path; /* the copy of a path that was cut; data NULL: none */
 	bool only_closing;
 };
 

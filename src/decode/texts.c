@@ -17,6 +17,7 @@ static void path_key(struct decoder *d, struct str key)
 {
 	if (d->path.len > PATH_BYTES_MAX)
 		return; /* it is cut anyway, and must not grow with the square of a record */
+	d->cut_path.data = NULL;
 	if (d->path.len)
 		buf_putc(&d->path, '.');
 	buf_put(&d->path, key);
@@ -26,6 +27,7 @@ static void path_index(struct decoder *d, size_t index)
 {
 	if (d->path.len > PATH_BYTES_MAX)
 		return;
+	d->cut_path.data = NULL;
 	buf_putc(&d->path, '[');
 	buf_put_u64(&d->path, index);
 	buf_putc(&d->path, ']');
@@ -34,10 +36,15 @@ static void path_index(struct decoder *d, size_t index)
 static struct str path_copy(struct decoder *d)
 {
 	size_t len = d->path.len;
-	if (len > PATH_BYTES_MAX)
+	if (LIKELY(len <= PATH_BYTES_MAX))
+		return arena_copy(d->arena, buf_str(&d->path));
+	/* All texts behind the cut have the same path: one copy serves thousands. */
+	if (!d->cut_path.data) {
 		for (len = PATH_BYTES_MAX; ((unsigned char)d->path.data[len] & 0xc0) == 0x80;)
 			len--;
-	return arena_copy(d->arena, (struct str){d->path.data, len});
+		d->cut_path = arena_copy(d->arena, (struct str){d->path.data, len});
+	}
+	return d->cut_path;
 }
 
 /* ---- one text ---- */
@@ -466,6 +473,7 @@ void texts_read(struct decoder *d, const struct object *message, const struct ty
 {
 	d->text_count = 0;
 	d->path.len = d->spans.len = 0;
+	d->cut_path.data = NULL;
 	d->nested = 0;
 	d->only_closing = type && type->flags & TYPE_WORDS;
 
