@@ -8,30 +8,10 @@
 
 #include "base/file.h"
 #include "base/yaml.h"
+#include "config_keys.h"
 #include "model.h"
 
 extern char **environ;
-
-enum key_type {
-	KEY_TEXT,
-	KEY_NAME,     /* [A-Za-z0-9._-]+, as topics and identities need */
-	KEY_PATH,     /* relative to the configuration's folder */
-	KEY_COUNT,    /* a whole number, least…most */
-	KEY_DURATION, /* 500ms 30s 10m 2h 7d, kept in ms */
-	KEY_BOOL,
-	KEY_EVIDENCE,
-	KEY_PROPERTIES, /* a map that is handed on */
-};
-
-struct key {
-	const char *path;
-	enum key_type type;
-	const char *standard; /* default as text; NULL: none */
-	int64_t least, most;
-	bool required;
-	size_t offset;
-	const char *help;
-};
 
 #define AT(field) offsetof(struct config, field)
 
@@ -43,10 +23,11 @@ static const struct key keys[] = {
 	{"workers", KEY_COUNT, "1", 1, 256, false, AT(workers),
 	 "threads of `run`, each with its own partitions; at most as many as partitions"},
 	{"kafka", KEY_PROPERTIES, NULL, 0, 0, false, AT(kafka),
-	 "properties of librdkafka; bootstrap.servers at least"},
+	 "properties of librdkafka; bootstrap.servers at least",
+	 "bootstrap.servers: \"localhost:9092\""},
 	{"input.topic", KEY_NAME, "chat.archive", 0, 0, false, AT(input.topic), "the archive"},
 	{"input.corpid", KEY_TEXT, NULL, 0, 0, false, AT(input.corpid),
-	 "the corp of records that name none"},
+	 "the corp of records that name none", "ww1"},
 	{"input.partitions", KEY_COUNT, "8", 1, 10000, false, AT(input.partitions),
 	 "of the archive and of the state topic, for `topics apply`"},
 	{"input.replication", KEY_COUNT, "3", 1, 32767, false, AT(input.replication),
@@ -76,7 +57,8 @@ static const struct key keys[] = {
 	 "a transaction of `run` is committed so often"},
 	{"evidence", KEY_EVIDENCE, "masked", 0, 0, false, AT(evidence),
 	 "none, masked or full: how much of the text an event quotes"},
-	{"postgres", KEY_PROPERTIES, NULL, 0, 0, false, AT(postgres), "keys of libpq"},
+	{"postgres", KEY_PROPERTIES, NULL, 0, 0, false, AT(postgres), "keys of libpq",
+	 "host: localhost\ndbname: chatmill\nuser: chatmill_sink"},
 	{"sink.batch_rows", KEY_COUNT, "5000", 1, 100000, false, AT(sink.batch_rows),
 	 "events of one database transaction"},
 	{"sink.batch_ms", KEY_COUNT, "200", 1, 60000, false, AT(sink.batch_ms),
@@ -86,9 +68,10 @@ static const struct key keys[] = {
 	{"identity.staff", KEY_PATH, NULL, 0, 0, false, AT(staff),
 	 "directory file: `userid` or `userid,department` a line"},
 	{"consent", KEY_PROPERTIES, NULL, 0, 0, false, AT(consent),
-	 "by corp, or default: ignore, alert_only or drop, for customers who disagreed"},
+	 "by corp, or default: ignore, alert_only or drop, for customers who disagreed",
+	 "default: ignore"},
 	{"http.listen", KEY_TEXT, NULL, 0, 0, false, AT(http_listen),
-	 "address of /metrics, /livez, /readyz, /version; null: off"},
+	 "address of /metrics, /livez, /readyz, /version; null: off", "\"127.0.0.1:9464\""},
 };
 static_assert(ARRAY_LEN(keys) <= ARRAY_LEN(((struct config *)0)->origins), "room for origins");
 
@@ -560,12 +543,7 @@ void config_show(const struct config *c, FILE *out)
 	}
 }
 
-void config_describe(FILE *out)
+const struct key *config_key(size_t i)
 {
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		fprintf(out, "  %-24s %s", keys[i].path, keys[i].help);
-		if (keys[i].standard)
-			fprintf(out, " (default %s)", keys[i].standard);
-		fprintf(out, "\n");
-	}
+	return i < ARRAY_LEN(keys) ? &keys[i] : NULL;
 }

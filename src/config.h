@@ -79,5 +79,6 @@ enum consent config_consent(const struct config *c, struct str corpid);
 
 /* Every value with its origin, secrets masked, one `key: value  # origin` a line. */
 void config_show(const struct config *c, FILE *out);
-/* Every key with its type, default and meaning, as the example file has it. */
-void config_describe(FILE *out);
+/* The table of keys: as JSON Schema (draft-07), as an example file, as a reference page. */
+enum config_format { CONFIG_SCHEMA, CONFIG_EXAMPLE, CONFIG_MARKDOWN };
+void config_describe(enum config_format format, FILE *out);

@@ -15,7 +15,8 @@ static void list_commands(FILE *out)
 		     "Turns archived customer conversations into tags, stages and alerts.\n\n"
 		     "commands:\n");
 	for (const struct command *const *c = commands; *c; c++)
-		fprintf(out, "  %-18s %s\n", (*c)->words, (*c)->summary);
+		if (!(*c)->hidden)
+			fprintf(out, "  %-18s %s\n", (*c)->words, (*c)->summary);
 	fprintf(out, "\nchatmill COMMAND --help tells more; chatmill --version names the libraries.\n");
 }
 

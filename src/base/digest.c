@@ -8,6 +8,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/digest.h"
 
+#include <openssl/crypto.h>
 #include <openssl/sha.h>
 
 static const char hex[] = "0123456789abcdef";
@@ -76,4 +77,9 @@ void digest_hmac(struct str key, struct str data, unsigned char out[SHA256_BYTES
 	SHA256_Update(&sha, pad, sizeof pad);
 	SHA256_Update(&sha, inner, sizeof inner);
 	SHA256_Final(out, &sha);
+}
+
+const char *digest_library_version(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION_STRING);
 }

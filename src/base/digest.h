@@ -21,3 +21,6 @@ void digest_text(struct str data, char out[DIGEST_TEXT_LEN]);
 
 /* HMAC-SHA256 (RFC 2104) of `data` under `key`. */
 void digest_hmac(struct str key, struct str data, unsigned char out[SHA256_BYTES]);
+
+/* Version of the linked libcrypto. Static. */
+const char *digest_library_version(void);

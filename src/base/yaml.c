@@ -330,3 +330,8 @@ bool yaml_is_null(const struct yaml_node *node)
 	       (node->text.len == 0 || str_eq(node->text, STR("~")) ||
 		str_eq(node->text, STR("null")));
 }
+
+const char *yaml_library_version(void)
+{
+	return yaml_get_version_string();
+}

@@ -38,3 +38,6 @@ struct yaml_node *yaml_find(const struct yaml_node *map, struct str key);
 
 /* True for the plain scalars `null`, `~` and nothing at all. */
 bool yaml_is_null(const struct yaml_node *node);
+
+/* Version of the linked libyaml. Static. */
+const char *yaml_library_version(void);

@@ -164,3 +164,8 @@ bool zstd_train(struct buf *out, size_t bytes_max, struct str samples, const siz
 	out->len += size;
 	return true;
 }
+
+const char *zstd_library_version(void)
+{
+	return ZSTD_versionString();
+}

@@ -45,3 +45,6 @@ MUST_CHECK int zstd_dictionary_decompress(struct zstd_dictionary *d, struct buf 
  * Returns false when there is nothing to learn from them. */
 bool zstd_train(struct buf *out, size_t bytes_max, struct str samples, const size_t *sizes,
 		unsigned count);
+
+/* Version of the linked zstd. Static. */
+const char *zstd_library_version(void);

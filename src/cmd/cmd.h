@@ -40,6 +40,7 @@ struct command {
 	 * «no» is err_set(err, ERR_NO, "") with an empty text: nothing more is printed. */
 	int (*run)(const void *options, const char *const *arguments, int argument_count,
 		   struct err *err);
+	bool hidden; /* for builds and packages; not in the list of commands */
 };
 
 /* Every command of the program, ended by NULL; in commands.c. */

@@ -6,6 +6,8 @@
 #include "cmd/cmd.h"
 
 extern const struct command cmd_scan;
+extern const struct command cmd_describe;
+extern const struct command cmd_config_describe;
 extern const struct command cmd_run;
 extern const struct command cmd_load;
 extern const struct command cmd_rekey;

@@ -100,3 +100,40 @@ const struct command cmd_config_show = {
 	.options_bytes = sizeof(struct config_options),
 	.run = show,
 };
+
+struct describe_options {
+	const char *format;
+};
+
+static int describe(const void *given, const char *const *arguments, int count, struct err *err)
+{
+	static const char *const names[] = {"schema", "example", "markdown"}; /* config_format */
+	const struct describe_options *o = given;
+
+	(void)arguments;
+	(void)count;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcmp(o->format, names[i])) {
+			config_describe((enum config_format)i, stdout);
+			return 0;
+		}
+	return err_set(err, ERR_USAGE, "--format is schema, example or markdown, not '%s'",
+		       o->format);
+}
+
+static const struct option describe_table[] = {
+	{"format", 0, OPTION_TEXT, "NAME", "schema, example or markdown",
+	 offsetof(struct describe_options, format), 0, true},
+	OPTIONS_END,
+};
+
+const struct command cmd_config_describe = {
+	.words = "config describe",
+	.arguments = "--format schema|example|markdown",
+	.summary = "the table of keys, for files of the repository",
+	.help = "Prints schemas/config.schema.json, deploy/chatmill.yaml or docs/configuration.md.",
+	.options = describe_table,
+	.options_bytes = sizeof(struct describe_options),
+	.run = describe,
+	.hidden = true,
+};

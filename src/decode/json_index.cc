@@ -54,3 +54,11 @@ enum json_index_status json_index_run(struct json_index **index, const char *dat
 	*after = x->after.get();
 	return JSON_INDEX_OK;
 }
+
+const char *json_library_version(void)
+{
+	static const char version[] = {'0' + simdjson::SIMDJSON_VERSION_MAJOR, '.',
+				       '0' + simdjson::SIMDJSON_VERSION_MINOR, '.',
+				       '0' + simdjson::SIMDJSON_VERSION_REVISION, '\0'};
+	return version;
+}

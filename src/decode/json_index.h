@@ -22,6 +22,9 @@ void json_index_free(struct json_index *index); /* NULL is fine */
 enum json_index_status json_index_run(struct json_index **index, const char *data, size_t len,
                                       uint32_t **at, uint32_t **after, uint32_t *count);
 
+/* Version of simdjson that this was compiled with. Static. */
+const char *json_library_version(void);
+
 #ifdef __cplusplus
 }
 #endif

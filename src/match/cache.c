@@ -10,6 +10,7 @@
 
 #include "base/digest.h"
 #include "base/hash.h"
+#include "match/match.h"
 
 static const char magic[] = "chatmill-hs-1\n";
 
@@ -161,4 +162,9 @@ void cache_write(struct cache *c)
 	(void)close(fd);
 	if (!good || rename(beside, path) < 0)
 		(void)unlink(beside);
+}
+
+const char *match_library_version(void)
+{
+	return hs_version();
 }

@@ -42,3 +42,6 @@ struct matches matcher_scan(struct matcher *m, const struct engine *engine,
 			    const struct message *message,
 			    const struct folded *const folded[FORM_COUNT],
 			    const struct near_part *open, size_t open_count, struct arena *arena);
+
+/* Version of the linked Hyperscan. Static. */
+const char *match_library_version(void);
