@@ -1,0 +1,96 @@
+# test_deploy.py - what deploy/ ships: units, alarms, manual, completions, files made from tables.
+# SPDX-License-Identifier: Apache-2.0
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+import yaml
+from support import chatmill, proc
+
+DEPLOY = proc.REPO / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+
+
+def run(*argv, **kw):
+    return subprocess.run([str(a) for a in argv], capture_output=True, text=True, **kw)
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda u: u.name)
+def test_units_expose_little(unit):
+    """systemd's own measure, 0 (best) to 10; 2.0 is promised."""
+    done = run("systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", unit)
+    assert done.returncode == 0, done.stdout
+    assert "chatmill" in done.stdout.splitlines()[-1]
+    bare = run("systemd-analyze", "security", "--offline=true", "--threshold=0", "--no-pager", unit)
+    assert bare.returncode != 0, "the gate must be able to fail"
+
+
+def test_alarms_fire_and_stay_quiet():
+    """Each alarm has an input that wakes somebody and one that does not; all have their page."""
+    rules = DEPLOY / "prometheus/alerts.yaml"
+    assert run("promtool", "check", "rules", rules).returncode == 0
+    done = run("promtool", "test", "rules", "alerts_test.yaml", cwd=rules.parent)
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = (proc.REPO / "docs/operations.md").read_text()
+    tested = {t["alertname"] for t in yaml.safe_load((rules.parent / "alerts_test.yaml").read_text())
+              ["tests"][0]["alert_rule_test"] if t.get("exp_alerts")}
+    for rule in yaml.safe_load(rules.read_text())["groups"][0]["rules"]:
+        assert f"### {rule['alert']}\n" in page
+        assert rule["annotations"]["runbook"].endswith("#" + rule["alert"].lower())
+        assert rule["alert"] in tested
+
+
+def test_manual_and_completions(tmp_path):
+    """Made from the table of options: every command and option is there, and shells read them."""
+    shown = chatmill.run("--help", check=0).stdout.decode()
+    commands = re.findall(r"^  (\S.*?)\s{2,}", shown, re.M)
+    assert len(commands) > 10
+    out = {f: chatmill.run("describe", "--format", f, check=0).stdout.decode()
+           for f in ("man", "bash", "zsh", "fish")}
+    (tmp_path / "chatmill.1").write_text(out["man"])
+    done = run("man", "--warnings", "-l", tmp_path / "chatmill.1", env={"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin",
+                                                                     "MANWIDTH": "100"})
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    for command in commands:
+        assert f"chatmill {command}" in done.stdout
+    (tmp_path / "bash").write_text(out["bash"])
+
+    def complete(*words):
+        quoted = " ".join(f"'{w}'" for w in words)
+        script = (f". {tmp_path / 'bash'}; COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; _chatmill; "
+                  'printf "%s\\n" "${COMPREPLY[@]}"')
+        done = run("bash", "--norc", "-c", script)
+        assert done.returncode == 0 and not done.stderr, done.stderr
+        return done.stdout.split()
+    assert complete("chatmill", "sc") == ["scan"]
+    assert complete("chatmill", "rules", "ch") == ["check"]
+    assert "--summary" in complete("chatmill", "scan", "--s")
+    assert "--publish" in complete("chatmill", "run", "--p")
+    for shell in ("zsh", "fish"):
+        assert out[shell]
+        if shutil.which(shell):
+            (tmp_path / shell).write_text(out[shell])
+            assert run(shell, "-n", tmp_path / shell).returncode == 0
+
+
+def test_the_example_and_the_schema_agree():
+    import jsonschema
+    schema = json.loads((proc.REPO / "schemas/config.schema.json").read_text())
+    jsonschema.Draft7Validator.check_schema(schema)
+    check = jsonschema.Draft7Validator(schema)
+    example = yaml.safe_load((DEPLOY / "chatmill.yaml").read_text())
+    assert check.is_valid(example)
+    for bad in ({"pipelin": "x"}, {"workers": 0}, {"workers": "two"}, {"input": {"topic": "a b"}},
+                {"state": {"memory": "7 days"}}, {"evidence": "all"}, {"sink": {"archive": "yes"}}):
+        assert not check.is_valid(bad), bad
+
+
+def test_version_names_the_libraries():
+    said = chatmill.run("--version", check=0).stdout.decode()
+    for name, package in (("librdkafka", "librdkafka1"), ("hyperscan", "libhyperscan5"), ("zstd", "libzstd1"),
+                          ("libmicrohttpd", "libmicrohttpd12"), ("libpq", "libpq5")):
+        version = run("dpkg-query", "-W", "-f", "${Version}", package).stdout
+        mine = re.search(rf"^{name} ([\d.]+)", said, re.M)
+        assert mine and version.startswith(mine[1]), (name, version, said)
