@@ -6,9 +6,11 @@ import socket
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import pytest
+import yaml
 from support import chatmill, make_sample, proc
 
 RULES = proc.REPO / "rules"
@@ -233,3 +235,46 @@ def test_sink_counts_what_is_in_the_tables(pipeline_db, processes):
     assert get(port, "/livez")[0] == 200
     assert sink.terminate() == 0, sink.log()
     assert run.terminate() == 0, run.log()
+
+
+def test_every_panel_has_something_to_show(pipeline_db, processes, tmp_path):
+    """A real Prometheus scrapes run and sink; each expression of the dashboard, and of the alarms
+    without their threshold, must have an answer."""
+    setup = pipeline_db
+    publish(setup)
+    run, run_port = start_run(setup, processes)
+    (sink_port,) = proc.free_ports(1)
+    sink = setup.start("sink", file=setup.write("sink.yaml", http={"listen": f"127.0.0.1:{sink_port}"}))
+    (port,) = proc.free_ports(1)
+    config = tmp_path / "prometheus.yaml"
+    config.write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": [
+        {"job_name": "chatmill", "static_configs": [
+            {"targets": [f"127.0.0.1:{run_port}", f"127.0.0.1:{sink_port}"]}]}]}))
+    with open(tmp_path / "prometheus.log", "wb") as log:
+        prometheus = proc.spawn(["prometheus", f"--config.file={config}", f"--storage.tsdb.path={tmp_path}/tsdb",
+                                 f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
+    processes += [sink]
+    try:
+        def answer(expression):
+            query = urllib.parse.urlencode({"query": expression})
+            return json.loads(get(port, f"/api/v1/query?{query}")[1])["data"]["result"]
+
+        def scraped():
+            try:
+                return answer("count(up == 1) == 2")
+            except OSError:
+                return False
+        proc.wait_for(scraped, 60, "both targets scraped")
+        setup.load(SAMPLE)
+        setup.wait_run(run)
+        setup.wait_sink(sink)
+        panels = json.loads((proc.REPO / "deploy/grafana/chatmill.json").read_text())["panels"]
+        expressions = [t["expr"] for p in panels for t in p["targets"]]
+        alarms = yaml.safe_load((proc.REPO / "deploy/prometheus/alerts.yaml").read_text())
+        expressions += [re.sub(r" [<>=]+ [\d.]+$", "", r["expr"]) for r in alarms["groups"][0]["rules"]]
+        assert len(expressions) > 25
+        for e in expressions:
+            proc.wait_for(lambda e=e: answer(e), 20, f"answer to {e}")
+        assert not answer("no_such_metric")
+    finally:
+        proc.end(prometheus)
