@@ -1,6 +1,7 @@
 # test_deploy.py - what deploy/ ships: units, alarms, manual, completions, files made from tables.
 # SPDX-License-Identifier: Apache-2.0
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -94,3 +95,47 @@ def test_version_names_the_libraries():
         version = run("dpkg-query", "-W", "-f", "${Version}", package).stdout
         mine = re.search(rf"^{name} ([\d.]+)", said, re.M)
         assert mine and version.startswith(mine[1]), (name, version, said)
+
+
+def test_pods_are_locked_down_and_probed():
+    """Their schemas are not at hand without a cluster; what this project promises of them is checked."""
+    objects = list(yaml.safe_load_all((DEPLOY / "kubernetes/chatmill.yaml").read_text()))
+    kinds = sorted(o["kind"] for o in objects)
+    assert kinds == ["PodDisruptionBudget"] * 2 + ["Service"] * 2 + ["StatefulSet"] * 2
+    for o in objects:
+        if o["kind"] != "StatefulSet":
+            continue
+        pod = o["spec"]["template"]["spec"]
+        assert o["spec"]["selector"]["matchLabels"] == o["spec"]["template"]["metadata"]["labels"]
+        assert pod["securityContext"]["runAsNonRoot"] and not pod["automountServiceAccountToken"]
+        assert pod["terminationGracePeriodSeconds"] > 30
+        (c,) = pod["containers"]
+        assert c["securityContext"] == {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False,
+                                        "capabilities": {"drop": ["ALL"]}}
+        assert c["livenessProbe"]["httpGet"]["path"] == "/livez"
+        assert c["readinessProbe"]["httpGet"]["path"] == "/readyz"
+        assert chatmill.run(c["args"][0], "--help").returncode == 0
+
+
+@pytest.mark.long
+def test_the_package_installs_and_goes(tmp_path):
+    """apt install ./chatmill_*.deb on this machine; afterwards it is as it was."""
+    if os.geteuid() != 0:
+        pytest.skip("installing a package needs root")
+    if shutil.which("chatmill", path="/usr/bin") or run("dpkg-query", "-W", "chatmill").returncode == 0:
+        pytest.skip("a package chatmill is installed here already")
+    done = run(DEPLOY / "deb/build.sh", tmp_path)
+    assert done.returncode == 0, done.stderr
+    package = done.stdout.strip().splitlines()[-1]
+    env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    try:
+        done = run("apt-get", "install", "-q", "-y", "--no-install-recommends", package, env=env)
+        assert done.returncode == 0, done.stdout + done.stderr
+        said = run("/usr/bin/chatmill", "--version")
+        assert said.returncode == 0 and said.stdout == chatmill.run("--version").stdout.decode()
+        assert run("/usr/bin/chatmill", "config", "check", "-c", "/etc/chatmill/chatmill.yaml", env=chatmill.environment()).returncode == 0
+        assert run("/usr/bin/chatmill", "rules", "check", "/usr/share/chatmill/rules", env=chatmill.environment()).returncode == 0
+        assert run("man", "-w", "chatmill").returncode == 0
+    finally:
+        run("apt-get", "purge", "-q", "-y", "chatmill", env=env)
+    assert not shutil.which("chatmill", path="/usr/bin")
