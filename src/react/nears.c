@@ -52,8 +52,11 @@ const struct near_part *react_open(struct reactor *r, struct shard *shard,
 	lookup_fit(&r->lookup, set);
 	if (!r->lookup.nears || message->kind != MESSAGE_CHAT)
 		return NULL;
+	struct shard_glance known;
+	if (!shard_look(shard, message->corpid, message->subject, &known) || !known.awaits)
+		return NULL;
 	const struct subject *s = shard_find(shard, message->corpid, message->subject);
-	if (!s || !s->nears.count)
+	if (!s->nears.count)
 		return NULL;
 	int64_t clock_ms = shard_clock_ms(shard, message->corpid);
 	struct talk talk = talk_of(message);

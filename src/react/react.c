@@ -119,17 +119,15 @@ bool react_seen(struct reactor *r, struct shard *shard, const struct message *me
 {
 	if (!message->subject.len)
 		return false;
-	const struct subject *s = shard_find(shard, message->corpid, message->subject);
-	if (!s)
+	struct shard_glance known;
+	if (!shard_look(shard, message->corpid, message->subject, &known))
 		return false;
-	if (message->msgtime_ms < s->erased_ms) {
+	if (message->msgtime_ms < known.erased_ms) {
 		r->counts.erased++;
 		return true;
 	}
 	if (!message->msgid.len ||
-	    !subject_remembers(s, hash_64(message->msgid),
-			       shard_clock_ms(shard, message->corpid),
-			       shard_settings(shard)->memory_ms))
+	    !shard_remembers(shard, &known, message->corpid, hash_64(message->msgid)))
 		return false;
 	r->counts.duplicates++;
 	return true;
@@ -178,14 +176,15 @@ static bool is_idle(const struct turn *t, const struct message *message,
 		    const struct matches *matches)
 {
 	const struct lookup *l = &t->reactor->lookup;
+	struct shard_glance known;
 
 	if (message->kind != MESSAGE_CHAT || matches->count || matches->seen_count)
 		return false;
-	if (t->subject && (t->subject->waits.count || t->subject->nears.count))
+	if (message->subject_is_customer &&
+	    ((l->staff_waits && message->from_role == ROLE_STAFF) ||
+	     (l->customer_waits && message->from_role == ROLE_CUSTOMER)))
 		return false;
-	return !(message->subject_is_customer &&
-		 ((l->staff_waits && message->from_role == ROLE_STAFF) ||
-		  (l->customer_waits && message->from_role == ROLE_CUSTOMER)));
+	return !shard_look(t->shard, message->corpid, message->subject, &known) || !known.awaits;
 }
 
 static void judge(struct turn *t, const struct message *message, const struct matches *matches)
@@ -219,11 +218,9 @@ void react_message(struct reactor *r, struct shard *shard, const struct ruleset 
 	if (!message->subject.len)
 		return;
 	lookup_fit(&r->lookup, set);
-	t.subject = shard_find(shard, message->corpid, message->subject);
 	if (is_idle(&t, message, matches))
 		return;
-	if (!t.subject)
-		t.subject = shard_get(shard, message->corpid, message->subject);
+	t.subject = shard_get(shard, message->corpid, message->subject);
 	t.clock_ms = shard_clock_ms(shard, message->corpid);
 	turn_of_message(&t, message);
 	r->counts.late += message->msgtime_ms < t.clock_ms - LATE_MS;

@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "state/blocks.h"
 
-enum { FLAG_CUSTOMER = 1, FLAG_DISAGREED = 2, FLAG_CONSENT = 4, FLAG_ERASED = 8 };
+enum { FLAG_CUSTOMER = 1, FLAG_DISAGREED = 2, FLAG_CONSENT = 4, FLAG_ERASED = 8, FLAG_AWAITS = 16 };
 
 uint64_t codec_checksum(struct str key, struct str body)
 {
@@ -301,6 +301,8 @@ static void put_body(struct writer *w, const struct subject *s)
 			 (s->disagreed ? FLAG_DISAGREED : 0u) |
 			 (s->consent_ms ? FLAG_CONSENT : 0u) | (s->erased_ms ? FLAG_ERASED : 0u);
 
+	if (!w->names && (s->waits.count || s->nears.count))
+		flags |= FLAG_AWAITS;
 	w->base_ms = 0;
 	put_time(w, s->touched_ms);
 	w->base_ms = s->touched_ms;
@@ -372,6 +374,13 @@ static uint64_t get(struct reader *r)
 {
 	uint64_t n = 0;
 
+	/* Most numbers are small. */
+	if (LIKELY(r->in.len && (unsigned char)r->in.data[0] < 0x80)) {
+		n = (unsigned char)r->in.data[0];
+		r->in.data++;
+		r->in.len--;
+		return n;
+	}
 	if (!codec_get_number(&r->in, &n))
 		r->bad = true;
 	return n;
@@ -613,18 +622,36 @@ static void get_talk(struct reader *r, struct subject *s)
 	}
 }
 
+/* What stands before the lists. */
+struct head {
+	int64_t touched_ms, consent_ms, erased_ms;
+	uint64_t flags, sequence;
+};
+
+static struct head get_head(struct reader *r)
+{
+	struct head h = {.touched_ms = get_time(r)};
+
+	r->base_ms = h.touched_ms;
+	h.flags = get(r);
+	if (h.flags & FLAG_CONSENT)
+		h.consent_ms = get_time(r);
+	if (h.flags & FLAG_ERASED)
+		h.erased_ms = get_time(r);
+	h.sequence = get(r);
+	return h;
+}
+
 static void get_body(struct reader *r, struct subject *s)
 {
-	s->touched_ms = get_time(r);
-	r->base_ms = s->touched_ms;
-	uint64_t flags = get(r);
-	s->is_customer = flags & FLAG_CUSTOMER;
-	s->disagreed = flags & FLAG_DISAGREED;
-	if (flags & FLAG_CONSENT)
-		s->consent_ms = get_time(r);
-	if (flags & FLAG_ERASED)
-		s->erased_ms = get_time(r);
-	s->sequence = get(r);
+	struct head h = get_head(r);
+
+	s->touched_ms = h.touched_ms;
+	s->is_customer = h.flags & FLAG_CUSTOMER;
+	s->disagreed = h.flags & FLAG_DISAGREED;
+	s->consent_ms = h.consent_ms;
+	s->erased_ms = h.erased_ms;
+	s->sequence = h.sequence;
 	get_messages(r, s);
 	get_tags(r, s);
 	get_ladders(r, s);
@@ -641,6 +668,38 @@ void codec_unpack(struct str packed, const struct names *names, struct arena *ar
 
 	get_body(&r, s);
 	assert(!r.bad && r.in.len == 0); /* we packed it ourselves */
+}
+
+void codec_look(struct str packed, int64_t *erased_ms, bool *awaits)
+{
+	struct reader r = {.in = packed};
+	struct head head = get_head(&r);
+
+	*erased_ms = head.erased_ms;
+	*awaits = head.flags & FLAG_AWAITS;
+}
+
+bool codec_remembers(struct str packed, uint64_t msgid_hash, int64_t clock_ms, int64_t memory_ms)
+{
+	struct reader r = {.in = packed};
+
+	(void)get_head(&r);
+	uint32_t count = get_count(&r);
+	const unsigned char *p = (const unsigned char *)r.in.data;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t hash = 0;
+		for (int k = 0; k < 8; k++)
+			hash |= (uint64_t)p[k] << (8 * k);
+		p += 8;
+		if (UNLIKELY(hash == msgid_hash)) {
+			r.in = str_from(r.in, (size_t)((const char *)p - r.in.data));
+			return get_time(&r) + memory_ms > clock_ms;
+		}
+		while (*p++ & 0x80) /* past the time */
+			;
+	}
+	return false;
 }
 
 enum codec_result codec_open(struct str key, struct str value, struct str *body)

@@ -19,7 +19,8 @@
  *
  * Body of a subject, after the names:
  *	time    touched_ms (from 0; all others are distances from it)
- *	number  flags: 1 customer, 2 disagreed, 4 has consent_ms, 8 has erased_ms
+ *	number  flags: 1 customer, 2 disagreed, 4 has consent_ms, 8 has erased_ms; in memory
+ *	        only: 16 has waits or nears
  *	        consent_ms and erased_ms, those that are there
  *	number  sequence
  *	lists   seen:     hash (8 bytes, little endian), time
@@ -67,6 +68,12 @@ void codec_pack(struct buf *out, const struct subject *s);
 /* Reads it back into *s, whose lists live in `arena`; the texts stay where they are in `packed`. */
 void codec_unpack(struct str packed, const struct names *names, struct arena *arena,
 		  struct subject *s);
+
+/* What is asked of every message, from the packed form alone: when the subject was erased (0:
+ * never), and whether it has waits or nears. */
+void codec_look(struct str packed, int64_t *erased_ms, bool *awaits);
+/* As subject_remembers(). */
+bool codec_remembers(struct str packed, uint64_t msgid_hash, int64_t clock_ms, int64_t memory_ms);
 
 enum codec_result { CODEC_DONE, CODEC_UNKNOWN_VERSION, CODEC_BAD_CHECKSUM, CODEC_BAD_BODY };
 

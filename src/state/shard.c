@@ -39,6 +39,7 @@ struct shard {
 	struct corp *corps; /* index as table.queues */
 	uint32_t corp_count, corp_cap;
 	uint32_t last_corp; /* most archives have one */
+	uint32_t last_slot; /* of find_slot(): one message asks several times */
 	struct marker marker, saved_marker;
 
 	bool open; /* a transaction */
@@ -206,6 +207,54 @@ static struct live *live_get(struct shard *s, uint32_t slot)
 	return live;
 }
 
+static uint32_t find_slot(struct shard *s, uint32_t corp, struct str id)
+{
+	uint32_t last = s->last_slot;
+
+	if (last < s->table.slot_count && s->table.slots[last].block &&
+	    s->table.slots[last].corp == corp && str_eq(table_id(&s->table, last), id))
+		return last;
+	uint32_t slot = table_find(&s->table, corp, id);
+	if (slot != TABLE_NONE)
+		s->last_slot = slot;
+	return slot;
+}
+
+bool shard_look(struct shard *s, struct str corpid, struct str id, struct shard_glance *out)
+{
+	uint32_t corp = find_corp(s, corpid);
+
+	assert(s->open);
+	uint32_t slot = corp == TABLE_NONE ? TABLE_NONE : find_slot(s, corp, id);
+	if (slot == TABLE_NONE)
+		return false;
+	*out = (struct shard_glance){0};
+	uint32_t index = s->table.slots[slot].live;
+	if (!index) {
+		out->packed = table_packed(&s->table, slot);
+		codec_look(out->packed, &out->erased_ms, &out->awaits);
+		return true;
+	}
+	const struct live *live = s->lives[index - 1];
+	if (live->forgotten)
+		return false;
+	out->subject = &live->subject;
+	out->erased_ms = live->subject.erased_ms;
+	out->awaits = live->subject.waits.count || live->subject.nears.count;
+	return true;
+}
+
+bool shard_remembers(const struct shard *s, const struct shard_glance *glance, struct str corpid,
+		     uint64_t msgid_hash)
+{
+	int64_t clock_ms = shard_clock_ms(s, corpid);
+
+	if (glance->subject)
+		return subject_remembers(glance->subject, msgid_hash, clock_ms,
+					 s->settings.memory_ms);
+	return codec_remembers(glance->packed, msgid_hash, clock_ms, s->settings.memory_ms);
+}
+
 struct subject *shard_find(struct shard *s, struct str corpid, struct str id)
 {
 	uint32_t corp = find_corp(s, corpid);
@@ -213,7 +262,7 @@ struct subject *shard_find(struct shard *s, struct str corpid, struct str id)
 	assert(s->open);
 	if (corp == TABLE_NONE)
 		return NULL;
-	uint32_t slot = table_find(&s->table, corp, id);
+	uint32_t slot = find_slot(s, corp, id);
 	if (slot == TABLE_NONE)
 		return NULL;
 	struct live *live = live_get(s, slot);
@@ -225,7 +274,7 @@ struct subject *shard_get(struct shard *s, struct str corpid, struct str id)
 	uint32_t corp = get_corp(s, corpid);
 
 	assert(s->open);
-	uint32_t slot = table_find(&s->table, corp, id);
+	uint32_t slot = find_slot(s, corp, id);
 	if (slot != TABLE_NONE)
 		return &live_get(s, slot)->subject; /* empty if it was forgotten */
 	struct live *live = live_new(s, table_add(&s->table, corp, id));

@@ -76,6 +76,19 @@ struct shard_stats shard_stats(const struct shard *s);
 void shard_set_clock_ms(struct shard *s, struct str corpid, int64_t clock_ms);
 const struct shard_settings *shard_settings(const struct shard *s);
 
+/* What is asked of every message, at a fraction of the cost of shard_find(): nothing is unpacked. */
+struct shard_glance {
+	const struct subject *subject; /* NULL: not unpacked, `packed` is the place to look */
+	struct str packed;
+	int64_t erased_ms;
+	bool awaits; /* has waits or nears */
+};
+/* False if nothing is known of the subject. The glance ends with the next change of the shard. */
+bool shard_look(struct shard *s, struct str corpid, struct str id, struct shard_glance *out);
+/* Does the subject remember the message, by the hash of its msgid and the clock of its corp? */
+bool shard_remembers(const struct shard *s, const struct shard_glance *glance, struct str corpid,
+		     uint64_t msgid_hash);
+
 /* The subject, unpacked, until the transaction ends; NULL if nothing is known of it. Whoever
  * changes it calls shard_touched() afterwards. */
 struct subject *shard_find(struct shard *s, struct str corpid, struct str id);

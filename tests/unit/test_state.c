@@ -1,5 +1,6 @@
 /* test_state.c - transactions, restarts and the changelog give the state of a calm replay. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/hash.h"
 #include "state/codec.h"
 #include "world.h"
 
@@ -146,7 +147,7 @@ struct run {
 	struct shard *shard;
 	struct changelog log;
 	struct buf out; /* all events, in order */
-	int rollbacks, restarts, parts;
+	int rollbacks, restarts, parts, remembered;
 };
 
 /* Commits what the batch holds: events and changes go out together. */
@@ -186,6 +187,40 @@ static void run_calm(struct run *r, const struct buf *lines)
 	}
 }
 
+/* What is read from the packed forms alone is what the unpacked subjects say. Returns how many
+ * times a message was remembered. */
+static int check_looks(struct shard *shard, int line)
+{
+	int remembered = 0;
+
+	shard_begin(shard);
+	for (int c = 0; c < CUSTOMERS; c++) {
+		char customer[40], msgid[16];
+		struct shard_glance packed, live;
+		(void)snprintf(customer, sizeof customer, "wmCUSTOMER%022d", c);
+		bool known = shard_look(shard, STR("ww1"), str_of(customer), &packed);
+		const struct subject *s = shard_find(shard, STR("ww1"), str_of(customer));
+		cr_assert_eq(known, s != NULL);
+		if (!s)
+			continue;
+		cr_assert(!packed.subject);
+		cr_assert(shard_look(shard, STR("ww1"), str_of(customer), &live));
+		cr_assert_eq(live.subject, s);
+		cr_assert_eq(packed.erased_ms, s->erased_ms);
+		cr_assert_eq(packed.awaits, s->waits.count || s->nears.count);
+		cr_assert_eq(packed.awaits, live.awaits);
+		for (int i = MAX(line - 40, 0); i <= line; i++) {
+			(void)snprintf(msgid, sizeof msgid, "m%d", i);
+			uint64_t hash = hash_64(str_of(msgid));
+			bool there = shard_remembers(shard, &live, STR("ww1"), hash);
+			cr_assert_eq(shard_remembers(shard, &packed, STR("ww1"), hash), there);
+			remembered += there;
+		}
+	}
+	shard_rollback(shard);
+	return remembered;
+}
+
 /* Batches of any size; some are undone and done again, what falls due comes in parts, and now and
  * then the process dies and another one restores the state. */
 static void run_rough(struct run *r, const struct buf *lines)
@@ -209,6 +244,7 @@ static void run_rough(struct run *r, const struct buf *lines)
 		}
 		commit(r, i);
 		at = i;
+		r->remembered += check_looks(r->shard, i);
 		if (next_random(10) == 0) {
 			r->restarts++;
 			shard_free(r->shard);
@@ -252,7 +288,7 @@ Test(state, any_batches_rollbacks_and_restarts_equal_a_calm_replay)
 {
 	static struct buf lines[LINES];
 	struct rulebook *book = world_rules(rules);
-	int rollbacks = 0, restarts = 0, parts = 0;
+	int rollbacks = 0, restarts = 0, parts = 0, remembered = 0;
 
 	for (uint64_t seed = 1; seed <= 12; seed++) {
 		struct run calm = {.book = book}, rough = {.book = book};
@@ -273,9 +309,11 @@ Test(state, any_batches_rollbacks_and_restarts_equal_a_calm_replay)
 		rollbacks += rough.rollbacks;
 		restarts += rough.restarts;
 		parts += rough.parts;
+		remembered += rough.remembered;
 		run_fini(&calm);
 		run_fini(&rough);
 	}
+	cr_assert_gt(remembered, 100);
 	cr_assert(rollbacks > 50 && restarts > 20 && parts > 50, "%d %d %d", rollbacks, restarts,
 		  parts);
 	for (int i = 0; i < LINES; i++)
