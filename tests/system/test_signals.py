@@ -1,0 +1,64 @@
+# test_signals.py - SIGTERM at random moments under load: out in time, nothing lost, nothing doubled.
+# SPDX-License-Identifier: Apache-2.0
+import random
+import time
+
+import pytest
+from support import audit, chatmill, make_sample
+from test_exactly_once import RULES, Feeder, seed_of_today, write_input
+
+PROMISE_S = 30
+
+
+def terminate_often(setup, processes, count, times):
+    """Starts `run`, ends it at a random moment (of the start too), `times` times, while records come;
+    the last one works off the rest. What stands on the topics is then what `scan` says."""
+    seed = seed_of_today()
+    rng = random.Random(seed)
+    rules = setup.folder / "rules"
+    rules.mkdir()
+    (rules / "audit.yaml").write_text(RULES)
+    rows, path = write_input(setup.folder, count, seed)
+    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", rules, check=0)
+    feeder = Feeder(setup, [dict(key=audit.key(r), value=r, timestamp=make_sample.START_MS) for r in rows],
+                    rate=count / (3.0 * times))
+    feeder.start()
+    topics = [setup.topic[k] for k in ("tags", "stages", "alerts", "deadletter")]
+    slowest, left_open = 0.0, 0
+    for _ in range(times):
+        run = setup.start("run")
+        processes.append(run)
+        time.sleep(rng.random() * 3)  # a random moment is what is tested
+        start = time.monotonic()
+        status = run.terminate(PROMISE_S + 10)
+        slowest = max(slowest, time.monotonic() - start)
+        assert status in (0, -15), f"seed {seed}: exit {status}\n{run.log()[-2000:]}"
+        # -15: the signal came before the program could take it.
+        left_open += any(setup.kafka.open_transactions(t) for t in topics) if status == 0 else 0
+    feeder.fast.set()
+    feeder.join(120)
+    assert not feeder.failure, feeder.failure
+    run = setup.start("run")
+    processes.append(run)
+    setup.wait_run(run, timeout_s=180)
+    assert run.terminate() == 0, run.log()
+    assert not any(setup.kafka.open_transactions(t) for t in topics)
+    assert left_open == 0, f"seed {seed}: {left_open} ends left a transaction open"
+    assert slowest < PROMISE_S, f"seed {seed}: {slowest:.1f} s"
+    differences = audit.compare(setup, rules, path, setup.folder)
+    report = f"seed {seed}: SIGTERM {times} times, slowest end {slowest:.1f} s\n" + "\n".join(map(str, differences))
+    assert not any(differences), report
+    return report
+
+
+def test_sigterm_at_random_moments(pipeline, processes, capsys):
+    report = terminate_often(pipeline, processes, 6000, 20)
+    with capsys.disabled():
+        print("\n" + report)
+
+
+@pytest.mark.long
+def test_sigterm_a_hundred_times(pipeline, processes, capsys):
+    report = terminate_often(pipeline, processes, 60000, 100)
+    with capsys.disabled():
+        print("\n" + report)
