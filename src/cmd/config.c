@@ -5,6 +5,7 @@
 #include "brokers.h"
 #include "cmd/commands.h"
 #include "kafka/settings.h"
+#include "store/pg.h"
 
 struct config_options {
 	const char *file;
@@ -33,6 +34,31 @@ static int check_kafka(const struct config *config, const char *file)
 	return wrong;
 }
 
+/* Prints every key that libpq or we refuse, and warns of a server that is not verified. */
+static int check_postgres(const struct config *config, const char *file)
+{
+	const char *host = "/", *sslmode = "prefer"; /* as libpq has them */
+	int wrong = 0;
+
+	for (size_t i = 0; i < config->postgres.count; i++) {
+		const struct property *p = &config->postgres.items[i];
+		struct err why = {0};
+		host = !strcmp(p->name, "host") ? p->value : host;
+		sslmode = !strcmp(p->name, "sslmode") ? p->value : sslmode;
+		if (pg_setting_check(&(struct pg_setting){p->name, p->value}, &why) == 0)
+			continue;
+		fprintf(stderr, "%s:%d:%d: error: %s\n", file, p->line, p->col, why.text);
+		wrong++;
+	}
+	bool local = host[0] == '/' || !strcmp(host, "localhost") || !strncmp(host, "127.", 4) ||
+		     !strcmp(host, "::1");
+	if (!local && strcmp(sslmode, "verify-full") != 0)
+		fprintf(stderr, "%s: warning: postgres.sslmode is %s: the server is not verified; "
+				"write verify-full, and sslrootcert\n",
+			file, sslmode);
+	return wrong;
+}
+
 static int check(const void *given, const char *const *arguments, int count, struct err *err)
 {
 	const struct config_options *o = given;
@@ -42,10 +68,9 @@ static int check(const void *given, const char *const *arguments, int count, str
 	(void)count;
 	if (config_open(&config, o->file, err) < 0 || brokers_check(config, o->insecure, err) < 0)
 		return -1;
-	int wrong = check_kafka(config, o->file);
+	int wrong = check_kafka(config, o->file) + check_postgres(config, o->file);
 	if (wrong > 0)
-		return err_set(err, ERR_CONFIG, "%s: %d properties of kafka are wrong", o->file,
-			       wrong);
+		return err_set(err, ERR_CONFIG, "%s: %d properties are wrong", o->file, wrong);
 	fprintf(stderr, "%s: ok\n", o->file);
 	return 0;
 }

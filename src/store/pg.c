@@ -37,29 +37,47 @@ static const struct pg_setting defaults[] = {
 	{"client_encoding",      "UTF8"      },
 };
 
-static int check_settings(const struct pg_setting *settings, size_t count, struct err *err)
+/* Keys that would make the connection something else than what store/ relies on. */
+static const struct refusal {
+	const char *name, *why;
+} refusals[] = {
+	{"replication", "the sink needs an ordinary connection"},
+	{"client_encoding", "it is always UTF8"},
+};
+
+int pg_setting_check(const struct pg_setting *setting, struct err *err)
 {
 	const char *names[128];
 	size_t known = 0;
-	PQconninfoOption *all = PQconndefaults();
+	bool found = false;
+	int result = 0;
 
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
+		if (!strcmp(refusals[i].name, setting->name))
+			return err_set(err, ERR_CONFIG, "postgres.%s cannot be set: %s",
+				       setting->name, refusals[i].why);
+	PQconninfoOption *all = PQconndefaults();
 	if (!all)
 		return err_set(err, ERR_OS, "postgres: out of memory");
-	for (PQconninfoOption *o = all; o->keyword && known < ARRAY_LEN(names); o++)
+	for (PQconninfoOption *o = all; o->keyword && known < ARRAY_LEN(names); o++) {
 		names[known++] = o->keyword;
-	int result = 0;
-	for (size_t i = 0; i < count && result == 0; i++) {
-		bool found = false;
-		for (size_t k = 0; k < known; k++)
-			found |= !strcmp(names[k], settings[i].name);
-		if (found)
-			continue;
-		const char *near = str_nearest(str_of(settings[i].name), names, known);
+		found |= !strcmp(o->keyword, setting->name);
+	}
+	if (!found) {
+		const char *near = str_nearest(str_of(setting->name), names, known);
 		result = err_set(err, ERR_CONFIG, "postgres.%s: libpq knows no such key%s%s",
-				 settings[i].name, near ? "; did you mean " : "", near ? near : "");
+				 setting->name, near ? "; did you mean " : "", near ? near : "");
 	}
 	PQconninfoFree(all);
 	return result;
+}
+
+static int check_settings(const struct pg_setting *settings, size_t count, struct err *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (pg_setting_check(&settings[i], err) < 0)
+			return -1;
+	return 0;
 }
 
 int pg_new(struct pg **out, const struct pg_setting *settings, size_t count, struct err *err)

@@ -32,6 +32,9 @@ struct pg_parameter {
 	struct str value; /* binary; data NULL: null */
 };
 
+/* Checks one key of the user: known to libpq and not refused. ERR_CONFIG says what to write. */
+MUST_CHECK int pg_setting_check(const struct pg_setting *setting, struct err *err);
+
 /* Makes the object and checks the settings (an unknown key is ERR_CONFIG); connects to nothing. */
 MUST_CHECK int pg_new(struct pg **out, const struct pg_setting *settings, size_t count,
 		      struct err *err);
