@@ -60,6 +60,21 @@ static int unknown_command(int argc, char **argv)
 	return ERR_USAGE;
 }
 
+/* `chatmill rules --help`: the commands that begin with this word. False: there are none. */
+static bool list_family(const char *word, FILE *out)
+{
+	size_t len = strlen(word);
+	bool any = false;
+
+	for (const struct command *const *c = commands; *c; c++) {
+		if ((*c)->hidden || strncmp((*c)->words, word, len) != 0 || (*c)->words[len] != ' ')
+			continue;
+		fprintf(out, "  chatmill %-18s %s\n", (*c)->words, (*c)->summary);
+		any = true;
+	}
+	return any;
+}
+
 static bool wants_help(int argc, char **argv)
 {
 	for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
@@ -124,6 +139,8 @@ int main(int argc, char **argv)
 			best_used = used;
 		}
 	}
+	if (!best && argc > 1 && wants_help(argc - 1, argv + 1) && list_family(argv[0], stdout))
+		return 0;
 	if (!best)
 		return unknown_command(argc, argv);
 	return run_command(best, argc - best_used, argv + best_used);

@@ -6,6 +6,7 @@
 #include "cmd/cmd.h"
 
 extern const struct command cmd_scan;
+extern const struct command cmd_status;
 extern const struct command cmd_describe;
 extern const struct command cmd_config_describe;
 extern const struct command cmd_run;

@@ -20,7 +20,7 @@ def test_every_command_has_help_and_unknown_ones_are_told():
 
 
 @pytest.mark.parametrize("command", [
-    ["rekey"], ["tick"], ["verify"], ["tap"], ["status"], ["dlq", "list"], ["state", "show"], ["control"],
+    ["rekey"], ["tick"], ["verify"], ["tap"], ["dlq", "list"], ["state", "show"], ["control"],
     ["archive", "cat"], ["rules", "explain"], ["rules", "diff"], ["rules", "test"]])
 def test_what_is_not_there_yet_is_refused(command, tmp_path):
     """Whatever of the contract is missing says so; nothing is silently ignored."""

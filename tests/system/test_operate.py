@@ -232,6 +232,15 @@ def test_sink_counts_what_is_in_the_tables(pipeline_db, processes):
     assert 0 < rows <= events
     assert m["chatmill_sink_rejected_total"][""] == 0 and m["chatmill_database_up"][""] == 1
     proc.wait_for(lambda: sum(scrape(port)["chatmill_sink_lag_records"].values()) == 0, 30, "lag of 0")
+    said = chatmill.lines(chatmill.run("status", "-c", setup.file, "--json", "--over", "100ms", check=0))
+    parts = [s for s in said if "partition" in s]
+    assert [s["partition"] for s in parts] == list(range(setup.partitions))
+    done = setup.kafka.committed(setup.name, setup.topic["archive"])
+    assert {s["partition"]: s["committed"] for s in parts} == {p: max(0, at) for p, at in done.items()}
+    assert [s["rules"] for s in said if "rules" in s] == [setup.events()[0]["data"]["ruleset"]]
+    assert {s["topic"] for s in said if s.get("database")} == {setup.topic[k] for k in ("tags", "stages", "alerts")}
+    assert all(s["lag"] == 0 for s in said if s.get("database"))
+    assert chatmill.run("status", "-c", setup.file, "--over", "0s", check=0).stdout.startswith(b"partition")
     assert get(port, "/livez")[0] == 200
     assert sink.terminate() == 0, sink.log()
     assert run.terminate() == 0, run.log()
