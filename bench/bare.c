@@ -97,8 +97,9 @@ static void worker_init(struct worker *w, int number)
 	w->producer = handle_new(
 	        RD_KAFKA_PRODUCER, "bootstrap.servers", opt.brokers, "transactional.id", id,
 	        "transaction.timeout.ms", "10000", "message.timeout.ms", "10000", "linger.ms", "5",
-	        "compression.type", "zstd", "queue.buffering.max.kbytes", "65536",
-	        "queue.buffering.max.messages", "500000", "socket.nagle.disable", "true", NULL);
+	        "compression.type", "zstd", "compression.level", "1",
+	        "queue.buffering.max.kbytes", "65536", "queue.buffering.max.messages", "500000",
+	        "socket.nagle.disable", "true", NULL);
 	check("init", rd_kafka_init_transactions(w->producer, 30000));
 	w->next = rd_kafka_topic_partition_list_new(16);
 

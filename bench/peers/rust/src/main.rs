@@ -113,6 +113,7 @@ fn work(args: &[String], number: usize, matcher: &Words, words: &[String]) -> Re
         .set("transactional.id", format!("{group}-{number}"))
         .set("linger.ms", "5")
         .set("compression.type", "zstd")
+        .set("compression.level", "1")
         .set("queue.buffering.max.messages", "1000000")
         .create()?;
     consumer.subscribe(&[topic])?;

@@ -153,6 +153,7 @@ public final class Peer {
         p.put(StreamsConfig.producerPrefix("linger.ms"), "5");
         p.put(StreamsConfig.producerPrefix("batch.size"), "262144");
         p.put(StreamsConfig.producerPrefix("compression.type"), "zstd");
+        p.put(StreamsConfig.producerPrefix("compression.zstd.level"), "1");
         p.put(StreamsConfig.consumerPrefix("max.poll.records"), "5000");
         p.put(StreamsConfig.consumerPrefix("fetch.min.bytes"), "1");
         p.put(StreamsConfig.consumerPrefix("max.partition.fetch.bytes"), "4194304");
