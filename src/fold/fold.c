@@ -37,6 +37,14 @@ static size_t find_change(enum fold_form form, struct str text, size_t at)
 			at++;
 			continue;
 		}
+		if (LIKELY(c >= 0xe0 && c < 0xf0)) { /* nearly all that is not ASCII */
+			const char *p = text.data + at;
+			uint32_t three = (c & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+			if (changed[three / 64] >> (three % 64) & 1)
+				return at;
+			at += 3;
+			continue;
+		}
 		uint32_t code = utf8_get(text.data + at);
 		if (code >= 0x10000) {
 			uint32_t entry = spelling_entry(code);
@@ -64,12 +72,10 @@ static void put_same(struct writer *w, struct str text, size_t from, size_t to)
 		w->gap = count ? 0 : w->gap;
 	}
 	uint32_t *source = w->source + w->len;
-	uint32_t first = (uint32_t)from;
-	for (size_t i = 0; i < count; i++) {
-		if (((unsigned char)text.data[from + i] & 0xc0) != 0x80)
-			first = (uint32_t)(from + i);
-		source[i] = first;
-	}
+	for (size_t i = 0; i < count; i += utf8_len((unsigned char)text.data[from + i]))
+		/* Four without asking how many: what is too much is overwritten. */
+		for (unsigned k = 0; k < 4; k++)
+			source[i + k] = (uint32_t)(from + i);
 	w->len += count;
 }
 

@@ -80,7 +80,11 @@ struct writer {
 
 static void put(struct writer *w, uint64_t n)
 {
-	codec_put_number(w->out, n);
+	/* Most numbers are small. */
+	if (LIKELY(n < 0x80))
+		buf_putc(w->out, (char)n);
+	else
+		codec_put_number(w->out, n);
 }
 
 static void put_time(struct writer *w, int64_t ms)
