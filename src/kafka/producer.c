@@ -55,9 +55,7 @@ static int make(struct producer *p, const struct producer_settings *settings, st
 	const struct handle_default weak[] = {
 		{"linger.ms", settings->linger_ms ? settings->linger_ms : "5"},
 		{"compression.type", "zstd"},
-		/* A transaction has a few small batches for each partition, and librdkafka makes a
-		 * compressor for each: the tables of the usual level 3 cost more than the work. */
-		{"compression.level", "1"},
+		{"compression.level", settings->compression_level},
 		{"queue.buffering.max.kbytes", "65536"},
 		{"queue.buffering.max.messages", "500000"},
 		{"topic.metadata.refresh.interval.ms", "60000"},

@@ -71,6 +71,9 @@ int sender_open(struct sender *s, int timeout_ms, struct err *err)
 	struct producer_settings settings = {
 		.kafka = s->settings.kafka,
 		.transactional_id = s->settings.transactional_id,
+		/* A transaction has a few small batches for each partition, and librdkafka makes a
+		 * compressor for each: the tables of zstd's level 3 cost more than the work. */
+		.compression_level = "1",
 	};
 
 	assert(!s->producer);
