@@ -18,6 +18,11 @@ sys.path.insert(0, str(TESTS))
 from support import proc  # noqa: E402
 
 Result = collections.namedtuple("Result", "name outcome count detail")
+Job = collections.namedtuple("Job", "p file log xml")
+# Files that take longest start first; so many run at once.
+FIRST = ("test_sink", "test_run", "test_exactly_once", "test_away", "test_operate", "test_signals")
+PLACES = 3
+NOTHING_CHOSEN = 5  # pytest's exit status when no test of a file was asked for
 # A lane that hangs is ended and counts as one failure.
 UNITS_S, SHORT_S, LONG_S = 900, 1500, 9000
 
@@ -94,19 +99,53 @@ def golden(lane, folder):
 
 
 def system(folder, long_too, only):
+    """Each file of tests in a process, with a broker and a database of its own; several at once, as
+    they mostly wait. The full size measures times, so there one runs after the other."""
     say("system tests on real Kafka and PostgreSQL" + (", full size" if long_too else ""))
-    xml = proc.private_folder("report") / "pytest.xml"
-    argv = ["/usr/bin/python3", "-m", "pytest", TESTS / "system", "-p", "no:cacheprovider", "-q", "-rs",
-            "--durations=8", f"--junit-xml={xml}", "--rootdir", TESTS, "-m",
-            "long or not long" if long_too else "not long"]
+    places, limit_s = (1, LONG_S) if long_too else (PLACES, SHORT_S)
+    out = proc.private_folder("report")
+    files = sorted((TESTS / "system").glob("test_*.py"), key=lambda f: (f.stem not in FIRST, f.name))
+    waiting, running, results = list(files), [], []
+    end = time.monotonic() + limit_s
+    while waiting or running:
+        while waiting and len(running) < places:
+            running.append(start_file(waiting.pop(0), out, folder, long_too, only))
+        for job in [j for j in running if j.p.poll() is not None]:
+            running.remove(job)
+            results += file_results(job)
+        if time.monotonic() > end:
+            results += [Result(f"system: {f.stem}", "failed", 1, f"not done after {limit_s} s")
+                        for f in waiting + [j.file for j in running]]
+            for job in running:
+                print(job.log.read_text(errors="replace")[-4000:])
+                proc.end(job.p)
+            break
+        time.sleep(0.2)
+    return results
+
+
+def start_file(file, out, folder, long_too, only):
+    log, xml = out / f"{file.stem}.log", out / f"{file.stem}.xml"
+    argv = ["/usr/bin/python3", "-m", "pytest", file, "-p", "no:cacheprovider", "-q", "-rs", "--durations=3",
+            f"--junit-xml={xml}", "--rootdir", TESTS, "-m", "long or not long" if long_too else "not long"]
     if only:
         argv += ["-k", only]
-    status = run(argv, LONG_S if long_too else SHORT_S, env=dict(os.environ, CHATMILL=str(folder / "chatmill"),
-                                                                 PYTHONDONTWRITEBYTECODE="1"))
-    if not xml.exists():
-        return [Result("system: pytest", "failed", 1, f"exit {status}, no report")]
+    env = dict(os.environ, CHATMILL=str(folder / "chatmill"), PYTHONDONTWRITEBYTECODE="1")
+    with open(log, "wb") as f:
+        return Job(proc.spawn(argv, stdin=subprocess.DEVNULL, stdout=f, stderr=f, env=env), file, log, xml)
+
+
+def file_results(job):
+    """What one file of tests gave; prints what it printed."""
+    proc.end(job.p)
+    status = job.p.returncode
+    if status == NOTHING_CHOSEN:
+        return []
+    print(f"--- {job.file.name}\n{job.log.read_text(errors='replace')}", flush=True)
+    if not job.xml.exists():
+        return [Result(f"system: {job.file.stem}", "failed", 1, f"exit {status}, no report")]
     results = []
-    for case in ET.parse(xml).getroot().iter("testcase"):
+    for case in ET.parse(job.xml).getroot().iter("testcase"):
         name = f"system: {case.get('classname')}.{case.get('name')}"
         bad, skipped = case.find("failure"), case.find("skipped")
         bad = case.find("error") if bad is None else bad
@@ -117,7 +156,7 @@ def system(folder, long_too, only):
         else:
             results.append(Result(name, "passed", 1, ""))
     if status not in (0, 1) and not any(r.outcome == "failed" for r in results):
-        results.append(Result("system: pytest", "failed", 1, f"exit {status}"))
+        results.append(Result(f"system: {job.file.stem}", "failed", 1, f"exit {status}"))
     return results
 
 

@@ -341,7 +341,8 @@ static bool print(struct diff *d)
 		else
 			print_row(row);
 	}
-	fwrite(out.data, 1, out.len, stdout); /* main sees to it that standard output was written */
+	if (out.len)
+		fwrite(out.data, 1, out.len, stdout); /* main sees to it that standard output was written */
 	buf_fini(&out);
 	fprintf(stderr, "%llu messages, %llu dead letters\n", (unsigned long long)d->messages,
 		(unsigned long long)d->dead);
