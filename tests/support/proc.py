@@ -28,7 +28,7 @@ class Timeout(Exception):
 
 def cache():
     """The folder for what was downloaded; survives runs, is not in git."""
-    folder = Path(os.environ.get("CHATMILL_CACHE") or REPO / ".cache")
+    folder = Path(os.environ.get("TESTS_CACHE") or REPO / ".cache")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -81,7 +81,7 @@ def private_folder(name):
     _sweep(base)
     folder = Path(tempfile.mkdtemp(prefix=f"chatmill-{os.getpid()}-{name}-", dir=base))
     folder.chmod(0o711)
-    if not os.environ.get("CHATMILL_KEEP"):
+    if not os.environ.get("TESTS_KEEP"):
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 

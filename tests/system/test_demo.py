@@ -25,7 +25,7 @@ def children_of(marker):
 
 
 def demo(*args, **kw):
-    marker = f"CHATMILL_DEMO_TEST={time.monotonic_ns()}"
+    marker = f"DEMO_TEST_MARK={time.monotonic_ns()}"
     env = dict(os.environ, **dict([marker.split("=")]))
     env.pop("CHATMILL", None)
     return marker, env, [str(proc.REPO / "deploy/demo.sh"), *args]
