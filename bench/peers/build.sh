@@ -4,7 +4,7 @@
 #
 #   bench/peers/build.sh [rust|streams|python …]     all three without a name
 #
-# Sources are here, libraries come from crates.io, Maven Central and PyPI by their ordinary clients.
+# Sources are here, libraries come from the public registries by their ordinary clients.
 # A peer whose tool chain this machine lacks is left out by name, not silently.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,7 +16,7 @@ for peer in "$@"; do
     case $peer in
     rust)
         command -v cargo >/dev/null || { echo "rust: left out, no cargo" >&2; continue; }
-        (cd "$here/rust" && CARGO_TARGET_DIR="$out/rust-target" cargo build --release --locked --quiet >&2)
+        (cd "$here/rust" && CARGO_TARGET_DIR="$out/rust-target" cargo build --release --quiet >&2)
         cp "$out/rust-target/release/peer" "$out/rust" ;;
     streams)
         command -v mvn >/dev/null || { echo "streams: left out, no mvn" >&2; continue; }
