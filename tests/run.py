@@ -80,6 +80,8 @@ def units(lane, folder):
     if not log.exists():
         return [Result(f"{lane}: meson test", "failed", 1, f"exit {status}, no log")]
     results = list(meson_results(lane, folder))
+    if not any(r.name == f"{lane}: base" for r in results):
+        results.append(Result(f"{lane}: units", "failed", 1, "Criterion's tests are not in this build"))
     if status and not any(r.outcome == "failed" for r in results):
         results.append(Result(f"{lane}: meson test", "failed", 1, f"exit {status}"))
     return results
