@@ -90,8 +90,7 @@ static int run(const void *given, const char *const *arguments, int count, struc
 }
 
 static const struct option options[] = {
-	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
-	 offsetof(struct archive_options, file), 0, true},
+	OPTION_CONFIG(struct archive_options),
 	{"corp", 0, OPTION_TEXT, "ID", "of this company only",
 	 offsetof(struct archive_options, corp), 0, false},
 	{"customer", 0, OPTION_TEXT, "ID", "about this customer only",

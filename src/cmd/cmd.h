@@ -28,6 +28,19 @@ struct option {
 
 #define OPTIONS_END {0}
 
+/* Rows that many commands have; `type` is the command's struct of options, with a field `file`,
+ * `insecure`, `json` or `staff`. */
+#define OPTION_CONFIG(type)                                                                        \
+	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file", offsetof(type, file), 0, true}
+#define OPTION_INSECURE(type)                                                                      \
+	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",        \
+	 offsetof(type, insecure)}
+#define OPTION_JSON(type)                                                                          \
+	{"json", 0, OPTION_FLAG, NULL, "one JSON object a line", offsetof(type, json)}
+#define OPTION_STAFF(type)                                                                         \
+	{"staff", 0, OPTION_TEXT, "FILE", "directory file: userid or userid,department a line",    \
+	 offsetof(type, staff)}
+
 struct command {
 	const char *words;	 /* "scan", "rules check" */
 	const char *arguments;	 /* "--rules DIR [FILE…|-]" */

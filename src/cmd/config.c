@@ -89,10 +89,8 @@ static int show(const void *given, const char *const *arguments, int count, stru
 }
 
 static const struct option options[] = {
-	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
-	 offsetof(struct config_options, file), 0, true},
-	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",
-	 offsetof(struct config_options, insecure)},
+	OPTION_CONFIG(struct config_options),
+	OPTION_INSECURE(struct config_options),
 	OPTIONS_END,
 };
 

@@ -146,8 +146,7 @@ static int run_erase(const void *given, const char *const *arguments, int count,
 }
 
 static const struct option options[] = {
-	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
-	 offsetof(struct control_options, file), 0, true},
+	OPTION_CONFIG(struct control_options),
 	{"customer", 0, OPTION_TEXT, "ID", "external_userid of the customer",
 	 offsetof(struct control_options, customer), 0, true},
 	{"corp", 0, OPTION_TEXT, "ID", "the corp (default: input.corpid)",
@@ -158,8 +157,7 @@ static const struct option options[] = {
 	 offsetof(struct control_options, by)},
 	{"at", 0, OPTION_NUMBER, "MS", "when, in ms since 1970 (default: now)",
 	 offsetof(struct control_options, at), 1},
-	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",
-	 offsetof(struct control_options, insecure)},
+	OPTION_INSECURE(struct control_options),
 	OPTIONS_END,
 };
 

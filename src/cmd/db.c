@@ -5,7 +5,7 @@
 #include "store/migrate.h"
 
 struct db_options {
-	const char *config;
+	const char *file;
 	bool print, json;
 };
 
@@ -71,7 +71,7 @@ static int db_status(const void *given, const char *const *arguments, int count,
 	(void)arguments;
 	(void)count;
 	OWNED(config) *config = NULL;
-	if (config_open(&config, o->config, err) < 0)
+	if (config_open(&config, o->file, err) < 0)
 		return -1;
 	OWNED(pg) *pg = NULL;
 	if (connect_to(&pg, config, err) < 0)
@@ -94,7 +94,7 @@ static int db_migrate(const void *given, const char *const *arguments, int count
 	(void)arguments;
 	(void)count;
 	OWNED(config) *config = NULL;
-	if (config_open(&config, o->config, err) < 0)
+	if (config_open(&config, o->file, err) < 0)
 		return -1;
 	if (o->print) { /* needs no server: all of it, for a database without the schema */
 		struct buf script = {0};
@@ -115,16 +115,13 @@ static int db_migrate(const void *given, const char *const *arguments, int count
 }
 
 static const struct option status_options[] = {
-	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
-	 offsetof(struct db_options, config), 0, true },
-	{"json",   0,   OPTION_FLAG, NULL,   "print JSON, one object a line",
-	 offsetof(struct db_options, json),   0, false},
+	OPTION_CONFIG(struct db_options),
+	OPTION_JSON(struct db_options),
 	OPTIONS_END,
 };
 
 static const struct option migrate_options[] = {
-	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
-	 offsetof(struct db_options, config), 0, true },
+	OPTION_CONFIG(struct db_options),
 	{"print",  0,   OPTION_FLAG, NULL,   "print the SQL of all migrations, for psql; change nothing",
 	 offsetof(struct db_options, print),  0, false},
 	OPTIONS_END,

@@ -315,38 +315,32 @@ static int redrive(const void *options, const char *const *arguments, int count,
 	return status;
 }
 
-#define ROW_CONFIG                                                                                 \
-	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",                             \
-	 offsetof(struct dlq_options, file), 0, true}
 #define ROW_ERROR                                                                                  \
 	{"error", 'e', OPTION_TEXT, "REASON", "only those: bad_json, no_msgid, misrouted …",       \
 	 offsetof(struct dlq_options, error)}
-#define ROW_INSECURE                                                                               \
-	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",        \
-	 offsetof(struct dlq_options, insecure)}
 
 static const struct option list_rows[] = {
-	ROW_CONFIG,
+	OPTION_CONFIG(struct dlq_options),
 	ROW_ERROR,
-	{"json", 0, OPTION_FLAG, NULL, "one JSON object a line", offsetof(struct dlq_options, json)},
-	ROW_INSECURE,
+	OPTION_JSON(struct dlq_options),
+	OPTION_INSECURE(struct dlq_options),
 	OPTIONS_END,
 };
 
 static const struct option show_rows[] = {
-	ROW_CONFIG,
+	OPTION_CONFIG(struct dlq_options),
 	{"raw", 0, OPTION_FLAG, NULL, "the bytes of the value and nothing else",
 	 offsetof(struct dlq_options, raw)},
-	ROW_INSECURE,
+	OPTION_INSECURE(struct dlq_options),
 	OPTIONS_END,
 };
 
 static const struct option redrive_rows[] = {
-	ROW_CONFIG,
+	OPTION_CONFIG(struct dlq_options),
 	ROW_ERROR,
 	{"all", 0, OPTION_FLAG, NULL, "every dead letter on the topic",
 	 offsetof(struct dlq_options, all)},
-	ROW_INSECURE,
+	OPTION_INSECURE(struct dlq_options),
 	OPTIONS_END,
 };
 

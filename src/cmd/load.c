@@ -107,12 +107,10 @@ static int load(const void *given, const char *const *arguments, int count, stru
 }
 
 static const struct option options[] = {
-	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
-	 offsetof(struct load_options, file), 0, true},
+	OPTION_CONFIG(struct load_options),
 	{"rate", 0, OPTION_NUMBER, "N", "at most N lines a second (default: as fast as can be)",
 	 offsetof(struct load_options, rate), 1},
-	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",
-	 offsetof(struct load_options, insecure)},
+	OPTION_INSECURE(struct load_options),
 	OPTIONS_END,
 };
 

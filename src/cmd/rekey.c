@@ -251,16 +251,14 @@ static int rekey(const void *given, const char *const *arguments, int count, str
 }
 
 static const struct option options[] = {
-	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
-	 offsetof(struct rekey_options, file), 0, true},
+	OPTION_CONFIG(struct rekey_options),
 	{"from", 0, OPTION_TEXT, "TOPIC", "the archive with foreign keys",
 	 offsetof(struct rekey_options, from), 0, true},
 	{"to", 0, OPTION_TEXT, "TOPIC", "the archive that `run` reads (default: input.topic)",
 	 offsetof(struct rekey_options, to)},
 	{"follow", 0, OPTION_FLAG, NULL, "go on with what comes, until a signal",
 	 offsetof(struct rekey_options, follow)},
-	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",
-	 offsetof(struct rekey_options, insecure)},
+	OPTION_INSECURE(struct rekey_options),
 	OPTIONS_END,
 };
 

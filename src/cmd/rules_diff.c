@@ -399,8 +399,7 @@ static const struct option options[] = {
 	 offsetof(struct diff_options, json)},
 	{"corp", 0, OPTION_TEXT, "ID", "the corp of records that name none",
 	 offsetof(struct diff_options, corp)},
-	{"staff", 0, OPTION_TEXT, "FILE", "directory file: userid or userid,department a line",
-	 offsetof(struct diff_options, staff)},
+	OPTION_STAFF(struct diff_options),
 	OPTIONS_END,
 };
 

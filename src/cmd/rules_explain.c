@@ -335,8 +335,7 @@ static const struct option options[] = {
 	 offsetof(struct explain_options, from)},
 	{"chat", 0, OPTION_TEXT, "KIND", "single (default), group or internal; with --text",
 	 offsetof(struct explain_options, chat)},
-	{"staff", 0, OPTION_TEXT, "FILE", "directory file: userid or userid,department a line",
-	 offsetof(struct explain_options, staff)},
+	OPTION_STAFF(struct explain_options),
 	OPTIONS_END,
 };
 

@@ -149,32 +149,25 @@ static int show(const void *given, const char *const *arguments, int count, stru
 }
 
 static const struct option publish_rows[] = {
-	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
-	 offsetof(struct publish_options, file), 0, true},
+	OPTION_CONFIG(struct publish_options),
 	{"lead", 0, OPTION_TEXT, "TIME", "that workers get to compile it before (default: 10s)",
 	 offsetof(struct publish_options, lead)},
 	{"by", 0, OPTION_TEXT, "WHO", "who publishes (default: user@host)",
 	 offsetof(struct publish_options, by)},
-	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",
-	 offsetof(struct publish_options, insecure)},
+	OPTION_INSECURE(struct publish_options),
 	OPTIONS_END,
 };
 
 static const struct option list_rows[] = {
-	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
-	 offsetof(struct list_options, file), 0, true},
-	{"json", 0, OPTION_FLAG, NULL, "one JSON object a line",
-	 offsetof(struct list_options, json)},
-	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",
-	 offsetof(struct list_options, insecure)},
+	OPTION_CONFIG(struct list_options),
+	OPTION_JSON(struct list_options),
+	OPTION_INSECURE(struct list_options),
 	OPTIONS_END,
 };
 
 static const struct option show_rows[] = {
-	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
-	 offsetof(struct list_options, file), 0, true},
-	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",
-	 offsetof(struct list_options, insecure)},
+	OPTION_CONFIG(struct list_options),
+	OPTION_INSECURE(struct list_options),
 	OPTIONS_END,
 };
 

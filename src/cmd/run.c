@@ -394,15 +394,13 @@ static int run(const void *given, const char *const *arguments, int count, struc
 }
 
 static const struct option options[] = {
-	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
-	 offsetof(struct run_options, file), 0, true},
+	OPTION_CONFIG(struct run_options),
 	{"publish", 0, OPTION_TEXT, "DIR",
 	 "publish the rules of DIR at start, if they are not the ones published last",
 	 offsetof(struct run_options, publish)},
 	{"by", 0, OPTION_TEXT, "WHO", "with --publish: who publishes (default: user@host)",
 	 offsetof(struct run_options, by)},
-	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",
-	 offsetof(struct run_options, insecure)},
+	OPTION_INSECURE(struct run_options),
 	OPTIONS_END,
 };
 

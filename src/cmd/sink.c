@@ -193,10 +193,8 @@ static int run(const void *given, const char *const *arguments, int count, struc
 }
 
 static const struct option options[] = {
-	{"config",   'c', OPTION_TEXT, "FILE", "the configuration file",
-	 offsetof(struct sink_options, file),     0, true },
-	{"insecure", 0,   OPTION_FLAG, NULL,   "allow kafka settings that switch verification off",
-	 offsetof(struct sink_options, insecure), 0, false},
+	OPTION_CONFIG(struct sink_options),
+	OPTION_INSECURE(struct sink_options),
 	OPTIONS_END,
 };
 

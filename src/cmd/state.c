@@ -470,31 +470,28 @@ static int show(const void *options, const char *const *arguments, int count, st
 	return status;
 }
 
-#define ROW_CONFIG                                                                                 \
-	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",                             \
-	 offsetof(struct state_options, file), 0, true}
-#define ROW_INSECURE                                                                               \
-	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",        \
-	 offsetof(struct state_options, insecure)}
-
 static const struct option show_rows[] = {
-	ROW_CONFIG,
+	OPTION_CONFIG(struct state_options),
 	{"corp", 0, OPTION_TEXT, "ID", "the corp (default: input.corpid)",
 	 offsetof(struct state_options, corp)},
-	ROW_INSECURE,
+	OPTION_INSECURE(struct state_options),
 	OPTIONS_END,
 };
 
-static const struct option export_rows[] = {ROW_CONFIG, ROW_INSECURE, OPTIONS_END};
+static const struct option export_rows[] = {
+	OPTION_CONFIG(struct state_options),
+	OPTION_INSECURE(struct state_options),
+	OPTIONS_END,
+};
 
 static const struct option import_rows[] = {
-	ROW_CONFIG,
+	OPTION_CONFIG(struct state_options),
 	{"at-end", 0, OPTION_FLAG, NULL,
 	 "`run` goes on at the end of the archive (default: at its beginning)",
 	 offsetof(struct state_options, end)},
 	{"force", 0, OPTION_FLAG, NULL, "write over a state that is there",
 	 offsetof(struct state_options, force)},
-	ROW_INSECURE,
+	OPTION_INSECURE(struct state_options),
 	OPTIONS_END,
 };
 

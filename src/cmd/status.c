@@ -214,13 +214,11 @@ static int run(const void *given, const char *const *arguments, int count, struc
 }
 
 static const struct option options[] = {
-	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
-	 offsetof(struct status_options, file), 0, true},
+	OPTION_CONFIG(struct status_options),
 	{"over", 0, OPTION_TEXT, "TIME", "rates are measured over so long (default: 1s)",
 	 offsetof(struct status_options, over)},
-	{"json", 0, OPTION_FLAG, NULL, "one JSON object a line", offsetof(struct status_options, json)},
-	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",
-	 offsetof(struct status_options, insecure)},
+	OPTION_JSON(struct status_options),
+	OPTION_INSECURE(struct status_options),
 	OPTIONS_END,
 };
 

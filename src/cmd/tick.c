@@ -48,14 +48,12 @@ static int tick(const void *given, const char *const *arguments, int count, stru
 }
 
 static const struct option options[] = {
-	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
-	 offsetof(struct tick_options, file), 0, true},
+	OPTION_CONFIG(struct tick_options),
 	{"behind", 0, OPTION_TEXT, "TIME", "how far behind now the clock is set (default: 15m)",
 	 offsetof(struct tick_options, behind)},
 	{"corp", 0, OPTION_TEXT, "ID", "whose clock (default: input.corpid)",
 	 offsetof(struct tick_options, corp)},
-	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",
-	 offsetof(struct tick_options, insecure)},
+	OPTION_INSECURE(struct tick_options),
 	OPTIONS_END,
 };
 

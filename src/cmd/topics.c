@@ -157,10 +157,8 @@ static int run_apply(const void *given, const char *const *arguments, int count,
 }
 
 static const struct option options[] = {
-	{"config", 'c', OPTION_TEXT, "FILE", "the configuration file",
-	 offsetof(struct topics_options, file), 0, true},
-	{"insecure", 0, OPTION_FLAG, NULL, "allow settings that do not verify the servers",
-	 offsetof(struct topics_options, insecure)},
+	OPTION_CONFIG(struct topics_options),
+	OPTION_INSECURE(struct topics_options),
 	OPTIONS_END,
 };
 
