@@ -126,22 +126,22 @@ class Client:
         """Reads each partition from start(p) until told that it has ended; returns where."""
         from confluent_kafka import KafkaError, TopicPartition
         consumer = self._consumer(committed)
-        waiting, ends = set(self.partitions(topic)), {}
+        waiting, ends, said = set(self.partitions(topic)), {}, None
         try:
             consumer.assign([TopicPartition(topic, p, start(p)) for p in waiting])
             end = time.monotonic() + timeout_s
             while waiting:
                 if time.monotonic() > end:
                     raise proc.Timeout(f"{topic}: partitions {sorted(waiting)} not read to the end "
-                                       f"within {timeout_s} s")
+                                       f"within {timeout_s} s; last error: {said}")
                 for m in consumer.consume(2000, timeout=0.2):
                     if m.error() is None:
                         take(m)
                     elif m.error().code() == KafkaError._PARTITION_EOF:
                         waiting.discard(m.partition())
                         ends[m.partition()] = m.offset()
-                    elif not m.error().retriable():
-                        raise RuntimeError(f"{topic}: {m.error()}")
+                    else:  # heals, or the time runs out: retriable() is set by producers only
+                        said = m.error()
         finally:
             consumer.close()
         return dict(sorted(ends.items()))
@@ -161,24 +161,24 @@ class Client:
             proc.wait_for(lambda: not self.open_transactions(topic), timeout_s,
                           f"end of the open transactions on {topic}", 0.2)
 
-    def committed(self, group, topic):
+    def committed(self, group, topic, timeout_s=60):
         """Partition → offset that a consumer group has committed (0 if none)."""
         from confluent_kafka import Consumer, KafkaException, TopicPartition
-        # read_uncommitted: otherwise the question waits for a moment without open transaction.
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group, "log_level": 0,
-                             "isolation.level": "read_uncommitted", "enable.auto.commit": False})
-        try:
-            asked = [TopicPartition(topic, p) for p in self.partitions(topic)]
-            for attempt in range(20):
-                try:
-                    return {p.partition: max(0, p.offset)
-                            for p in consumer.committed(asked, timeout=20)}
-                except KafkaException as e:  # the coordinator moves, or has just come back
-                    if not e.args[0].retriable() or attempt == 19:
-                        raise
-                    time.sleep(0.5)
-        finally:
-            consumer.close()
+        end = time.monotonic() + timeout_s
+        while True:
+            # read_uncommitted: otherwise the question waits for a moment without open transaction.
+            consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group,
+                                 "log_level": 0, "isolation.level": "read_uncommitted",
+                                 "enable.auto.commit": False})
+            try:
+                asked = [TopicPartition(topic, p) for p in self.partitions(topic)]
+                return {p.partition: max(0, p.offset) for p in consumer.committed(asked, timeout=20)}
+            except KafkaException:  # the coordinator moves, or has just come back
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.2)
+            finally:
+                consumer.close()
 
     def nothing_after(self, topic, position):
         """Whether no committed record stands at or behind these offsets (partition → offset).
