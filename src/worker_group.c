@@ -1,0 +1,97 @@
+/* worker_group.c - partitions come with their state, and go. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "worker_parts.h"
+
+enum { REVOKE_COMMIT_MS = 5000 }; /* the whole group waits for us then */
+
+int worker_restore(struct worker *w, struct owned *owned, size_t count, struct err *err)
+{
+	const struct config *config = w->settings.config;
+	struct holdings_settings settings = {
+		.changelog = {.kafka = &w->settings.brokers->settings,
+			      .group = config->pipeline,
+			      .topic = config->state_topic,
+			      .stop = w->settings.stop,
+			      .worker = w->settings.number},
+		.shard = {.memory_ms = config->state.memory_ms,
+			  .idle_ms = config->state.idle_days * 86400000LL},
+		.archive = config->input.topic,
+		.consumer = topic_source_consumer(w->source),
+	};
+
+	int64_t start_us = clock_monotonic_us();
+
+	worker_add(&w->counts.restores, 1);
+	if (holdings_take(&w->holdings, &settings, owned, count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (worker_sync_book(w, &w->holdings.items[i], err) < 0)
+			return -1;
+	meter_restored(w->meter, clock_monotonic_us() - start_us);
+	return 0;
+}
+
+static int check_partitions(struct worker *w, struct err *err)
+{
+	const char *topic = w->settings.config->input.topic;
+	int32_t now;
+
+	if (consumer_partition_count(topic_source_consumer(w->source), topic, INIT_TRY_MS, &now,
+				     err) < 0)
+		return err->kind == ERR_UNAVAILABLE || err->kind == ERR_RETRY ? 0 : -1;
+	if (now == 0 || now == w->settings.partitions)
+		return 0; /* 0: the topic is not known just now; polls tell if it is gone */
+	return err_set(err, ERR_CONFIG,
+		       "topic %s has %d partitions now, it had %d: customers would move between "
+		       "them; `chatmill state export` and `import` carry the state over",
+		       topic, now, w->settings.partitions);
+}
+
+int worker_assigned(void *context, struct owned *owned, size_t count, struct err *err)
+{
+	struct worker *w = context;
+
+	if (check_partitions(w, err) < 0)
+		return -1;
+	/* Before the state is read: an open transaction of ours must be over. */
+	if ((w->renew || !sender_is_open(w->sender)) && worker_renew_sender(w, err) < 0)
+		return -1;
+	holdings_drop(&w->holdings);
+	meter_rebalance(w->meter, METER_ASSIGNED);
+	if (worker_restore(w, owned, count, err) < 0)
+		return -1;
+	meter_look(w->meter, &w->holdings, owned, topic_source_consumer(w->source),
+		   w->settings.config->input.topic);
+	atomic_store(&w->counts.partitions, (int64_t)count);
+	atomic_store(&w->counts.ready, true);
+	log_event(LOG_INFO, "assigned", LOG_NUM("worker", w->settings.number),
+		  LOG_NUM("partitions", count));
+	return 0;
+}
+
+void worker_revoked(void *context, bool lost)
+{
+	struct worker *w = context;
+	struct err err = {0};
+	bool doubtful;
+
+	fault_point("in_revoke");
+	log_event(LOG_INFO, "revoked", LOG_NUM("worker", w->settings.number),
+		  LOG_NUM("partitions", w->holdings.count), LOG_TEXT("lost", lost ? "yes" : "no"));
+	/* Lost partitions are somebody else's: what is open must not be committed. Whatever fails
+	 * here needs no resolving: the next owner reads the state from Kafka, be it us. */
+	if (w->open && (lost || worker_commit(w, REVOKE_COMMIT_MS, &doubtful, &err) < 0)) {
+		if (!lost)
+			log_event(LOG_WARN, "transaction_failed",
+				  LOG_NUM("worker", w->settings.number), LOG_TEXT("err", err.text));
+		worker_abort(w);
+		meter_rollback(w->meter, w->pipeline);
+	}
+	holdings_drop(&w->holdings);
+	meter_rebalance(w->meter, lost ? METER_LOST : METER_REVOKED);
+	atomic_store(&w->counts.ready, false);
+	atomic_store(&w->counts.partitions, 0);
+}

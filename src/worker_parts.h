@@ -1,0 +1,122 @@
+/* worker_parts.h - what the files of a worker share: its struct, its patience, its steps.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ *	worker.c	the loop: a record, the clock, the end
+ *	worker_rules.c	the rulebooks it judges by
+ *	worker_txn.c	a transaction, and what is done when one fails
+ *	worker_group.c	partitions come and go
+ *
+ * Private to them. Steps return -1 when the worker must end. Thread: that of the worker.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "consume/topic.h"
+#include "holdings.h"
+#include "meter.h"
+#include "pipeline.h"
+#include "send/topic.h"
+#include "worker.h"
+
+enum {
+	IDLE_MS = 500,		 /* how long a poll waits when nothing is open; bounds the stop too */
+	COMMIT_MS = PRODUCER_TRANSACTION_TIMEOUT_MS - 2000,
+	INIT_TRY_MS = 5000,	 /* short, so that a stop is seen */
+	MISSING_MS = 30000,	 /* topics and rule sets may show late on one broker of many */
+	ROUTES = 10000, ROUTES_MISSED_MAX = ROUTES / 100,
+	BOOKS_MAX = 64,
+};
+
+struct worker {
+	struct worker_settings settings;
+	struct worker_counts counts;
+	pthread_t thread;
+	_Atomic bool ended;
+	struct err err; /* of the end */
+	int status;
+
+	struct topic_source *source;
+	struct sender *sender;
+	struct pipeline *pipeline;
+	struct meter *meter;
+	struct holdings holdings;
+	const struct rulebook *fitted[BOOKS_MAX]; /* the pipeline has room for these */
+	size_t fitted_count;
+	size_t events_sent; /* of the pipeline's batch */
+	size_t batch_records;
+
+	bool open;	    /* a transaction is */
+	bool renew;	    /* the producer must be renewed before the next one */
+	int64_t begun_ms, begun_us;
+	uint64_t txn_records;
+	int failures;	    /* transactions in a row */
+
+	uint64_t routes[(ROUTES + 63) / 64]; /* ring of bits: was the record misrouted */
+	size_t route_at, routes_missed;
+};
+
+static inline bool worker_stopping(const struct worker *w)
+{
+	return atomic_load_explicit(w->settings.stop, memory_order_relaxed);
+}
+
+static inline int worker_stopped(struct err *err)
+{
+	return err_set(err, ERR_RETRY, "stopped");
+}
+
+/* A counter of worker_counts; the worker is its one writer. */
+static inline void worker_add(_Atomic uint64_t *counter, uint64_t more)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more,
+			      memory_order_relaxed);
+}
+
+/* ---- worker.c: what operators see ---- */
+
+void worker_note_brokers(struct worker *w, bool up);
+/* The loop turned. Called where no transaction is open, or seldom. */
+void worker_note_turn(struct worker *w);
+/* Positions and gauges as they are now; no transaction is open. */
+void worker_look(struct worker *w);
+
+/* ---- worker_rules.c ---- */
+
+/* Makes room for `book` in the pipeline, once for each. */
+MUST_CHECK int worker_fit(struct worker *w, const struct rulebook *book, struct err *err);
+/* The rulebook of `digest`, waiting for it to be read and compiled. The caller owns *out. */
+MUST_CHECK int worker_get_book(struct worker *w, struct str digest, struct rulebook **out,
+			       struct err *err);
+/* The rulebook by which a holding judges now: that of the digest in its state, else the first. */
+MUST_CHECK int worker_fetch_book(struct worker *w, struct holding *holding, struct rulebook **out,
+				 struct err *err);
+/* Makes `book` of a holding what worker_fetch_book() says. A set that cannot be used is no failure
+ * yet (book is NULL then): the next record may be one that puts another into force, as after an
+ * upgrade that changed what rules mean. */
+MUST_CHECK int worker_sync_book(struct worker *w, struct holding *holding, struct err *err);
+/* Rules that judge from the beginning must be there before any record is taken. */
+MUST_CHECK int worker_wait_for_rules(struct worker *w, struct err *err);
+
+/* ---- worker_txn.c ---- */
+
+/* Opens a new producer under our name, for as long as it takes. */
+MUST_CHECK int worker_renew_sender(struct worker *w, struct err *err);
+MUST_CHECK int worker_begin(struct worker *w, struct err *err);
+/* Hands the events of the pipeline's batch to the producer, and ends the batch. */
+MUST_CHECK int worker_send_batch(struct worker *w, struct err *err);
+/* Commits what is open. *doubtful tells, on failure, whether the commit itself was tried. */
+MUST_CHECK int worker_commit(struct worker *w, int timeout_ms, bool *doubtful, struct err *err);
+/* Ends the broker's side of the transaction; `renew` says whether the producer may go on. */
+void worker_abort(struct worker *w);
+/* Makes good what a failed transaction left: all of it will be read again, or was committed. */
+MUST_CHECK int worker_heal(struct worker *w, bool doubtful, struct err *err);
+MUST_CHECK int worker_commit_or_heal(struct worker *w, struct err *err);
+
+/* ---- worker_group.c ---- */
+
+/* Reads the state of `owned` from Kafka, and with it the position of each. */
+MUST_CHECK int worker_restore(struct worker *w, struct owned *owned, size_t count, struct err *err);
+/* For topic_source_settings.events; `context` is the worker. */
+MUST_CHECK int worker_assigned(void *context, struct owned *owned, size_t count, struct err *err);
+void worker_revoked(void *context, bool lost);
