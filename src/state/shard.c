@@ -1,63 +1,6 @@
 /* shard.c - transactions over the packed subjects of a partition. */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "state/shard.h"
-
-#include "state/codec.h"
-#include "state/table.h"
-
-/* A subject that this transaction has unpacked. */
-struct live {
-	struct subject subject; /* first: react holds pointers to it */
-	uint32_t slot;
-	uint32_t corp;
-	int64_t saved_due_ms;
-	bool is_new;	/* was not there at shard_begin() */
-	bool changed;
-	bool forgotten; /* is not there now */
-};
-
-struct corp {
-	struct str id;
-	int64_t clock_ms, saved_clock_ms;
-};
-
-struct marker {
-	int64_t next_offset;
-	struct str ruleset;
-};
-
-struct rule_switch {
-	struct str ruleset;
-	int64_t offset;
-};
-
-struct shard {
-	int32_t partition;
-	struct shard_settings settings;
-	struct names names;
-	struct table table;
-	struct corp *corps; /* index as table.queues */
-	uint32_t corp_count, corp_cap;
-	uint32_t last_corp; /* most archives have one */
-	uint32_t last_slot; /* of find_slot(): one message asks several times */
-	struct marker marker, saved_marker;
-
-	bool open; /* a transaction */
-	struct arena arena; /* of the transaction */
-	struct live **lives;
-	uint32_t live_count, live_cap;
-	struct rule_switch *switches; /* of the transaction */
-	uint32_t switch_count, switch_cap;
-
-	struct buf packed, scratch; /* working memory */
-	struct codec_names codec_names;
-	struct buf encoded; /* keys and values of `changes` */
-	struct shard_change *changes;
-	size_t change_cap;
-};
-
-static const struct str marker_key = {"\0pos", 4};
-static const struct str switch_prefix = {"\0rul", 4};
+#include "state/shard_parts.h"
 
 int shard_new(struct shard **out, int32_t partition, const struct shard_settings *settings,
 	      struct err *err)
@@ -104,7 +47,7 @@ static uint32_t find_corp(const struct shard *s, struct str corpid)
 	return TABLE_NONE;
 }
 
-static uint32_t get_corp(struct shard *s, struct str corpid)
+uint32_t shard_corp(struct shard *s, struct str corpid)
 {
 	uint32_t corp = find_corp(s, corpid);
 
@@ -131,7 +74,7 @@ int64_t shard_clock_ms(const struct shard *s, struct str corpid)
 void shard_set_clock_ms(struct shard *s, struct str corpid, int64_t clock_ms)
 {
 	assert(s->open);
-	uint32_t corp = get_corp(s, corpid); /* moves s->corps */
+	uint32_t corp = shard_corp(s, corpid); /* moves s->corps */
 	s->corps[corp].clock_ms = clock_ms;
 }
 
@@ -271,7 +214,7 @@ struct subject *shard_find(struct shard *s, struct str corpid, struct str id)
 
 struct subject *shard_get(struct shard *s, struct str corpid, struct str id)
 {
-	uint32_t corp = get_corp(s, corpid);
+	uint32_t corp = shard_corp(s, corpid);
 
 	assert(s->open);
 	uint32_t slot = find_slot(s, corp, id);
@@ -384,272 +327,6 @@ void shard_rollback(struct shard *s)
 	for (uint32_t i = 0; i < s->corp_count; i++)
 		s->corps[i].clock_ms = s->corps[i].saved_clock_ms;
 	end(s);
-}
-
-/* ---- what the changelog must hold ---- */
-
-static struct shard_change *add_change(struct shard *s, size_t count)
-{
-	if (count == s->change_cap) {
-		s->change_cap = MAX(s->change_cap * 2, (size_t)64);
-		s->changes = blocks_system(s->changes, s->change_cap * sizeof *s->changes);
-	}
-	return &s->changes[count];
-}
-
-/* While `encoded` grows, a change holds places in it; the last step makes pointers of them. */
-static struct str place(size_t start, size_t end)
-{
-	return (struct str){(const char *)start, end - start};
-}
-
-static void point(const struct shard *s, struct shard_change *change)
-{
-	change->key.data = s->encoded.data + (size_t)change->key.data;
-	change->value.data =
-		change->value.len ? s->encoded.data + (size_t)change->value.data : NULL;
-}
-
-static void encode_live(struct shard *s, const struct live *live, struct shard_change *change)
-{
-	struct buf *out = &s->encoded;
-	size_t start = out->len;
-
-	buf_put(out, live->subject.corpid);
-	buf_putc(out, '/');
-	buf_put(out, live->subject.id);
-	*change = (struct shard_change){.key = place(start, out->len)};
-	if (live->forgotten)
-		return;
-	buf_clear(&s->packed);
-	buf_put(&s->packed, (struct str){out->data + start, out->len - start});
-	start = out->len;
-	codec_put_subject(out, buf_str(&s->packed), &live->subject, &s->scratch, &s->codec_names);
-	change->value = place(start, out->len);
-}
-
-static void encode_plain(struct shard *s, struct str key, struct shard_change *change)
-{
-	struct buf *out = &s->encoded;
-	size_t start = out->len;
-
-	buf_put(out, key);
-	change->key = place(start, out->len);
-	start = out->len;
-	codec_put_value(out, key, buf_str(&s->scratch));
-	change->value = place(start, out->len);
-}
-
-static void encode_switch(struct shard *s, const struct rule_switch *change_of,
-			  struct shard_change *change)
-{
-	char key[12];
-
-	memcpy(key, switch_prefix.data, 4);
-	for (int k = 0; k < 8; k++)
-		key[4 + k] = (char)((uint64_t)change_of->offset >> (8 * (7 - k)));
-	buf_clear(&s->scratch);
-	codec_put_text(&s->scratch, change_of->ruleset);
-	encode_plain(s, (struct str){key, sizeof key}, change);
-}
-
-static void encode_marker(struct shard *s, struct shard_change *change)
-{
-	uint64_t known = 0;
-
-	buf_clear(&s->scratch);
-	codec_put_number(&s->scratch, (uint64_t)s->marker.next_offset);
-	codec_put_text(&s->scratch, s->marker.ruleset);
-	for (uint32_t i = 0; i < s->corp_count; i++)
-		known += s->corps[i].clock_ms != 0;
-	codec_put_number(&s->scratch, known);
-	for (uint32_t i = 0; i < s->corp_count; i++) {
-		if (!s->corps[i].clock_ms)
-			continue;
-		codec_put_text(&s->scratch, s->corps[i].id);
-		codec_put_number(&s->scratch, (uint64_t)s->corps[i].clock_ms);
-	}
-	encode_plain(s, marker_key, change);
-}
-
-static bool marker_moved(const struct shard *s)
-{
-	if (s->marker.next_offset != s->saved_marker.next_offset || s->switch_count)
-		return true;
-	for (uint32_t i = 0; i < s->corp_count; i++)
-		if (s->corps[i].clock_ms != s->corps[i].saved_clock_ms)
-			return true;
-	return false;
-}
-
-const struct shard_change *shard_changes(struct shard *s, size_t *count)
-{
-	size_t n = 0;
-
-	assert(s->open);
-	buf_clear(&s->encoded);
-	for (uint32_t i = 0; i < s->live_count; i++) {
-		const struct live *live = s->lives[i];
-		if (live->changed && !(live->is_new && live->forgotten)) {
-			encode_live(s, live, add_change(s, n));
-			n++;
-		}
-	}
-	for (uint32_t i = 0; i < s->switch_count; i++, n++)
-		encode_switch(s, &s->switches[i], add_change(s, n));
-	if (n || marker_moved(s)) {
-		encode_marker(s, add_change(s, n));
-		n++;
-	}
-	for (size_t i = 0; i < n; i++)
-		point(s, &s->changes[i]);
-	*count = n;
-	return s->changes;
-}
-
-void shard_each(struct shard *s, void (*visit)(void *context, struct str key, struct str value),
-		void *context)
-{
-	struct shard_change change;
-
-	assert(!s->open);
-	for (uint32_t slot = 0; slot < s->table.slot_count; slot++) {
-		if (!s->table.slots[slot].block)
-			continue;
-		struct live live = {.slot = slot, .corp = s->table.slots[slot].corp};
-		live.subject.corpid = s->corps[live.corp].id;
-		live.subject.id = table_id(&s->table, slot);
-		codec_unpack(table_packed(&s->table, slot), &s->names, &s->arena, &live.subject);
-		buf_clear(&s->encoded);
-		encode_live(s, &live, &change);
-		point(s, &change);
-		visit(context, change.key, change.value);
-		arena_reset(&s->arena);
-	}
-	if (s->marker.next_offset < 0)
-		return;
-	buf_clear(&s->encoded);
-	encode_marker(s, &change);
-	point(s, &change);
-	visit(context, change.key, change.value);
-}
-
-/* ---- loading ---- */
-
-static int refuse(const struct shard *s, enum codec_result result, const char *what, struct err *err)
-{
-	switch (result) {
-	case CODEC_DONE:
-		return 0;
-	case CODEC_UNKNOWN_VERSION:
-		return err_set(err, ERR_CONFIG,
-			       "state: partition %d holds %s of a version that this program does not "
-			       "know; run the version that wrote it, or carry the state over with "
-			       "`state export` and `state import`",
-			       (int)s->partition, what);
-	case CODEC_BAD_CHECKSUM:
-		return err_set(err, ERR_CONFIG,
-			       "state: the checksum of %s of partition %d is wrong; the state topic "
-			       "was written by something else, or is damaged",
-			       what, (int)s->partition);
-	case CODEC_BAD_BODY:
-		return err_set(err, ERR_CONFIG, "state: %s of partition %d makes no sense", what,
-			       (int)s->partition);
-	}
-	UNREACHABLE("a codec result that is not in the enum");
-}
-
-static bool read_marker(struct shard *s, struct str body)
-{
-	uint64_t offset, count, clock;
-	struct str digest, corpid;
-
-	if (!codec_get_number(&body, &offset) || !codec_get_text(&body, &digest) ||
-	    !codec_get_number(&body, &count))
-		return false;
-	s->marker.next_offset = (int64_t)offset;
-	s->marker.ruleset = names_keep(&s->names, digest);
-	for (uint64_t i = 0; i < count; i++) {
-		if (!codec_get_text(&body, &corpid) || !codec_get_number(&body, &clock))
-			return false;
-		uint32_t corp = get_corp(s, corpid); /* moves s->corps */
-		s->corps[corp].clock_ms = (int64_t)clock;
-	}
-	return body.len == 0;
-}
-
-static int load_marker(struct shard *s, struct str key, struct str value, struct err *err)
-{
-	struct str body = {0};
-	enum codec_result result;
-
-	if (!value.data)
-		return err_set(err, ERR_CONFIG, "state: the marker of partition %d was deleted",
-			       (int)s->partition);
-	result = codec_open(key, value, &body);
-	if (result == CODEC_DONE && str_eq(key, marker_key) && !read_marker(s, body))
-		result = CODEC_BAD_BODY;
-	return refuse(s, result, str_eq(key, marker_key) ? "the marker" : "a switch of rules", err);
-}
-
-static int load_subject(struct shard *s, uint32_t corp, struct str id, struct str body,
-			struct err *err)
-{
-	struct subject subject = {.corpid = s->corps[corp].id, .id = id};
-	enum codec_result result;
-
-	arena_reset(&s->arena);
-	result = codec_get_subject(body, &s->names, &s->arena, &subject);
-	if (result != CODEC_DONE)
-		return refuse(s, result, "a subject", err);
-	uint32_t slot = table_find(&s->table, corp, id);
-	if (slot == TABLE_NONE)
-		slot = table_add(&s->table, corp, id);
-	buf_clear(&s->packed);
-	codec_pack(&s->packed, &subject);
-	table_set_packed(&s->table, slot, buf_str(&s->packed));
-	table_set_due(&s->table, slot, subject_due(&subject, s->settings.idle_ms).due_ms);
-	table_tidy(&s->table);
-	return 0;
-}
-
-int shard_load(struct shard *s, struct str key, struct str value, struct err *err)
-{
-	struct str body = {0};
-
-	assert(!s->open);
-	if (str_eq(key, marker_key) || str_starts(key, switch_prefix))
-		return load_marker(s, key, value, err);
-	const char *slash = key.len ? memchr(key.data, '/', key.len) : NULL;
-	if (!slash)
-		return err_set(err, ERR_CONFIG,
-			       "state: partition %d holds a key that is none of ours",
-			       (int)s->partition);
-	struct str corpid = {key.data, (size_t)(slash - key.data)};
-	struct str id = str_from(key, corpid.len + 1);
-	uint32_t corp = get_corp(s, corpid);
-	if (value.data) {
-		enum codec_result result = codec_open(key, value, &body);
-		if (result != CODEC_DONE)
-			return refuse(s, result, "a subject", err);
-		return load_subject(s, corp, id, body, err);
-	}
-	uint32_t slot = table_find(&s->table, corp, id);
-	if (slot != TABLE_NONE)
-		table_remove(&s->table, slot);
-	return 0;
-}
-
-int shard_loaded(struct shard *s, struct err *err)
-{
-	assert(!s->open);
-	arena_reset(&s->arena);
-	if (s->marker.next_offset < 0 && s->table.used)
-		return err_set(err, ERR_CONFIG,
-			       "state: partition %d holds subjects but no marker; its position is "
-			       "not known",
-			       (int)s->partition);
-	return 0;
 }
 
 struct shard_stats shard_stats(const struct shard *s)

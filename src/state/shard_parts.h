@@ -1,0 +1,68 @@
+/* shard_parts.h - what the files of a shard share: its structs.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ *	shard.c		subjects, clocks and the marker, inside a transaction
+ *	shard_log.c	what the changelog must hold, and reading it back
+ *	shard_copy.c	all of it in pieces, for snapshots
+ *
+ * Private to them. Thread: as the shard.
+ */
+#pragma once
+
+#include "state/codec.h"
+#include "state/shard.h"
+#include "state/table.h"
+
+/* A subject that this transaction has unpacked. */
+struct live {
+	struct subject subject; /* first: react holds pointers to it */
+	uint32_t slot;
+	uint32_t corp;
+	int64_t saved_due_ms;
+	bool is_new;	/* was not there at shard_begin() */
+	bool changed;
+	bool forgotten; /* is not there now */
+};
+
+struct corp {
+	struct str id;
+	int64_t clock_ms, saved_clock_ms;
+};
+
+struct marker {
+	int64_t next_offset;
+	struct str ruleset;
+};
+
+struct rule_switch {
+	struct str ruleset;
+	int64_t offset;
+};
+
+struct shard {
+	int32_t partition;
+	struct shard_settings settings;
+	struct names names;
+	struct table table;
+	struct corp *corps; /* index as table.queues */
+	uint32_t corp_count, corp_cap;
+	uint32_t last_corp; /* most archives have one */
+	uint32_t last_slot; /* of find_slot(): one message asks several times */
+	struct marker marker, saved_marker;
+
+	bool open; /* a transaction */
+	struct arena arena; /* of the transaction */
+	struct live **lives;
+	uint32_t live_count, live_cap;
+	struct rule_switch *switches; /* of the transaction */
+	uint32_t switch_count, switch_cap;
+
+	struct buf packed, scratch; /* working memory */
+	struct codec_names codec_names;
+	struct buf encoded; /* keys and values of `changes` */
+	struct shard_change *changes;
+	size_t change_cap;
+};
+
+/* The index of a corp in `corps`, which moves when there is a new one. */
+uint32_t shard_corp(struct shard *s, struct str corpid);
