@@ -7,6 +7,7 @@
 
 extern const struct command cmd_scan;
 extern const struct command cmd_status;
+extern const struct command cmd_tap;
 extern const struct command cmd_describe;
 extern const struct command cmd_config_describe;
 extern const struct command cmd_run;

@@ -32,7 +32,23 @@ static bool is_digit(uint32_t code)
 	       (code >= 0x1d7ce && code <= 0x1d7ff);
 }
 
-void encode_masked(struct buf *out, struct str text)
+/* What of [start, end) lies in [from, to). */
+static struct str cut(struct str text, size_t start, size_t end, size_t from, size_t to)
+{
+	start = MAX(start, from);
+	end = MIN(end, to);
+	return start < end ? (struct str){text.data + start, end - start} : (struct str){0};
+}
+
+static void put_digits(struct buf *out, struct str digits, size_t run)
+{
+	if (run >= MASK_DIGITS_MIN && digits.len)
+		buf_putc(out, '*');
+	else
+		buf_put(out, digits);
+}
+
+void encode_masked_part(struct buf *out, struct str text, size_t from, size_t to)
 {
 	size_t run_start = 0, run = 0; /* digits seen, not yet written */
 
@@ -43,18 +59,19 @@ void encode_masked(struct buf *out, struct str text)
 			i += len;
 			continue;
 		}
-		if (run >= MASK_DIGITS_MIN)
-			buf_putc(out, '*');
-		else if (run)
-			buf_put(out, (struct str){text.data + run_start, i - run_start});
+		if (run)
+			put_digits(out, cut(text, run_start, i, from, to), run);
 		run = 0;
-		buf_put(out, (struct str){text.data + i, len});
+		buf_put(out, cut(text, i, i + len, from, to));
 		i += len;
 	}
-	if (run >= MASK_DIGITS_MIN)
-		buf_putc(out, '*');
-	else if (run)
-		buf_put(out, str_from(text, run_start));
+	if (run)
+		put_digits(out, cut(text, run_start, text.len, from, to), run);
+}
+
+void encode_masked(struct buf *out, struct str text)
+{
+	encode_masked_part(out, text, 0, text.len);
 }
 
 /* ,"name": in front of a value. `name` needs no escapes. */

@@ -109,7 +109,9 @@ class Client:
                          "enable.auto.commit": False, "auto.offset.reset": "earliest",
                          "enable.partition.eof": True, "log_level": 0, "check.crcs": True,
                          "isolation.level": "read_committed" if committed else "read_uncommitted",
-                         "fetch.message.max.bytes": 16 << 20, "receive.message.max.bytes": 64 << 20})
+                         "fetch.message.max.bytes": 16 << 20, "receive.message.max.bytes": 64 << 20,
+                         # An end is told when a fetch waited for more in vain: soon.
+                         "fetch.wait.max.ms": 20})
 
     def high_watermarks(self, topic, committed=False, timeout_s=60):
         """Partition → the offset after the last record; with `committed`, the last stable offset."""
