@@ -81,6 +81,8 @@ static const struct description {
 		"Database transactions tried again, by class of the SQLSTATE; none: the connection."},
 	[METRIC_SINK_REJECTED] = {"chatmill_sink_rejected_total", COUNTER, PLAIN, {0}, 1, false,
 		"Events that the database refused; they are in sink_reject."},
+	[METRIC_SINK_WITHOUT_MONTH] = {"chatmill_sink_without_month_total", COUNTER, PLAIN, {0}, 1, false,
+		"Rows of a wrong date (before 2010, or months ahead): they are in the default partition."},
 	[METRIC_SINK_PARTITIONS] = {"chatmill_sink_partitions_assigned", GAUGE, PLAIN, {0}, 1, false,
 		"Partitions of event topics that this process owns."},
 	[METRIC_SINK_LAG_RECORDS] = {"chatmill_sink_lag_records", GAUGE, PLAIN, {"topic", "partition"}, 2000, false,

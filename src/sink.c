@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "decode/event.h"
 #include "kafka/consumer.h"
+#include "sink_rules.h"
 
 enum {
 	POLL_MS = 100,
@@ -22,6 +23,7 @@ struct sink {
 	struct event_reader *reader;
 	struct decoder *decoder; /* NULL: no messages */
 	struct store *store;
+	struct sink_rules *rules;
 
 	struct store_partition *parts; /* that we own */
 	int64_t *nexts;                /* of each: the offset behind the last record taken */
@@ -305,6 +307,7 @@ static int gather(struct sink *s, struct err *err)
 		sink_meter_turn(s->settings.meter,
 				consumer_look_for_brokers(s->consumer, s->settings.topics[0],
 							  BROKERS_MS));
+		sink_rules_turn(s->rules);
 		if (s->item_count) {
 			left_ms = s->begun_ms + s->settings.batch_ms - clock_monotonic_ms();
 			if (left_ms <= 0 || s->item_count >= (size_t)s->settings.batch_rows ||
@@ -441,6 +444,10 @@ int sink_new(struct sink **out, const struct sink_settings *settings, struct err
 	if (event_reader_new(&s->reader, err) < 0 ||
 	    store_new(&s->store, &settings->store, err) < 0)
 		return -1;
+	struct sink_rules_settings rules = {settings->kafka, settings->group, settings->rulesets,
+					    s->store};
+	if (sink_rules_new(&s->rules, &rules, err) < 0)
+		return -1;
 	*out = TAKE(s);
 	return 0;
 }
@@ -451,6 +458,7 @@ void sink_free(struct sink *s)
 		return;
 	consumer_free(s->consumer);
 	forget_partitions(s);
+	sink_rules_free(s->rules);
 	store_free(s->store);
 	event_reader_free(s->reader);
 	decoder_free(s->decoder);
@@ -485,7 +493,7 @@ static void say_counts(const struct sink *s)
 
 	log_event(LOG_INFO, "sink_stopped", LOG_NUM("batches", c.batches),
 		  LOG_NUM("items", c.items), LOG_NUM("rejected", c.rejected),
-		  LOG_NUM("retries", c.retries), LOG_NUM("erased", c.erased));
+		  LOG_NUM("skipped", c.skipped), LOG_NUM("retries", c.retries), LOG_NUM("erased", c.erased));
 }
 
 int sink_run(struct sink *s, struct err *err)

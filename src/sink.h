@@ -27,6 +27,7 @@ struct sink_settings {
 	const char *instance;  /* static member's name, free again after a kill */
 	const char *topics[4]; /* tags, stages, alerts, and the archive if it is wanted */
 	size_t topic_count;
+	const char *rulesets;		   /* topic of rule sets: what each digest held */
 	const char *archive;		   /* which of them holds messages; NULL: none */
 	struct decode_settings decode;	   /* of messages */
 	const struct directory *directory; /* whose roles overrule prefixes */

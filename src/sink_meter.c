@@ -19,6 +19,7 @@ void sink_meter_init(struct sink_meter *m, struct metrics *metrics)
 	m->batches = series(metrics, METRIC_SINK_BATCHES, NULL, NULL);
 	m->batch_time = series(metrics, METRIC_SINK_BATCH_TIME, NULL, NULL);
 	m->rejected = series(metrics, METRIC_SINK_REJECTED, NULL, NULL);
+	m->without_month = series(metrics, METRIC_SINK_WITHOUT_MONTH, NULL, NULL);
 	m->partitions = series(metrics, METRIC_SINK_PARTITIONS, NULL, NULL);
 	m->up = series(metrics, METRIC_DATABASE_UP, NULL, NULL);
 	m->brokers_up = series(metrics, METRIC_BROKERS_UP, NULL, NULL);
@@ -59,6 +60,7 @@ void sink_meter_batch(struct sink_meter *m, const struct store_counts *counts, i
 	series_add(m->events, counts->items - m->counts.items);
 	series_add(m->batches, counts->batches - m->counts.batches);
 	series_add(m->rejected, counts->rejected - m->counts.rejected);
+	series_add(m->without_month, counts->without_month - m->counts.without_month);
 	m->counts = *counts;
 	series_observe(m->batch_time, us);
 }

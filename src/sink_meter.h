@@ -16,7 +16,7 @@ struct sink_meter {
 	_Atomic int64_t turned_ms; /* when the loop turned last; 0: not yet */
 	struct metrics *metrics;   /* borrowed */
 	struct store_counts counts;
-	struct series *events, *batches, *batch_time, *rejected, *partitions, *up, *brokers_up;
+	struct series *events, *batches, *batch_time, *rejected, *without_month, *partitions, *up, *brokers_up;
 	struct series **lags; /* of the partitions owned */
 	size_t lag_count;
 };

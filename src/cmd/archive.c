@@ -21,7 +21,7 @@ static const char declare_sql[] =
 
 static struct pg_parameter text_of(const char *value)
 {
-	return (struct pg_parameter){25, value ? str_of(value) : (struct str){"", 0}};
+	return pg_text_parameter(value ? str_of(value) : (struct str){0});
 }
 
 static int print_rows(struct archive *archive, const struct pg_result *rows, int64_t *left,

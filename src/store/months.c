@@ -6,7 +6,11 @@
 #include "base/log.h"
 #include "store/column.h"
 
-enum { DAY_MS = 86400000, MONTHS_AHEAD = 2 };
+enum {
+	DAY_MS = 86400000,
+	MONTHS_AHEAD = 2,
+	FIRST_MONTH = (2010 - 1970) * 12, /* before it WeCom was not; as in make_partitions() */
+};
 
 /* Months since 1970 of a time in UTC, by Howard Hinnant's days_from_civil turned round
  * (howardhinnant.github.io/date_algorithms.html). */
@@ -43,25 +47,35 @@ static void learn(struct months *m, int32_t month, struct column *out, struct bu
 	column_str(out, buf_str(scratch));
 }
 
+/* Whether its row goes to one of the tables with a partition for each month. */
+static bool has_month(const struct store_item *item)
+{
+	return item->message || (item->event && (item->event->type == EVENT_TAG ||
+						 item->event->type == EVENT_STAGE));
+}
+
 int months_make(struct months *m, struct pg *pg, const struct store_item *items, size_t count,
 		struct pg_fault *fault)
 {
 	/* Outside of these the date is wrong and the default partition right; the function of the
-	 * database knows that too and is narrower. */
-	int32_t first = month_of(0), now = month_of(clock_wall_ms()), last = -1;
+	 * database knows that too. */
+	int32_t now = month_of(clock_wall_ms()), last = -1;
 	struct column wanted = {0};
 	struct buf scratch = {0};
 	size_t known_before = m->count;
 
+	m->outside = 0;
 	column_begin(&wanted, COLUMN_TEXT);
 	for (int32_t ahead = 0; ahead <= MONTHS_AHEAD; ahead++)
 		learn(m, now + ahead, &wanted, &scratch);
 	for (size_t i = 0; i < count; i++) {
-		if (!items[i].event && !items[i].message)
+		if (!has_month(&items[i]))
 			continue;
 		int64_t ms = items[i].event ? items[i].event->msgtime_ms : items[i].message->msgtime_ms;
-		int32_t month = ms > 0 && ms < INT64_C(4102444800000) ? month_of(ms) : first - 1;
-		if (month != last && month >= first && month <= now + MONTHS_AHEAD)
+		int32_t month = ms > 0 && ms < INT64_C(4102444800000) ? month_of(ms) : -1;
+		if (month < FIRST_MONTH || month > now + MONTHS_AHEAD)
+			m->outside++;
+		else if (month != last)
 			learn(m, month, &wanted, &scratch);
 		last = month;
 	}

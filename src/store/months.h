@@ -16,6 +16,7 @@ enum { MONTHS_MAX = 256 }; /* 21 years; more only means that we ask again */
 struct months {
 	int32_t known[MONTHS_MAX]; /* months since 1970 that were asked for */
 	size_t count;
+	size_t outside; /* rows of the last batch that go to the default partition */
 };
 
 /* Asks the database for the months of the items that are new to us. In a transaction of its own:

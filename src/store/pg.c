@@ -24,7 +24,8 @@ struct pg_result {
 };
 
 /* Before the user's, so that theirs win (libpq: the last of two equal keys counts). A server that
- * vanished without a word is noticed within 30 s; after a failover the new primary is searched. */
+ * vanished without a word is noticed within 30 s; after a failover the new primary is searched.
+ * connect_timeout is ours to keep: libpq minds it only in calls that block. */
 static const struct pg_setting defaults[] = {
 	{"application_name",     "chatmill"  },
 	{"target_session_attrs", "read-write"},
@@ -184,9 +185,48 @@ static void drop_notice(void *arg, const char *text)
 		pg->print(text);
 }
 
+/* "a,b,c" becomes "b,c,a". */
+static void rotate(char *list)
+{
+	char *comma = strchr(list, ',');
+
+	if (!comma)
+		return;
+	size_t first = (size_t)(comma - list), rest = strlen(comma + 1);
+	char *whole = strdup(list);
+	if (!whole)
+		return; /* then the same host is asked first again */
+	memcpy(list, whole + first + 1, rest);
+	list[rest] = ',';
+	memcpy(list + rest + 1, whole, first);
+	free(whole);
+}
+
+/* A host that took the connection and is silent would be asked first for ever: libpq goes on to the
+ * next of several only after an answer. The lists of hosts, addresses and ports go together. */
+static void next_host_first(struct pg *pg)
+{
+	for (size_t i = 0; i < pg->count; i++)
+		if (!strcmp(pg->names[i], "host") || !strcmp(pg->names[i], "hostaddr") ||
+		    !strcmp(pg->names[i], "port"))
+			rotate((char *)pg->values[i]);
+}
+
+static int64_t connect_ms(const struct pg *pg)
+{
+	int64_t seconds = 0;
+
+	for (size_t i = 0; i < pg->count; i++)
+		if (!strcmp(pg->names[i], "connect_timeout") &&
+		    !str_to_i64(str_of(pg->values[i]), &seconds))
+			seconds = 0;
+	return seconds > 0 && seconds < PG_CONNECT_MAX_S ? seconds * 1000
+							 : (int64_t)PG_CONNECT_MAX_S * 1000;
+}
+
 int pg_connect(struct pg *pg, struct pg_fault *fault)
 {
-	int64_t end_ms = clock_monotonic_ms() + PG_CONNECT_MS;
+	int64_t end_ms = clock_monotonic_ms() + connect_ms(pg);
 
 	pg_disconnect(pg);
 	pg->conn = PQconnectStartParams(pg->names, pg->values, 0);
@@ -203,6 +243,7 @@ int pg_connect(struct pg *pg, struct pg_fault *fault)
 		int64_t left_ms = end_ms - clock_monotonic_ms();
 		if (left_ms <= 0) {
 			pg_disconnect(pg);
+			next_host_first(pg);
 			*fault = (struct pg_fault){ACTION_RECONNECT, "",
 						   "no answer to a connection"};
 			return -1;
@@ -316,11 +357,6 @@ int pg_rows(const struct pg_result *r)
 	if (PQresultStatus(r->r) == PGRES_TUPLES_OK)
 		return PQntuples(r->r);
 	return atoi(PQcmdTuples(r->r));
-}
-
-bool pg_is_null(const struct pg_result *r, int row, int column)
-{
-	return PQgetisnull(r->r, row, column);
 }
 
 struct str pg_text(const struct pg_result *r, int row, int column)

@@ -32,6 +32,12 @@ struct pg_parameter {
 	struct str value; /* binary; data NULL: null */
 };
 
+/* A text, never null; borrowed. */
+static inline struct pg_parameter pg_text_parameter(struct str text)
+{
+	return (struct pg_parameter){25, {text.data ? text.data : "", text.len}};
+}
+
 /* Checks one key of the user: known to libpq and not refused. ERR_CONFIG says what to write. */
 MUST_CHECK int pg_setting_check(const struct pg_setting *setting, struct err *err);
 
@@ -41,8 +47,9 @@ MUST_CHECK int pg_new(struct pg **out, const struct pg_setting *settings, size_t
 void pg_free(struct pg *pg); /* NULL is fine */
 DEFINE_OWNED(pg);
 
-/* Connects, ending an older connection. Waits up to PG_CONNECT_MS. */
-enum { PG_CONNECT_MS = 10000 };
+/* Connects, ending an older connection. Waits up to connect_timeout (10 s, at most
+ * PG_CONNECT_MAX_S); then, of several hosts, the next one goes first the next time. */
+enum { PG_CONNECT_MAX_S = 60 };
 MUST_CHECK int pg_connect(struct pg *pg, struct pg_fault *fault);
 bool pg_is_connected(const struct pg *pg);
 /* Ends the connection, for example when it may hold a transaction nobody wants. */
@@ -59,7 +66,6 @@ DEFINE_OWNED(pg_result);
 
 /* Rows returned, or changed where none are returned. */
 int pg_rows(const struct pg_result *r);
-bool pg_is_null(const struct pg_result *r, int row, int column);
 struct str pg_text(const struct pg_result *r, int row, int column); /* until the result is freed */
 int64_t pg_i64(const struct pg_result *r, int row, int column);     /* of int2, int4 and int8 */
 

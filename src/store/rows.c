@@ -4,6 +4,7 @@
 
 #include <endian.h>
 
+#include "base/fault.h"
 #include "store/archive.h"
 #include "store/statements.h"
 #include "store/store.h"
@@ -24,11 +25,6 @@ void rows_fini(struct rows *r)
 	for (int t = 0; t < ROWS_COPIED; t++)
 		column_fini(&r->lines[t]);
 	buf_fini(&r->scratch);
-}
-
-const char *rows_table_name(enum rows_table table)
-{
-	return statements[table].name;
 }
 
 /* Hands the fields of a row out one after the other, so that the code below reads like the list
@@ -364,6 +360,7 @@ int rows_write(struct rows *r, enum rows_table table, int32_t shard, struct pg *
 	uint32_t big = htobe32((uint32_t)shard);
 	size_t count = s->column_count;
 
+	fault_point(s->point);
 	if ((int)table < ROWS_COPIED && r->lines[table].count)
 		return pg_copy(pg, s->copy, buf_str(&r->lines[table].data), fault);
 	if (r->columns[table][0].count == 0)

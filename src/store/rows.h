@@ -25,7 +25,7 @@ enum rows_table {
 	ROWS_CUSTOMER_TAG,   /* what needs nothing of the row but its `since` */
 	ROWS_CUSTOMER_STAFF, /* the same table: staff that join those of the row, if it is there */
 	ROWS_CUSTOMER_STAGE,
-	ROWS_ALERT,     /* and alert_day */
+	ROWS_ALERT,     /* and alert_week */
 	ROWS_STAGE_DAY, /* after COPY; the careful statement counts by itself */
 	ROWS_TABLE_COUNT,
 };
@@ -50,6 +50,3 @@ void rows_build(struct rows *r, const struct store_item *items, size_t count, bo
  * `careful` an event that the table has is a fault with SQLSTATE 23505. */
 MUST_CHECK int rows_write(struct rows *r, enum rows_table table, int32_t shard, struct pg *pg,
 			  struct pg_fault *fault);
-
-/* A fixed name, for fault points and logs. */
-const char *rows_table_name(enum rows_table table);

@@ -131,16 +131,16 @@ static const char alert[] =
 	"recalled = t.recalled OR EXCLUDED.recalled, "
 	"recalled_at = coalesce(t.recalled_at, EXCLUDED.recalled_at), sequence = EXCLUDED.sequence "
 	"WHERE t.sequence < EXCLUDED.sequence) "
-	"INSERT INTO chatmill.alert_day AS t (corpid, staff, day, severity, shard, alerts, "
-	"recalled) "
-	"SELECT d.corpid, s.staff, (d.msgtime AT TIME ZONE 'UTC')::date AS day, d.severity, "
-	"$25::int4, "
-	"count(*) FILTER (WHERE d.fresh), count(*) FILTER (WHERE d.newly_recalled) "
+	"INSERT INTO chatmill.alert_week AS t (corpid, week, staff, shard, alerts, severe, recalled) "
+	"SELECT d.corpid, date_trunc('week', d.msgtime AT TIME ZONE 'UTC')::date, s.staff, $25::int4, "
+	"count(*) FILTER (WHERE d.fresh), "
+	"count(*) FILTER (WHERE d.fresh AND d.severity IN ('high', 'critical')), "
+	"count(*) FILTER (WHERE d.newly_recalled) "
 	"FROM d CROSS JOIN LATERAL (SELECT DISTINCT unnest(CASE WHEN d.staff = '{}' THEN '{\"\"}' "
 	"ELSE d.staff END::text[]) AS staff) s WHERE d.fresh OR d.newly_recalled "
-	"GROUP BY d.corpid, s.staff, 3, d.severity ORDER BY 1, 2, 3, 4 "
-	"ON CONFLICT (corpid, staff, day, severity, shard) DO UPDATE "
-	"SET alerts = t.alerts + EXCLUDED.alerts, recalled = t.recalled + EXCLUDED.recalled";
+	"GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 "
+	"ON CONFLICT (corpid, week, staff, shard) DO UPDATE SET alerts = t.alerts + EXCLUDED.alerts, "
+	"severe = t.severe + EXCLUDED.severe, recalled = t.recalled + EXCLUDED.recalled";
 
 #define MESSAGE_COLUMNS                                                                            \
 	"corpid, msgid, day, conversation, external_userid, sender, role, type, msgtime, text, raw, " \
@@ -161,7 +161,7 @@ static const char stage_day[] =
 /* clang-format off */
 const struct statement statements[ROWS_TABLE_COUNT] = {
 	[ROWS_TAG_EVENT] = {
-		.name = "tag_event",
+		.point = "sink_tag_event",
 		.sql = tag_event,
 		.column_count = 22,
 		.columns = {EVENT_TYPES(COLUMN_TEXT)},
@@ -169,7 +169,7 @@ const struct statement statements[ROWS_TABLE_COUNT] = {
 		.copy_columns = {EVENT_TYPES(COLUMN_LIST)},
 	},
 	[ROWS_STAGE_EVENT] = {
-		.name = "stage_event",
+		.point = "sink_stage_event",
 		.sql = stage_event,
 		.counts = true,
 		.column_count = 25,
@@ -179,7 +179,7 @@ const struct statement statements[ROWS_TABLE_COUNT] = {
 		.copy_columns = {EVENT_TYPES(COLUMN_LIST), COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT},
 	},
 	[ROWS_MESSAGE] = {
-		.name = "message",
+		.point = "sink_message",
 		.sql = message,
 		.column_count = 12,
 		.columns = {MESSAGE_TYPES},
@@ -187,26 +187,26 @@ const struct statement statements[ROWS_TABLE_COUNT] = {
 		.copy_columns = {MESSAGE_TYPES},
 	},
 	[ROWS_CUSTOMER_TAG] = {
-		.name = "customer_tag",
+		.point = "sink_customer_tag",
 		.sql = customer_tag,
 		.column_count = 12,
 		.columns = {TAG_TYPES},
 	},
 	[ROWS_CUSTOMER_STAFF] = {
-		.name = "customer_tag",
+		.point = "sink_customer_staff",
 		.sql = customer_staff,
 		.column_count = 12,
 		.columns = {TAG_TYPES},
 	},
 	[ROWS_CUSTOMER_STAGE] = {
-		.name = "customer_stage",
+		.point = "sink_customer_stage",
 		.sql = customer_stage,
 		.column_count = 10,
 		.columns = {COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TIME, COLUMN_TEXT,
 			    COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_I64},
 	},
 	[ROWS_ALERT] = {
-		.name = "alert",
+		.point = "sink_alert",
 		.sql = alert,
 		.counts = true,
 		.column_count = 24,
@@ -216,7 +216,7 @@ const struct statement statements[ROWS_TABLE_COUNT] = {
 			    COLUMN_JSON, COLUMN_I64, COLUMN_TEXT, COLUMN_BOOL, COLUMN_TIME, COLUMN_I64},
 	},
 	[ROWS_STAGE_DAY] = {
-		.name = "stage_day",
+		.point = "sink_stage_day",
 		.sql = stage_day,
 		.counts = true,
 		.column_count = 6,

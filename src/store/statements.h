@@ -6,7 +6,7 @@
 #include "store/rows.h"
 
 struct statement {
-	const char *name; /* of the table; fault point sink_NAME comes before the statement */
+	const char *point; /* fault point that is passed before the statement */
 	const char *sql;  /* $1 … are the columns as arrays; then the shard if it counts */
 	bool counts;      /* keeps a table of daily counts too, under a shard */
 	size_t column_count;

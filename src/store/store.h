@@ -62,6 +62,8 @@ enum store_result {
 
 struct store_counts {
 	uint64_t batches, items, skipped, rejected, retries, erased, dropped_erased;
+	uint64_t rulesets;     /* digests that were new to this store */
+	uint64_t without_month; /* rows whose date is wrong: they go to the default partition */
 };
 
 MUST_CHECK int store_new(struct store **out, const struct store_settings *settings,
@@ -83,6 +85,16 @@ enum store_result store_claim(struct store *s, struct store_partition *parts, si
  * nothing is known to be written, and the same items may be given again. */
 enum store_result store_write(struct store *s, const struct store_item *items, size_t count,
 			      size_t *taken, struct err *err);
+
+/* The rule sets that judged and whose text the table lacks, at most `max` of them. */
+struct store_digest {
+	char text[80];
+};
+enum store_result store_rulesets_missing(struct store *s, struct store_digest *out, size_t max,
+					 size_t *count, struct err *err);
+/* Writes the text of one, if it is still missing; a transaction of its own. */
+enum store_result store_ruleset_fill(struct store *s, const char *digest, struct str text,
+				     struct err *err);
 
 /* How long to wait before the next attempt: grows from 0.1 to 30 s with every failure in a row. */
 int64_t store_wait_ms(const struct store *s);

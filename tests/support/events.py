@@ -125,24 +125,41 @@ class Generator:
             return event("alert", *args, cause="recall", count=1, msgids=[], **more)
         e = event("alert", *args, count=1, msgids=[f"m-{customer}-{s['n']}"],
                   userids=r.choice([[], ["zhangsan"], ["lisi", "zhangsan"]]), **more)
-        s["alerts"].append(e)
+        # A copy: what the event is poisoned with later is not what follows it.
+        s["alerts"].append({"id": e["id"], "data": dict(e["data"])})
         return e
 
 
-POISONS = {  # name → (what it does to the data, the SQLSTATE that PostgreSQL answers with)
-    "nul in text": (lambda d: d.update(rule="a\x00b"), "22021"),
-    "nul in json": (lambda d: d.update(evidence=[{"field": "a\x00", "start": 0, "end": 1, "char_start": 0,
+def set_header(e, name, value):
+    e["headers"] = [(n, value if n == name else v) for n, v in e["headers"]]
+
+
+POISONS = {  # name → (what it does to the event, the SQLSTATE that PostgreSQL answers with)
+    "nul in text": (lambda e: e["data"].update(rule="a\x00b"), "22021"),
+    "nul in the digest": (lambda e: e["data"].update(ruleset="sha256:\x00" + "0" * 63), "22021"),
+    "nul in json": (lambda e: e["data"].update(evidence=[{"field": "a\x00", "start": 0, "end": 1, "char_start": 0,
                                                   "char_end": 1, "word": "x", "folds": [],
                                                   "forwarded": False}]), "22P05"),
-    "name too long": (lambda d: d.update(pack="p" * 300), "23514"),
-    "time out of range": (lambda d: d.update(msgtime=9_000_000_000_000_000_000), "22008"),
-    "cause of another type": (lambda d: d.update(cause="group"), "23514"),
+    "name too long": (lambda e: e["data"].update(pack="p" * 300), "23514"),
+    "title too long": (lambda e: e["data"].update(title="长" * 400), "23514"),
+    "time out of range": (lambda e: e["data"].update(msgtime=9_000_000_000_000_000_000), "22008"),
+    "cause of another type": (lambda e: e["data"].update(cause="group"), "23514"),
+    "sequence out of range": (lambda e: set_header(e, "ce_sequence", b"18000000000000000000"), "22003"),
+    "no event": (lambda e: set_header(e, "ce_type", b"com.example.other"), "22P02"),
 }
+
+
+def poisons_of(kind):
+    """Which poisons the tables of a kind refuse: only alerts have a title, only they take any cause,
+    and their msgtime counts no day."""
+    if kind == "alert":
+        return [n for n in POISONS if n not in ("cause of another type", "time out of range")]
+    return [n for n in POISONS if n != "title too long"]
 
 
 def poison(e, name):
     """Makes an event one that the database refuses. It then changes no table."""
-    POISONS[name][0](e["data"])
+    POISONS[name][0](e)
     e["poison"] = name
     return e
 

@@ -67,6 +67,23 @@ class Postgres:
         self.sql("CREATE DATABASE chatmill", dbname="postgres")
         return self
 
+    def standby(self, **settings):
+        """A streaming standby of this server, in a folder of its own; promote() makes it the primary."""
+        other = Postgres(**settings)
+        home = other.folder / "pg"
+        home.mkdir()
+        if other.user:
+            os.chown(home, other.user.pw_uid, other.user.pw_gid)
+        subprocess.run([self.bin / "pg_basebackup", "-d", self.dsn("postgres"), "-D", home / "data", "-R",
+                        "-X", "stream", "-c", "fast"], check=True, cwd="/", **self._as_user())
+        other.port = proc.free_ports(1)[0]
+        other._launch()
+        other.wait_up()
+        return other
+
+    def promote(self):
+        self.sql("SELECT pg_promote(true, 30)", dbname="postgres")
+
     def _launch(self):
         home = self.folder / "pg"
         options = [x for k, v in self.settings.items() for x in ("-c", f"{k}={v}")]

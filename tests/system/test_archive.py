@@ -132,3 +132,44 @@ def test_archive_and_consent_drop_do_not_go_together(setup):
     file = setup.write("drop.yaml", consent={"default": "ignore", "ww2": "drop"})
     done = chatmill.run("sink", "-c", file)
     assert done.returncode == 78 and b"consent.ww2" in done.stderr
+
+
+def test_texts_of_rule_sets_are_stored(setup, processes, tmp_path):
+    """The database says what each digest of its events held, also of sets published while it runs."""
+    setup.kafka.create_topic(setup.topic["rulesets"], 1, config={"cleanup.policy": "compact"})
+    setup.file = setup.write("chatmill.yaml", input=dict(setup.values()["input"], partitions=PARTITIONS))
+
+    def publish(word):
+        (tmp_path / "rules").mkdir(exist_ok=True)
+        (tmp_path / "rules/r.yaml").write_text(
+            f"pack: sales\ntitle: s\ntags: {{intent: {{values: [high]}}}}\n"
+            f"rules:\n  - id: price\n    match: [{word}]\n    then: [{{tag: high}}]\n")
+        chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", tmp_path / "rules", check=0)
+        sets = chatmill.lines(chatmill.run("rules", "list", "-c", setup.file, "--json", check=0))
+        known = {r["digest"] for r in sets}
+        new, = known - digests
+        digests.add(new)
+        return new
+
+    def event_of(digest, n):
+        e = event("tag", CUSTOMER, n, 1_700_000_000_000 + n, n + 1, add=[], remove=[], ruleset=digest)
+        setup.kafka.produce(setup.topic["tags"], [record(e)])
+
+    def stored():
+        return dict(setup.postgres.sql("SELECT digest::text, text FROM chatmill.ruleset"))
+    digests, lost = set(), "sha256:" + "0" * 64
+    first = publish("多少钱")
+    event_of(first, 1)
+    event_of(lost, 2)
+    sink = setup.start("sink")
+    processes.append(sink)
+    chatmill.wait_alive(lambda: (stored().get(first) or "").count("多少钱") == 1, [sink], 60, "text of a rule set")
+    second = publish("什么价")
+    event_of(second, 3)
+    chatmill.wait_alive(lambda: stored().get(second), [sink], 60, "text of the second rule set")
+    texts = stored()
+    assert set(texts) == {first, second, lost} and texts[lost] is None
+    for digest in (first, second):
+        shown = chatmill.run("rules", "show", "-c", setup.file, digest, check=0).stdout
+        assert texts[digest] == shown.decode()
+    assert sink.terminate() == 0

@@ -184,6 +184,41 @@ def test_companies_are_separated(db):
             db.sql(f"DROP ROLE {role}")
 
 
+def test_an_older_schema_is_brought_up(setup):
+    """What was counted by day before migration 6 is there by week after it."""
+    sql = chatmill.run("db", "migrate", "-c", setup.file, "--print", check=0).stdout.decode()
+    before, after = sql.split("-- 0006", 1)[0], sql.split("-- 0006", 1)[1]
+    assert "alert_day" in after
+    psql = subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", setup.postgres.dsn()],
+                          input=before[:before.rindex("BEGIN;")].encode(), capture_output=True)
+    assert psql.returncode == 0, psql.stderr
+    setup.postgres.sql(
+        "INSERT INTO chatmill.alert_day (corpid, staff, day, severity, shard, alerts, recalled, confirmed) VALUES "
+        "('ww1', 'lisi', '2023-11-13', 'low', 0, 3, 1, 0), ('ww1', 'lisi', '2023-11-19', 'high', 0, 2, 0, 0), "
+        "('ww1', 'lisi', '2023-11-19', 'high', -1, 0, 0, 1), ('ww1', 'lisi', '2023-11-20', 'high', 1, 1, 0, 0)")
+    assert b"missing" in chatmill.run("db", "status", "-c", setup.file).stdout
+    chatmill.run("db", "migrate", "-c", setup.file, check=0)
+    assert setup.postgres.sql("SELECT staff, week::text, alerts, severe, recalled, confirmed "
+                              "FROM chatmill.staff_alerts ORDER BY week") == [
+        ("lisi", "2023-11-13", 5, 2, 1, 1), ("lisi", "2023-11-20", 1, 1, 0, 0)]
+
+
+def test_old_months_go(db):
+    db.sql("SELECT chatmill.make_partitions('{2023-11-01,2023-12-01,2024-01-01}')")
+    event = ("INSERT INTO chatmill.stage_event SELECT gen_random_uuid(), %(day)s::date, 'ww1', 'wm1', %(day)s::date, "
+             "%(day)s::date, 1, 'rule', false, 'life', NULL, '购买', '[]', '[]', '{}', '', 'single', 'wm1', "
+             "'customer', 'm', 'p', 'r', 'd', '', '[]'")
+    for day in ("2001-01-01", "2023-11-30", "2023-12-31", "2024-01-01"):
+        db.sql(event, {"day": day})
+    assert as_role(db, "chatmill_sink", "SELECT chatmill.drop_months('2024-01-01')") == "42501"
+    assert as_role(db, "chatmill_owner", "SELECT chatmill.drop_months('2024-01-15')") == [(
+        ["message_202311", "message_202312", "stage_event_202311", "stage_event_202312", "tag_event_202311",
+         "tag_event_202312"],)]
+    assert db.sql("SELECT day::text FROM chatmill.stage_event") == [("2024-01-01",)]
+    # A late event gets its month again.
+    assert as_role(db, "chatmill_sink", "SELECT chatmill.make_partitions('{2023-11-01}')") == [(3,)]
+
+
 def test_erasure(db):
     db.sql(ALERT, ("00000000-0000-0000-0000-000000000003", "ww1"))
     db.sql("INSERT INTO chatmill.customer_stage VALUES "
