@@ -57,6 +57,9 @@ bool str_to_u64(struct str s, uint64_t *out);
 /* The decimal number, with an optional minus, that is all of `s`. */
 bool str_to_i64(struct str s, int64_t *out);
 
+/* RFC 3339 in UTC, with three decimals of a second or none, as ms since 1970. */
+bool str_to_time(struct str s, int64_t *out_ms);
+
 /* Of `names`, the one nearest to `name` by edit distance (case does not count), or NULL if none
  * is near enough to be worth naming. For «unknown key; did you mean …». */
 const char *str_nearest(struct str name, const char *const *names, size_t count);

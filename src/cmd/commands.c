@@ -20,6 +20,7 @@ const struct command *const commands[] = {
 	&cmd_state_import,
 	&cmd_status,
 	&cmd_tap,
+	&cmd_verify,
 	&cmd_topics_plan,
 	&cmd_topics_apply,
 	&cmd_rules_check,

@@ -39,3 +39,4 @@ extern const struct command cmd_db_status;
 extern const struct command cmd_db_migrate;
 extern const struct command cmd_sink;
 extern const struct command cmd_archive_cat;
+extern const struct command cmd_verify;

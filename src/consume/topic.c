@@ -110,9 +110,8 @@ void topic_source_free(struct topic_source *t)
 	free(t);
 }
 
-struct record topic_source_again(const struct topic_source *t, struct arena *arena)
+struct record topic_record(const struct record *from, struct arena *arena)
 {
-	const struct record *from = &t->consumed.record;
 	struct record record = *from;
 
 	if (from->value.data) {
@@ -126,6 +125,11 @@ struct record topic_source_again(const struct topic_source *t, struct arena *are
 	if (record.time_ms < 1)
 		record.time_ms = 1; /* decode wants a positive time; brokers may store -1 */
 	return record;
+}
+
+struct record topic_source_again(const struct topic_source *t, struct arena *arena)
+{
+	return topic_record(&t->consumed.record, arena);
 }
 
 static struct owned *owned_of(const struct topic_source *t, int32_t partition)

@@ -46,6 +46,9 @@ MUST_CHECK int topic_source_new(struct topic_source **out,
 void topic_source_free(struct topic_source *t); /* NULL is fine */
 DEFINE_OWNED(topic_source);
 
+/* A copy whose bytes live in `arena`, with RECORD_PADDING behind them and a time that decode takes. */
+struct record topic_record(const struct record *from, struct arena *arena);
+
 /* Waits up to `timeout_ms`. 1: a record; 0: none; -1: an error that waiting does not heal. The
  * record's bytes live in `arena`. `next` of its partition is not moved: topic_source_done() does,
  * when the record is part of a transaction. */

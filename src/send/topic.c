@@ -142,36 +142,44 @@ int sender_event(struct sender *s, const struct event *event, struct err *err)
 	return 0;
 }
 
-int sender_dead(struct sender *s, const struct record *record, const char *reason,
-		const char *detail, const struct consumed_header *headers, size_t header_count,
-		struct err *err)
+void dead_headers_of(struct dead_headers *out, const char *archive, const struct record *record,
+		     const char *reason, const char *detail, const struct consumed_header *headers,
+		     size_t header_count)
 {
-	struct producer_header all[PRODUCER_HEADERS_MAX];
-	char partition[16], offset[24];
 	size_t count = MIN(header_count, (size_t)(PRODUCER_HEADERS_MAX - DEAD_HEADERS));
 
 	for (size_t i = 0; i < count; i++)
-		all[i] = (struct producer_header){headers[i].name, headers[i].value};
-	(void)snprintf(partition, sizeof partition, "%d", record->partition);
-	(void)snprintf(offset, sizeof offset, "%lld", (long long)record->offset);
+		out->items[i] = (struct producer_header){headers[i].name, headers[i].value};
+	(void)snprintf(out->partition, sizeof out->partition, "%d", record->partition);
+	(void)snprintf(out->offset, sizeof out->offset, "%lld", (long long)record->offset);
 	/* Names of Kafka Connect (KIP-298), so that its tools understand them. */
 	const struct producer_header ours[DEAD_HEADERS] = {
-		{"__connect.errors.topic", str_of(s->settings.archive)},
-		{"__connect.errors.partition", str_of(partition)},
-		{"__connect.errors.offset", str_of(offset)},
+		{"__connect.errors.topic", str_of(archive)},
+		{"__connect.errors.partition", str_of(out->partition)},
+		{"__connect.errors.offset", str_of(out->offset)},
 		{"__connect.errors.stage", STR("VALUE_CONVERTER")},
 		{"__connect.errors.exception.class.name", str_of(reason)},
 		{"__connect.errors.exception.message", str_of(detail)},
 		{"chatmill.error", str_of(reason)},
 	};
-	memcpy(all + count, ours, sizeof ours);
+	memcpy(out->items + count, ours, sizeof ours);
+	out->count = count + DEAD_HEADERS;
+}
+
+int sender_dead(struct sender *s, const struct record *record, const char *reason,
+		const char *detail, const struct consumed_header *headers, size_t header_count,
+		struct err *err)
+{
+	struct dead_headers all;
+
+	dead_headers_of(&all, s->settings.archive, record, reason, detail, headers, header_count);
 	struct outgoing dead = {
 		.topic = s->deadletter,
 		.partition = PRODUCER_BY_KEY,
 		.key = record->key,
 		.value = record->value,
-		.headers = all,
-		.header_count = count + DEAD_HEADERS,
+		.headers = all.items,
+		.header_count = all.count,
 	};
 	return send(s, &dead, err);
 }

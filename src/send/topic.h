@@ -40,6 +40,17 @@ bool sender_is_open(const struct sender *s);
 MUST_CHECK int sender_begin(struct sender *s, struct err *err);
 MUST_CHECK int sender_event(struct sender *s, const struct event *event, struct err *err);
 
+/* The headers of a dead letter: those of the record, then ours. They live as long as `out` and what
+ * was given. */
+struct dead_headers {
+	struct producer_header items[PRODUCER_HEADERS_MAX];
+	size_t count;
+	char partition[16], offset[24];
+};
+void dead_headers_of(struct dead_headers *out, const char *archive, const struct record *record,
+		     const char *reason, const char *detail, const struct consumed_header *headers,
+		     size_t header_count);
+
 /* A record that cannot be used: key, value and headers as they came, and why. `reason` is the
  * word of CONTRACT.md section 2, `detail` the fixed sentence. */
 MUST_CHECK int sender_dead(struct sender *s, const struct record *record, const char *reason,

@@ -1,0 +1,438 @@
+/* ledger.c - pairs events that are expected with events that are found. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "verify/ledger.h"
+
+#include "base/hash.h"
+#include "verify/difference.h"
+
+enum {
+	BUCKETS_FIRST = 4096,
+	KEPT_BYTES_MAX = 64 << 20, /* bytes kept to say later what differs; beyond only hashes */
+	ID_LEN = 36,
+};
+
+struct ledger_group {
+	uint32_t refs, expected, met;
+};
+
+struct entry {
+	struct entry *next;
+	struct ledger_stream *stream;
+	uint64_t hash; /* of topic and id */
+	bool found;    /* else expected */
+	char id[ID_LEN];
+	int64_t offset;	 /* found: on the topic */
+	int64_t twin;	 /* found: where the same id stands too; -1: nowhere */
+	uint64_t number; /* expected: of the stream */
+	struct ledger_source source;
+	uint64_t key_hash, headers_hash, value_hash;
+	uint32_t headers_len, value_len; /* kept behind the entry; both 0: not kept */
+	char kept[];
+};
+
+struct ledger {
+	struct ledger_settings settings;
+	struct entry **buckets;
+	size_t mask, expected, surplus, kept_bytes;
+	struct ledger_counts counts;
+	struct buf headers; /* of the sheet at hand */
+};
+
+int ledger_new(struct ledger **out, const struct ledger_settings *settings, struct err *err)
+{
+	OWNED(ledger) *l = calloc(1, sizeof *l);
+
+	if (!l || !(l->buckets = calloc(BUCKETS_FIRST, sizeof *l->buckets)))
+		return err_set(err, ERR_OS, "verify: out of memory");
+	l->settings = *settings;
+	l->mask = BUCKETS_FIRST - 1;
+	*out = TAKE(l);
+	return 0;
+}
+
+/* ---- groups ---- */
+
+struct ledger_group *ledger_group_new(void)
+{
+	struct ledger_group *g = calloc(1, sizeof *g);
+
+	if (!g)
+		abort(); /* as in arena.h: nothing sensible is left to do */
+	g->refs = 1;
+	return g;
+}
+
+void ledger_group_release(struct ledger_group *g)
+{
+	if (g && --g->refs == 0)
+		free(g);
+}
+
+/* ---- entries ---- */
+
+static void drop(struct ledger *l, struct entry *e)
+{
+	l->kept_bytes -= e->headers_len + e->value_len;
+	if (e->found)
+		l->surplus--;
+	else
+		l->expected--;
+	ledger_group_release(e->source.group);
+	free(e);
+}
+
+void ledger_free(struct ledger *l)
+{
+	if (!l)
+		return;
+	for (size_t i = 0; l->buckets && i <= l->mask; i++)
+		while (l->buckets[i]) {
+			struct entry *e = l->buckets[i];
+			l->buckets[i] = e->next;
+			drop(l, e);
+		}
+	free(l->buckets);
+	buf_fini(&l->headers);
+	free(l);
+}
+
+static uint64_t hash_of(const struct ledger_stream *stream, struct str id)
+{
+	return hash_64(id) ^ (uint64_t)(uintptr_t)stream->topic;
+}
+
+/* The oldest of the other side with this topic and id: where it is linked, or NULL. */
+static struct entry **find(const struct ledger *l, const struct ledger_stream *stream,
+			   uint64_t hash, struct str id, bool found)
+{
+	for (struct entry **at = &l->buckets[hash & l->mask]; *at; at = &(*at)->next) {
+		const struct entry *e = *at;
+		if (e->hash == hash && e->found == found && e->stream->topic == stream->topic &&
+		    str_eq(id, (struct str){e->id, ID_LEN}))
+			return at;
+	}
+	return NULL;
+}
+
+static void grow(struct ledger *l)
+{
+	size_t mask = l->mask * 2 + 1;
+	struct entry **buckets = calloc(mask + 1, sizeof(struct entry *));
+
+	if (!buckets)
+		return; /* longer chains only cost time */
+	for (size_t i = 0; i <= l->mask; i++)
+		while (l->buckets[i]) {
+			struct entry *e = l->buckets[i], **end = &buckets[e->hash & mask];
+			l->buckets[i] = e->next;
+			while (*end)
+				end = &(*end)->next;
+			e->next = NULL;
+			*end = e;
+		}
+	free(l->buckets);
+	l->buckets = buckets;
+	l->mask = mask;
+}
+
+static void put_headers(struct buf *out, const struct sheet *sheet)
+{
+	buf_clear(out);
+	for (size_t i = 0; i < sheet->header_count; i++) {
+		buf_put(out, str_of(sheet->headers[i].name));
+		buf_putc(out, '=');
+		buf_put(out, sheet->headers[i].value);
+		buf_putc(out, '\n');
+	}
+}
+
+/* Appends an entry behind those of the same id: the oldest meets first. */
+static struct entry *add(struct ledger *l, struct ledger_stream *stream, uint64_t hash,
+			 const struct sheet *sheet, bool found)
+{
+	size_t bytes = l->headers.len + sheet->value.len;
+	bool keep = l->kept_bytes + bytes <= KEPT_BYTES_MAX;
+	struct entry *e = calloc(1, sizeof *e + (keep ? bytes : 0));
+
+	if (!e)
+		abort(); /* as in arena.h */
+	*e = (struct entry){.stream = stream, .hash = hash, .found = found, .offset = -1, .twin = -1};
+	memcpy(e->id, sheet->id.data, ID_LEN);
+	e->key_hash = hash_64(sheet->key);
+	e->headers_hash = hash_64(buf_str(&l->headers));
+	e->value_hash = hash_64(sheet->value);
+	if (keep && bytes) {
+		e->headers_len = (uint32_t)l->headers.len;
+		e->value_len = (uint32_t)sheet->value.len;
+		memcpy(e->kept, l->headers.data, l->headers.len);
+		memcpy(e->kept + l->headers.len, sheet->value.data, sheet->value.len);
+		l->kept_bytes += bytes;
+	}
+	if (l->expected + l->surplus > l->mask)
+		grow(l);
+	struct entry **end = &l->buckets[hash & l->mask];
+	while (*end)
+		end = &(*end)->next;
+	*end = e;
+	l->expected += !found;
+	l->surplus += found;
+	return e;
+}
+
+/* ---- a pair ---- */
+
+static void report(const struct ledger *l, enum discrepancy_kind kind,
+		   const struct ledger_stream *stream, int64_t offset, const char *id,
+		   int64_t source_offset, const char *reason)
+{
+	struct discrepancy d = {
+		.kind = kind,
+		.topic = stream->topic,
+		.partition = stream->partition,
+		.offset = offset,
+		.id = {id, ID_LEN},
+		.source_partition = source_offset < 0 ? -1 : stream->source_partition,
+		.source_offset = source_offset,
+		.reason = reason,
+	};
+
+	l->settings.report(l->settings.context, &d);
+}
+
+/* Another order than that of the archive. One event that moved is told once: from the second of
+ * the two places on everything is compared with it. */
+static void check_order(struct ledger *l, struct ledger_stream *s, uint64_t number, int64_t offset,
+			const char *id, const struct ledger_source *source)
+{
+	bool later = number > s->last_number, behind = offset > s->last_offset;
+	char why[160];
+
+	if (s->met && later != behind && source->side == 0) {
+		(void)snprintf(why, sizeof why, "it stands %s event %.36s of offset %lld, which was derived %s it",
+			       behind ? "behind" : "before", s->last_id, (long long)s->last_offset,
+			       later ? "before" : "after");
+		report(l, DISCREPANCY_DISORDER, s, offset, id, source->offset, why);
+	}
+	if (!s->met || later || behind) {
+		s->last_number = number;
+		s->last_offset = offset;
+		memcpy(s->last_id, id, ID_LEN);
+	}
+	s->met = true;
+}
+
+static void check_bytes(struct ledger *l, const struct entry *e, const struct sheet *sheet,
+			int64_t offset, const struct ledger_source *source)
+{
+	struct str headers = buf_str(&l->headers);
+	char why[160];
+
+	if (source->side)
+		return;
+	if (e->key_hash != hash_64(sheet->key)) {
+		report(l, DISCREPANCY_CHANGED, e->stream, offset, e->id, source->offset,
+		       "the key differs");
+	} else if (e->headers_hash != hash_64(headers)) {
+		difference_in_lines(why, sizeof why, (struct str){e->kept, e->headers_len}, headers);
+		report(l, DISCREPANCY_CHANGED, e->stream, offset, e->id, source->offset, why);
+	} else if (e->value_hash != hash_64(sheet->value)) {
+		difference_in_object(why, sizeof why,
+				     (struct str){e->kept + e->headers_len, e->value_len},
+				     sheet->value);
+		report(l, DISCREPANCY_CHANGED, e->stream, offset, e->id, source->offset, why);
+	}
+}
+
+/* What lies on the topic between events of the range is of it, even if nothing makes it. */
+static void note_range(struct ledger_stream *s, int64_t offset, int side)
+{
+	if (side < 0)
+		s->from_offset = MAX(s->from_offset, offset);
+	else if (side > 0)
+		s->until_offset = MIN(s->until_offset, offset);
+}
+
+/* `want` is where the event belongs, `have` where it stands. */
+static void meet(struct ledger *l, const struct entry *e, const struct sheet *sheet,
+		 struct ledger_stream *want, const struct ledger_stream *have, uint64_t number,
+		 int64_t offset, const struct ledger_source *source)
+{
+	l->counts.met++;
+	if (source->group)
+		source->group->met++;
+	if (want->partition != have->partition) {
+		if (source->side == 0)
+			report(l, DISCREPANCY_CHANGED, have, offset, e->id, source->offset,
+			       "it stands on a partition that is not that of its key");
+		return;
+	}
+	check_order(l, want, number, offset, e->id, source);
+	check_bytes(l, e, sheet, offset, source);
+	note_range(want, offset, source->side);
+	if (source->ahead && source->side == 0)
+		report(l, DISCREPANCY_TORN, want, offset, e->id, source->offset,
+		       "it is on the topic, but the position in the state is not behind its record");
+}
+
+/* ---- both sides ---- */
+
+static uint64_t begin(struct ledger *l, const struct ledger_stream *stream, const struct sheet *sheet)
+{
+	assert(sheet->id.len == ID_LEN);
+	put_headers(&l->headers, sheet);
+	return hash_of(stream, sheet->id);
+}
+
+enum ledger_answer ledger_expect(struct ledger *l, struct ledger_stream *stream,
+				 const struct ledger_source *source, const struct sheet *sheet,
+				 int64_t *offset)
+{
+	uint64_t hash = begin(l, stream, sheet), number = ++stream->number;
+	struct entry **at = find(l, stream, hash, sheet->id, true);
+
+	if (source->group)
+		source->group->expected++;
+	if (at) {
+		struct entry *e = *at;
+		*at = e->next;
+		*offset = e->offset;
+		meet(l, e, sheet, stream, e->stream, number, e->offset, source);
+		drop(l, e);
+		return LEDGER_MET;
+	}
+	if (stream->begins_late && !stream->met) {
+		l->counts.passed++;
+		return LEDGER_PASSED;
+	}
+	struct entry *e = add(l, stream, hash, sheet, false);
+	e->number = number;
+	e->source = *source;
+	if (source->group)
+		source->group->refs++;
+	return LEDGER_WAITS;
+}
+
+enum ledger_answer ledger_found(struct ledger *l, struct ledger_stream *stream, int64_t offset,
+				const struct sheet *sheet)
+{
+	uint64_t hash = begin(l, stream, sheet);
+	struct entry **at = find(l, stream, hash, sheet->id, false);
+
+	if (!at) {
+		add(l, stream, hash, sheet, true)->offset = offset;
+		return LEDGER_WAITS;
+	}
+	struct entry *e = *at;
+	*at = e->next;
+	meet(l, e, sheet, e->stream, stream, e->number, offset, &e->source);
+	drop(l, e);
+	return LEDGER_MET;
+}
+
+size_t ledger_expected(const struct ledger *l)
+{
+	return l->expected;
+}
+
+size_t ledger_surplus(const struct ledger *l)
+{
+	return l->surplus;
+}
+
+void ledger_seen_again(struct ledger *l, const struct ledger_stream *stream, int64_t offset,
+		       struct str id)
+{
+	uint64_t hash = hash_of(stream, id);
+
+	for (struct entry *e = l->buckets[hash & l->mask]; e; e = e->next)
+		if (e->found && e->hash == hash && e->stream->topic == stream->topic &&
+		    e->offset != offset && str_eq(id, (struct str){e->id, ID_LEN}))
+			e->twin = offset;
+}
+
+/* ---- the end ---- */
+
+static int by_place(const void *a, const void *b)
+{
+	const struct entry *x = *(const struct entry *const *)a, *y = *(const struct entry *const *)b;
+	int topic = strcmp(x->stream->topic, y->stream->topic);
+
+	if (topic)
+		return topic;
+	if (x->stream->partition != y->stream->partition)
+		return x->stream->partition < y->stream->partition ? -1 : 1;
+	if (x->stream->source_partition != y->stream->source_partition)
+		return x->stream->source_partition < y->stream->source_partition ? -1 : 1;
+	if (x->found != y->found)
+		return x->found - y->found;
+	if (x->found)
+		return (x->offset > y->offset) - (x->offset < y->offset);
+	return (x->number > y->number) - (x->number < y->number);
+}
+
+static void report_expected(struct ledger *l, const struct entry *e)
+{
+	const struct ledger_group *g = e->source.group;
+	char why[120];
+
+	if (e->source.optional) {
+		l->counts.not_yet++;
+		return;
+	}
+	if (e->source.side)
+		return;
+	if (g && g->met) {
+		(void)snprintf(why, sizeof why,
+			       "%u of the %u events that the message makes are there, not this one",
+			       g->met, g->expected);
+		report(l, DISCREPANCY_TORN, e->stream, -1, e->id, e->source.offset, why);
+		return;
+	}
+	report(l, DISCREPANCY_LOST, e->stream, -1, e->id, e->source.offset,
+	       "derived from the archive, and not on the topic");
+}
+
+static void report_found(const struct ledger *l, const struct entry *e)
+{
+	const struct ledger_stream *s = e->stream;
+	char why[120];
+
+	if (e->offset < s->from_offset || e->offset > s->until_offset)
+		return;
+	if (e->twin >= 0) {
+		(void)snprintf(why, sizeof why, "the same event stands at offset %lld",
+			       (long long)e->twin);
+		report(l, DISCREPANCY_DOUBLED, s, e->offset, e->id, -1, why);
+		return;
+	}
+	report(l, DISCREPANCY_UNEXPECTED, s, e->offset, e->id, -1,
+	       "no record of the archive makes it by the rules that held");
+}
+
+void ledger_close(struct ledger *l)
+{
+	size_t count = l->expected + l->surplus, n = 0;
+	struct entry **all = calloc(count + 1, sizeof(struct entry *));
+
+	if (!all)
+		abort(); /* as in arena.h */
+	for (size_t i = 0; i <= l->mask; i++)
+		for (; l->buckets[i]; l->buckets[i] = l->buckets[i]->next)
+			all[n++] = l->buckets[i];
+	assert(n == count);
+	qsort(all, count, sizeof *all, by_place);
+	for (size_t i = 0; i < count; i++) {
+		if (all[i]->found)
+			report_found(l, all[i]);
+		else
+			report_expected(l, all[i]);
+	}
+	for (size_t i = 0; i < count; i++)
+		drop(l, all[i]);
+	free(all);
+}
+
+struct ledger_counts ledger_counts(const struct ledger *l)
+{
+	return l->counts;
+}

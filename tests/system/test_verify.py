@@ -1,0 +1,259 @@
+# test_verify.py - `verify` agrees with an honest run, and finds each thing that is planted.
+# SPDX-License-Identifier: Apache-2.0
+#
+# The planted differences stand on copies of the topics, made by a client that is none of chatmill's
+# code; a second configuration names the copies.
+import json
+import random
+
+import pytest
+
+from support import audit, chatmill, make_sample
+from test_exactly_once import RULES, seed_of_today, write_input
+from test_run import publish, records, write_rules
+
+EVENTS = ("tags", "stages", "alerts")
+
+
+def verify(setup, *args, file=None, check=None):
+    """(findings, summary) of --json."""
+    done = chatmill.run("verify", "-c", file or setup.file, "--json", *args)
+    assert done.returncode in (0, 1) if check is None else done.returncode == check, \
+        f"exit {done.returncode}\n{done.stdout.decode()[:3000]}\n{done.stderr.decode()[-3000:]}"
+    *findings, summary = chatmill.lines(done)
+    assert (summary["result"] == "different") == bool(findings) == bool(done.returncode)
+    return findings, summary
+
+
+def customer_of(rows):
+    """Of the messages that hit, some sender who is a customer."""
+    for row in rows:
+        if "付款".encode() in row and audit.is_customer(json.loads(row)["message"]["from"]):
+            return json.loads(row)["message"]["from"]
+    raise AssertionError("nobody")
+
+
+def honest(setup, processes, seed, count=6000):
+    """Load with everything that `run` knows: rules switched, dead letters, recalls, copies, control,
+    clock and misrouted records, a kill -9 in the middle. Returns the rows."""
+    rows, _ = write_input(setup.folder, count, seed)
+    kafka, archive = setup.kafka, setup.topic["archive"]
+    runs = [setup.start("run", file=setup.write("fast.yaml", commit_interval_ms=20))]
+    processes.extend(runs)
+    step = len(rows) // 4
+    for i in range(4):
+        title = RULES.replace("title: audit", f"title: audit {i}")
+        folder = write_rules(setup, title if i % 2 else title.replace("报价", "发票"), f"rules{i}")
+        publish(setup, folder)
+        part = rows[i * step:(i + 1) * step]
+        kafka.produce(archive, records(part[:step // 2]))
+        if i == 1:
+            runs[0].wait_log('"rules_switched"', 60)
+            runs[0].kill()
+            runs.append(setup.start("run"))
+            processes.append(runs[-1])
+        chatmill.run("control", *[["tag", "intent/high"], ["erase"], ["stage", "life", "again"],
+                                  ["untag", "intent/high"]][i], "-c", setup.file, "--customer", customer_of(part),
+                     "--at", make_sample.START_MS + i * 60_000, check=0)
+        kafka.produce(archive, records(part[step // 2:]))
+        wrong = dict(records([part[3]])[0], partition=i % setup.partitions)
+        kafka.produce(archive, [wrong])
+    chatmill.run("tick", "-c", setup.file, check=0)
+    setup.wait_run(runs[-1])
+    assert runs[-1].terminate() == 0, runs[-1].log()
+    return rows
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory, kafka):
+    """A pipeline that worked honestly and rests. Tests only read it."""
+    setup, processes = chatmill.Setup(tmp_path_factory.mktemp("verify"), kafka).apply(), []
+    try:
+        honest(setup, processes, seed_of_today())
+    finally:
+        for p in processes:
+            p.kill()
+    return setup
+
+
+def test_honest(done):
+    findings, summary = verify(done)
+    assert not findings, findings[:5]
+    got = done.events()
+    assert len({e["data"]["ruleset"] for e in got}) == 4
+    assert summary["events"] == len(got) > 1000
+    assert summary["dead_letters"] == len(done.dead()) > 10
+    assert summary["not_yet"] == summary["passed"] == 0
+    text = chatmill.run("verify", "-c", done.file, check=0)
+    assert not text.stdout and b"equal" in text.stderr
+
+
+class Copies:
+    """Copies of the output topics, each changed by a function from records to records."""
+
+    def __init__(self, setup, name):
+        self.setup, self.topic = setup, dict(setup.topic)
+        self.name = f"{setup.name}.{name}"
+
+    def of(self, kind, change=lambda records: records):
+        topic = self.topic[kind] = f"{self.name}.{kind}"
+        kafka = self.setup.kafka
+        kafka.create_topic(topic, self.setup.partitions)
+        for r in change(kafka.read(self.setup.topic[kind])):
+            assert isinstance(r.headers, list)
+        kafka.produce(topic, [dict(key=r.key, value=r.value, headers=r.headers, partition=r.partition,
+                                   timestamp=r.timestamp)
+                              for r in change(kafka.read(self.setup.topic[kind]))])
+        return topic
+
+    def file(self):
+        return self.setup.write(f"{self.name}.yaml", output={
+            k: self.topic[k] for k in (*EVENTS, "deadletter", "rulesets")})
+
+
+def header(record, name):
+    return dict(record.headers)[name].decode()
+
+
+def with_header(record, name, value):
+    return record._replace(headers=[(k, value if k == name else v) for k, v in record.headers])
+
+
+def by_message(setup):
+    """msgid → its events of cause rule, as (topic's short name, id)."""
+    out = {}
+    for e in setup.events():
+        if e["data"]["cause"] == "rule":
+            out.setdefault(e["data"]["msgid"], []).append((e["_at"][0], e["id"]))
+    return out
+
+
+def test_every_planted_difference_is_found_and_nothing_else(done):
+    rng = random.Random(seed_of_today())
+    messages = by_message(done)
+    alone = [e[0][1] for e in messages.values() if [k for k, _ in e] == ["tags"]]
+    torn = [e for e in messages.values() if sorted(k for k, _ in e) == ["stages", "tags"]]
+    lost, doubled, changed, retimed, rekeyed, moved = rng.sample(alone, 6)
+    torn_stage = dict(rng.choice(torn))["stages"]
+    planted = []
+
+    def plant(finding, what):
+        planted.append((finding, what))
+
+    def in_tags(given):
+        by_id = {header(r, "ce_id"): i for i, r in enumerate(given)}
+        out = list(given)
+        last = {r.partition: r for r in given}
+        assert len(by_id) == len(given)
+        out[by_id[changed]] = given[by_id[changed]]._replace(
+            value=given[by_id[changed]].value.replace(b'"late":', b'"late": ', 1))
+        out[by_id[retimed]] = with_header(given[by_id[retimed]], "ce_time", b"2023-11-14T22:13:20.123Z")
+        other = next(r.key for r in given if r.partition == given[by_id[rekeyed]].partition
+                     and r.key != given[by_id[rekeyed]].key)
+        out[by_id[rekeyed]] = given[by_id[rekeyed]]._replace(key=other)
+        out.append(given[by_id[doubled]])
+        assert last[given[by_id[moved]].partition] is not given[by_id[moved]]
+        out.append(given[by_id[moved]])
+        stranger = with_header(given[0], "ce_id", b"00000000-0000-5000-8000-000000000001")
+        out.append(stranger)
+        out.append(given[1]._replace(headers=[]))
+        return [r for i, r in enumerate(out) if i not in (by_id[lost], by_id[moved])]
+
+    letters = done.dead()
+    letter = {k: letters[i] for i, k in enumerate(("lost", "doubled", "changed", "reason"))}
+
+    def place(r):
+        return int(header(r, "__connect.errors.partition")), int(header(r, "__connect.errors.offset"))
+
+    def in_dead(given):
+        out = []
+        for r in given:
+            at = place(r)
+            if at == place(letter["changed"]):
+                r = r._replace(value=r.value + b" ")
+            if at == place(letter["reason"]):
+                r = with_header(r, "chatmill.error", b"no_corp")
+            if at != place(letter["lost"]):
+                out.append(r)
+        out.append(letter["doubled"])
+        return out + [with_header(given[0], "__connect.errors.offset", b"99999999")]
+
+    copies = Copies(done, "planted")
+    copies.of("tags", in_tags)
+    copies.of("stages", lambda given: [r for r in given if header(r, "ce_id") != torn_stage])
+    copies.of("alerts")
+    copies.of("deadletter", in_dead)
+    for finding, event in (("lost", lost), ("doubled", doubled), ("changed", changed), ("changed", retimed),
+                           ("changed", rekeyed), ("out_of_order", moved), ("torn", torn_stage),
+                           ("unexpected", "00000000-0000-5000-8000-000000000001"), ("unexpected", None)):
+        plant(finding, event)
+    for finding in ("lost", "doubled", "changed"):
+        plant(f"dead_{finding}", place(letter[finding]))
+    plant("dead_changed", place(letter["reason"]))
+    plant("dead_unexpected", (place(letters[0])[0], 99999999))
+
+    findings, summary = verify(done, file=copies.file(), check=1)
+    got = [(f["finding"], (f["archive"]["partition"], f["archive"]["offset"])
+            if f["finding"].startswith("dead") else f["id"]) for f in findings]
+    assert sorted(map(str, got)) == sorted(map(str, planted))
+    where = {e["id"]: e for e in done.events()}
+    for f in findings:
+        assert f["reason"] and f["topic"] in copies.topic.values(), f
+        if f["finding"] in ("lost", "torn"):
+            msgid = where[f["id"]]["data"]["msgid"]
+            (record,) = [r for r in done.kafka.read(done.topic["archive"], start=None)
+                         if (r.partition, r.offset) == (f["archive"]["partition"], f["archive"]["offset"])]
+            assert json.loads(record.value)["message"]["msgid"] == msgid
+    reasons = {f["id"]: f["reason"] for f in findings}
+    assert "late" in reasons[changed] and "ce_time" in reasons[retimed] and "key" in reasons[rekeyed]
+    assert "1 of the 2" in reasons[torn_stage]
+    text = chatmill.run("verify", "-c", copies.file())
+    assert text.returncode == 1 and len(text.stdout.splitlines()) == len(planted)
+    for word in ("多少钱", "报价", "付款"):
+        assert word.encode() not in text.stdout + text.stderr, "message text"
+
+    # A range: what comes of one record, and of all others.
+    (f,) = [f for f in findings if f["id"] == lost]
+    p, at = f["archive"]["partition"], f["archive"]["offset"]
+    found, _ = verify(done, "-p", p, "--from", at, "--to", at + 1, file=copies.file())
+    assert [f["id"] for f in found if f["finding"] == "lost"] == [lost]
+    found, _ = verify(done, "-p", p, "--from", at + 1, file=copies.file())
+    assert lost not in [f["id"] for f in found]
+
+
+def test_a_topic_that_lost_its_beginning(done):
+    """Retention took the first half of the tags: what is left is compared, the rest is counted."""
+    copies = Copies(done, "late")
+    topic = copies.of("tags")
+    kept = {}
+    for p, end in done.kafka.high_watermarks(topic).items():
+        kept[p] = end // 2
+    spec = done.folder / "delete.json"
+    spec.write_text(json.dumps({"version": 1, "partitions": [
+        {"topic": topic, "partition": p, "offset": at} for p, at in kept.items()]}))
+    done.kafka.tool("DeleteRecordsCommand", "--offset-json-file", spec)
+    findings, summary = verify(done, file=copies.file(), check=0)
+    assert not findings and summary["passed"] == sum(kept.values()) > 100
+
+
+def test_an_archive_that_lost_its_beginning_proves_nothing(done):
+    copies = Copies(done, "tail")
+    topic = f"{copies.name}.archive"
+    done.kafka.create_topic(topic, done.partitions)
+    done.kafka.produce(topic, [dict(key=r.key, value=r.value, partition=r.partition, timestamp=r.timestamp,
+                                    headers=r.headers) for r in done.kafka.read(done.topic["archive"])])
+    spec = done.folder / "delete-archive.json"
+    spec.write_text(json.dumps({"version": 1, "partitions": [{"topic": topic, "partition": 1, "offset": 5}]}))
+    done.kafka.tool("DeleteRecordsCommand", "--offset-json-file", spec)
+    file = done.write("tail.yaml", input={**done.values()["input"], "topic": topic})
+    refused = chatmill.run("verify", "-c", file, check=65)
+    assert b"begins at offset 5" in refused.stderr and not refused.stdout
+    assert chatmill.run("verify", "-c", file, "--no-past").returncode == 1
+
+
+@pytest.mark.parametrize("args, status, word", [
+    (["--since", "yesterday"], 64, b"24h"), (["--from", "x"], 64, b"--from"), (["-p", "99"], 64, b"partitions 0 to"),
+    (["--sinec", "1h"], 64, b"--since")])
+def test_wrong_usage(done, args, status, word):
+    refused = chatmill.run("verify", "-c", done.file, *args, check=status)
+    assert word in refused.stderr and not refused.stdout
