@@ -3,9 +3,7 @@
 #include "store/archive.h"
 
 #include "cmd/commands.h"
-#include "config.h"
-
-enum { KEYS_MAX = 48 };
+#include "database.h"
 
 struct archive_options {
 	const char *file, *corp, *customer, *room, *msgid;
@@ -65,10 +63,7 @@ static int print_all(struct pg *pg, struct archive *archive, const struct archiv
 static int run(const void *given, const char *const *arguments, int count, struct err *err)
 {
 	const struct archive_options *o = given;
-	struct pg_setting settings[KEYS_MAX];
-	struct pg_fault fault;
 	struct buf out = {0};
-	size_t keys = 0;
 
 	(void)arguments;
 	(void)count;
@@ -77,13 +72,8 @@ static int run(const void *given, const char *const *arguments, int count, struc
 	OWNED(archive) *archive = NULL;
 	if (config_open(&config, o->file, err) < 0)
 		return -1;
-	for (; keys < config->postgres.count && keys < KEYS_MAX; keys++)
-		settings[keys] = (struct pg_setting){config->postgres.items[keys].name,
-						     config->postgres.items[keys].value};
-	if (pg_new(&pg, settings, keys, err) < 0 || archive_new(&archive, err) < 0)
+	if (database_open(&pg, config, err) < 0 || archive_new(&archive, err) < 0)
 		return -1;
-	if (pg_connect(pg, &fault) < 0)
-		return pg_err(err, &fault, "connecting");
 	int result = print_all(pg, archive, o, &out, err);
 	buf_fini(&out);
 	return result;

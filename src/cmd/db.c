@@ -1,31 +1,13 @@
 /* db.c - `chatmill db status` and `db migrate`: the schema of the database. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/commands.h"
-#include "config.h"
+#include "database.h"
 #include "store/migrate.h"
 
 struct db_options {
 	const char *file;
 	bool print, json;
 };
-
-static int connect_to(struct pg **out, const struct config *config, struct err *err)
-{
-	struct pg_setting settings[64];
-	struct pg_fault fault;
-	size_t count = 0;
-
-	for (size_t i = 0; i < config->postgres.count && count < ARRAY_LEN(settings); i++)
-		settings[count++] = (struct pg_setting){config->postgres.items[i].name,
-							config->postgres.items[i].value};
-	OWNED(pg) *pg = NULL;
-	if (pg_new(&pg, settings, count, err) < 0)
-		return -1;
-	if (pg_connect(pg, &fault) < 0)
-		return pg_err(err, &fault, "connecting");
-	*out = TAKE(pg);
-	return 0;
-}
 
 static const char *state_name(enum migration_state state)
 {
@@ -74,7 +56,7 @@ static int db_status(const void *given, const char *const *arguments, int count,
 	if (config_open(&config, o->file, err) < 0)
 		return -1;
 	OWNED(pg) *pg = NULL;
-	if (connect_to(&pg, config, err) < 0)
+	if (database_open(&pg, config, err) < 0)
 		return -1;
 	int result = print_status(pg, o->json, &arena, err);
 	arena_fini(&arena);
@@ -105,7 +87,7 @@ static int db_migrate(const void *given, const char *const *arguments, int count
 		return 0;
 	}
 	OWNED(pg) *pg = NULL;
-	if (connect_to(&pg, config, err) < 0)
+	if (database_open(&pg, config, err) < 0)
 		return -1;
 	pg_on_notice(pg, print_notice);
 	if (migrate_apply(pg, &applied, err) < 0)

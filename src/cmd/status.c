@@ -5,11 +5,11 @@
 #include "brokers.h"
 #include "cmd/commands.h"
 #include "cmd/duration.h"
+#include "database.h"
 #include "kafka/consumer.h"
 #include "shelf.h"
-#include "store/pg.h"
 
-enum { ASK_MS = 15000, ENTRIES_MAX = 10000, KEYS_MAX = 48, TOPICS = 3 };
+enum { ASK_MS = 15000, ENTRIES_MAX = 10000, TOPICS = 3 };
 
 struct status_options {
 	const char *file, *over;
@@ -128,17 +128,12 @@ static int print_database(const struct status *s, struct err *err)
 {
 	const char *topics[TOPICS] = {s->config->output.tags, s->config->output.stages,
 				      s->config->output.alerts};
-	struct pg_setting settings[KEYS_MAX];
 	struct pg_fault fault;
 	OWNED(pg) *pg = NULL;
 
 	if (!s->config->postgres.count)
 		return 0;
-	size_t keys = MIN(s->config->postgres.count, (size_t)KEYS_MAX);
-	for (size_t i = 0; i < keys; i++)
-		settings[i] = (struct pg_setting){s->config->postgres.items[i].name,
-						  s->config->postgres.items[i].value};
-	if (pg_new(&pg, settings, keys, err) < 0)
+	if (database_new(&pg, s->config, err) < 0)
 		return -1;
 	if (pg_connect(pg, &fault) < 0) {
 		printf(s->json ? "{\"database\":false}\n" : "database: does not answer\n");

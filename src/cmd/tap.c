@@ -17,7 +17,7 @@
 #include "kafka/consumer.h"
 #include "send/encode.h"
 
-enum { ASK_MS = 15000, POLL_MS = 100, HEADERS_MAX = 32, TOPICS_MAX = 4, RATE_STANDARD = 100 };
+enum { ASK_MS = 8000, POLL_MS = 100, HEADERS_MAX = 32, TOPICS_MAX = 4, RATE_STANDARD = 100 };
 
 struct tap_options {
 	const char *file, *since;

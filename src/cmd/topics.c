@@ -2,71 +2,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "brokers.h"
 #include "cmd/commands.h"
-#include "kafka/admin.h"
-
-enum { TOPICS_MAX = 8 };
+#include "topic_plan.h"
 
 struct topics_options {
 	const char *file;
 	bool insecure;
 };
-
-/* Settings of topics, with their reasons. Times in ms. */
-#define FOREVER "-1"
-#define DAYS_30 "2592000000" /* personal data outside the archive: at most 30 days */
-#define DAYS_7 "604800000"
-#define HOUR_1 "3600000"
-#define LARGE "10485760" /* a dead letter holds its record, and seven headers more */
-
-/* The archive is the one log that every replay reads: its owner decides how long it is kept. */
-static const struct topic_config archive[] = {
-	{"cleanup.policy", "delete"}, {"retention.ms", FOREVER}, {"max.message.bytes", LARGE}};
-static const struct topic_config events[] = {
-	{"cleanup.policy", "delete"}, {"retention.ms", DAYS_30}, {"max.message.bytes", LARGE}};
-/* Every set that ever judged stays. */
-static const struct topic_config rulesets[] = {
-	{"cleanup.policy", "compact"}, {"max.message.bytes", LARGE}};
-/* Erased customers are gone from disk within a week; a restore that takes up to 7 days still sees
- * every tombstone. */
-static const struct topic_config state[] = {
-	{"cleanup.policy", "compact"},	  {"min.compaction.lag.ms", HOUR_1},
-	{"max.compaction.lag.ms", DAYS_7}, {"delete.retention.ms", DAYS_7},
-	{"max.message.bytes", LARGE}};
-
-static void add(struct topic_spec *specs, size_t *count, const char *name, int64_t partitions,
-		int64_t replication, const struct topic_config *configs, size_t config_count)
-{
-	if (!name)
-		return;
-	struct topic_spec *spec = &specs[(*count)++];
-	*spec = (struct topic_spec){.name = name,
-				    .partitions = (int32_t)partitions,
-				    .replication = (int16_t)replication,
-				    .config_count = config_count};
-	memcpy(spec->configs, configs, config_count * sizeof *configs);
-}
-
-static size_t plan(const struct config *c, struct topic_spec *specs)
-{
-	int64_t n = c->input.partitions, r = c->input.replication;
-	size_t count = 0;
-
-	add(specs, &count, c->input.topic, n, r, archive, ARRAY_LEN(archive));
-	add(specs, &count, c->output.tags, n, r, events, ARRAY_LEN(events));
-	add(specs, &count, c->output.stages, n, r, events, ARRAY_LEN(events));
-	add(specs, &count, c->output.alerts, n, r, events, ARRAY_LEN(events));
-	add(specs, &count, c->output.hits, n, r, events, ARRAY_LEN(events));
-	add(specs, &count, c->output.deadletter, n, r, events, ARRAY_LEN(events));
-	add(specs, &count, c->output.rulesets, 1, r, rulesets, ARRAY_LEN(rulesets));
-	add(specs, &count, c->state_topic, n, r, state, ARRAY_LEN(state));
-	return count;
-}
-
-/* Whether the partitions of a topic must be those of the archive. */
-static bool is_keyed(const struct config *c, const struct topic_spec *spec)
-{
-	return spec->name == c->input.topic || spec->name == c->state_topic;
-}
 
 /* What there is to do about a topic; prints one line for each. 1: a difference that apply mends,
  * 2: one that it cannot, 0: none. */
@@ -83,7 +24,7 @@ static int compare(const struct config *c, const struct topic_spec *spec,
 		printf("\n");
 		return 1;
 	}
-	if (facts->partitions != spec->partitions && is_keyed(c, spec)) {
+	if (facts->partitions != spec->partitions && topic_plan_is_keyed(c, spec)) {
 		printf("conflict\t%s\tpartitions=%d, not %d: they cannot be changed under a "
 		       "running pipeline\n",
 		       spec->name, facts->partitions, spec->partitions);
@@ -116,14 +57,14 @@ static int go(const struct topics_options *o, bool apply, struct err *err)
 	OWNED(config) *config = NULL;
 	OWNED(brokers) *brokers = NULL;
 	OWNED(admin) *admin = NULL;
-	struct topic_spec specs[TOPICS_MAX];
+	struct topic_spec specs[TOPIC_PLAN_MAX];
 	int worst = 0;
 
 	if (config_open(&config, o->file, err) < 0 ||
 	    brokers_new(&brokers, config, o->insecure, err) < 0 ||
 	    admin_new(&admin, &brokers->settings, err) < 0)
 		return -1;
-	size_t count = plan(config, specs);
+	size_t count = topic_plan(config, specs);
 	for (size_t i = 0; i < count; i++) {
 		struct topic_facts facts;
 		if (admin_facts(admin, &specs[i], &facts, err) < 0)

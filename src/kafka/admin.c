@@ -165,8 +165,16 @@ int admin_create(struct admin *a, const struct topic_spec *spec, struct err *err
 	return rc;
 }
 
+static bool is_in(const struct topic_spec *spec, const char *name)
+{
+	for (size_t i = 0; i < spec->config_count; i++)
+		if (!strcmp(spec->configs[i].name, name))
+			return true;
+	return false;
+}
+
 /* AlterConfigs replaces all that is set on a topic (the incremental request came to librdkafka
- * after 2.0.2), so what is set there is read first and sent along. */
+ * after 2.0.2), so what is set there is read first and sent along; a name that came twice would be refused. */
 static rd_kafka_ConfigResource_t *merged(struct admin *a, const struct topic_spec *spec,
 					 struct err *err)
 {
@@ -181,7 +189,8 @@ static rd_kafka_ConfigResource_t *merged(struct admin *a, const struct topic_spe
 	for (size_t i = 0; i < count; i++)
 		if (rd_kafka_ConfigEntry_source(entries[i]) ==
 			    RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG &&
-		    rd_kafka_ConfigEntry_value(entries[i]))
+		    rd_kafka_ConfigEntry_value(entries[i]) &&
+		    !is_in(spec, rd_kafka_ConfigEntry_name(entries[i])))
 			rd_kafka_ConfigResource_set_config(resource,
 							   rd_kafka_ConfigEntry_name(entries[i]),
 							   rd_kafka_ConfigEntry_value(entries[i]));

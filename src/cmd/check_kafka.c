@@ -1,0 +1,188 @@
+/* check_kafka.c - topics and rights as the brokers have them. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/check.h"
+#include "kafka/consumer.h"
+#include "kafka/rights.h"
+#include "topic_plan.h"
+
+enum { ASK_MS = 8000 };
+
+#define ADD(check, level, ...)                                                                     \
+	findings_add(&(check)->findings, level, str_of((check)->config->file), 0, 0, __VA_ARGS__)
+
+/* ---- topics ---- */
+
+static void compare_partitions(struct check *check, const struct topic_spec *spec, int32_t have,
+			       int32_t archive)
+{
+	const struct config *c = check->config;
+
+	if (spec->name == c->input.topic && have != spec->partitions)
+		ADD(check, FINDING_ERROR,
+		    "kafka: topic %s has %d partitions, input.partitions is %d: write input.partitions: "
+		    "%d, or carry the state over to a topic of %d (`chatmill state export` and `import`)",
+		    spec->name, have, spec->partitions, have, spec->partitions);
+	if (spec->name == c->state_topic && archive && have != archive)
+		ADD(check, FINDING_ERROR,
+		    "kafka: %s has %d partitions and the archive %s has %d: `run` refuses that; carry the "
+		    "state over with `chatmill state export` and `import`",
+		    spec->name, have, c->input.topic, archive);
+}
+
+/* What would lose data is an error; what only keeps it shorter or longer is a warning. */
+static enum finding_level weigh(const char *name, const char *want, const char *have)
+{
+	int64_t bytes, wanted;
+
+	if (!strcmp(name, "cleanup.policy"))
+		return FINDING_ERROR;
+	if (!strcmp(name, "max.message.bytes") && str_to_i64(str_of(have), &bytes) &&
+	    str_to_i64(str_of(want), &wanted))
+		return bytes < wanted ? FINDING_ERROR : FINDING_WARNING;
+	return FINDING_WARNING;
+}
+
+static bool is_more_bytes(const char *name, const char *want, const char *have)
+{
+	int64_t bytes, wanted;
+
+	return !strcmp(name, "max.message.bytes") && str_to_i64(str_of(have), &bytes) &&
+	       str_to_i64(str_of(want), &wanted) && bytes > wanted;
+}
+
+static void compare_settings(struct check *check, const struct topic_spec *spec,
+			     const struct topic_facts *facts)
+{
+	for (size_t i = 0; i < spec->config_count; i++) {
+		const char *name = spec->configs[i].name, *want = spec->configs[i].value;
+		const char *have = facts->values[i];
+		if (!strcmp(have, want) || is_more_bytes(name, want, have))
+			continue;
+		ADD(check, weigh(name, want, have),
+		    "kafka: topic %s has %s=%s instead of %s; `chatmill topics apply` sets it",
+		    spec->name, name, have[0] ? have : "(unset)", want);
+	}
+}
+
+/* Returns the partitions; 0 if the topic is missing or may not be seen. */
+static int32_t check_topic(struct check *check, struct consumer *c, struct admin *a,
+			   const struct topic_spec *spec, int32_t archive)
+{
+	struct topic_facts facts;
+	struct err err = {0};
+	int32_t count = 0;
+
+	if (consumer_partition_count(c, spec->name, ASK_MS, &count, &err) < 0) {
+		check_note(check, &err, "grant Describe on the topic");
+		return 0;
+	}
+	if (!count) {
+		ADD(check, FINDING_ERROR,
+		    "kafka: topic %s is not there; `chatmill topics apply` makes it", spec->name);
+		return 0;
+	}
+	compare_partitions(check, spec, count, archive);
+	if (admin_facts(a, spec, &facts, &err) == 0)
+		compare_settings(check, spec, &facts);
+	else if (err.kind == ERR_PERMISSION)
+		ADD(check, FINDING_WARNING,
+		    "kafka: the settings of %s may not be seen (DescribeConfigs): ask somebody who may "
+		    "for `chatmill topics plan`",
+		    spec->name);
+	else
+		check_note(check, &err, NULL);
+	return count;
+}
+
+/* ---- rights ---- */
+
+static void may_read(struct check *check, const char *topic)
+{
+	struct err err = {0};
+
+	if (!check->away && rights_read(&check->brokers->settings, topic, &err) < 0)
+		check_note(check, &err, "grant Read on the topic");
+}
+
+static void may_write(struct check *check, const char *topic)
+{
+	struct err err = {0};
+
+	if (!check->away && rights_write(&check->brokers->settings, topic, &err) < 0)
+		check_note(check, &err, "grant Write on the topic");
+}
+
+static void may_join(struct check *check, const char *group)
+{
+	struct err err = {0};
+
+	if (!check->away &&
+	    rights_group(&check->brokers->settings, group, check->config->input.topic, &err) < 0)
+		check_note(check, &err, "grant Read on the group");
+}
+
+static void check_topic_rights(struct check *check, const struct topic_spec *spec)
+{
+	const struct config *c = check->config;
+	bool is_input = spec->name == c->input.topic, is_state = spec->name == c->state_topic;
+	bool is_rules = spec->name == c->output.rulesets, is_dead = spec->name == c->output.deadletter;
+	bool run_reads = is_input || is_state || is_rules, run_writes = !is_input && !is_rules;
+	bool sink_reads = is_input ? c->sink.archive /* of rule sets it stores the text */
+				   : !is_state && !is_dead && spec->name != c->output.hits;
+
+	if ((check->run && run_reads) || (check->sink && sink_reads))
+		may_read(check, spec->name);
+	if (check->run && run_writes)
+		may_write(check, spec->name);
+}
+
+static void check_names(struct check *check)
+{
+	const struct config *c = check->config;
+	struct err err = {0};
+	char name[160];
+
+	if (check->sink) {
+		(void)snprintf(name, sizeof name, "%s-sink", c->pipeline);
+		may_join(check, name);
+	}
+	if (!check->run)
+		return;
+	may_join(check, c->pipeline);
+	/* Workers are <pipeline>-<instance>-<slot>-<worker>; opening one of those would fence it. */
+	(void)snprintf(name, sizeof name, "%s-%s-check", c->pipeline, c->instance);
+	if (!check->away && rights_transaction(&check->brokers->settings, name, &err) < 0) {
+		char advice[256];
+		(void)snprintf(advice, sizeof advice,
+			       "grant Write and Describe on transactional ids that begin with %s-",
+			       c->pipeline);
+		check_note(check, &err, advice);
+	}
+}
+
+/* ---- the whole ---- */
+
+void check_kafka(struct check *check)
+{
+	struct topic_spec specs[TOPIC_PLAN_MAX];
+	int32_t counts[TOPIC_PLAN_MAX] = {0};
+	size_t count = topic_plan(check->config, specs);
+	struct consumer_settings settings = {.kafka = &check->brokers->settings,
+					     .group = "chatmill-check"}; /* never joined */
+	OWNED(consumer) *c = NULL;
+	OWNED(admin) *a = NULL;
+	struct err err = {0};
+
+	if (consumer_new(&c, &settings, &err) < 0 ||
+	    admin_new(&a, &check->brokers->settings, &err) < 0) {
+		check_note(check, &err, NULL);
+		return;
+	}
+	for (size_t i = 0; i < count && !check->away; i++)
+		counts[i] = check_topic(check, c, a, &specs[i], counts[0]);
+	for (size_t i = 0; i < count && !check->away; i++)
+		if (counts[i])
+			check_topic_rights(check, &specs[i]);
+	if (counts[0])
+		check_names(check);
+}

@@ -1,0 +1,174 @@
+/* config_check.c - `chatmill config check`: the file by itself, and held against the servers. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/check.h"
+#include "cmd/commands.h"
+#include "kafka/settings.h"
+#include "store/pg.h"
+
+struct check_options {
+	const char *file, *service;
+	bool servers, insecure;
+};
+
+/* ---- the file by itself ---- */
+
+/* Prints every property that librdkafka or we refuse; returns their number. */
+static int look_at_kafka(const struct config *config, const char *file)
+{
+	bool brokers = false;
+	int wrong = 0;
+
+	for (size_t i = 0; i < config->kafka.count; i++) {
+		const struct property *p = &config->kafka.items[i];
+		struct err why = {0};
+		brokers |= !strcmp(p->name, "bootstrap.servers");
+		if (kafka_property_check(p->name, p->value, false, &why) == 0)
+			continue;
+		fprintf(stderr, "%s:%d:%d: error: %s\n", file, p->line, p->col, why.text);
+		wrong++;
+	}
+	if (!brokers)
+		fprintf(stderr, "%s: warning: kafka has no bootstrap.servers; run, load and sink "
+				"need it\n",
+			file);
+	return wrong;
+}
+
+/* Prints every key that libpq or we refuse, and warns of a server that is not verified. */
+static int look_at_postgres(const struct config *config, const char *file)
+{
+	const char *host = "/", *sslmode = "prefer"; /* as libpq has them */
+	int wrong = 0;
+
+	for (size_t i = 0; i < config->postgres.count; i++) {
+		const struct property *p = &config->postgres.items[i];
+		struct err why = {0};
+		host = !strcmp(p->name, "host") ? p->value : host;
+		sslmode = !strcmp(p->name, "sslmode") ? p->value : sslmode;
+		if (pg_setting_check(&(struct pg_setting){p->name, p->value}, &why) == 0)
+			continue;
+		fprintf(stderr, "%s:%d:%d: error: %s\n", file, p->line, p->col, why.text);
+		wrong++;
+	}
+	bool local = host[0] == '/' || !strcmp(host, "localhost") || !strncmp(host, "127.", 4) ||
+		     !strcmp(host, "::1");
+	if (!local && strcmp(sslmode, "verify-full") != 0)
+		fprintf(stderr, "%s: warning: postgres.sslmode is %s: the server is not verified; "
+				"write verify-full, and sslrootcert\n",
+			file, sslmode);
+	return wrong;
+}
+
+/* ---- the servers ---- */
+
+void check_note(struct check *check, const struct err *err, const char *advice)
+{
+	bool away = err->kind == ERR_UNAVAILABLE || err->kind == ERR_RETRY;
+	bool denied = err->kind == ERR_PERMISSION;
+
+	check->away |= away;
+	check->missing_rights += denied;
+	findings_add(&check->findings, FINDING_ERROR, str_of(check->config->file), 0, 0, "%s%s%s",
+		     err->text, denied && advice ? ": " : "",
+		     away ? ": is it there, and is its address right?" : denied && advice ? advice : "");
+}
+
+static int choose_services(struct check *check, const char *service, struct err *err)
+{
+	bool has_postgres = check->config->postgres.count > 0;
+
+	check->run = !service || !strcmp(service, "run");
+	check->sink = service ? !strcmp(service, "sink") : has_postgres;
+	if (!check->run && !check->sink)
+		return err_set(err, ERR_USAGE, "--for is run or sink, not '%s'", service);
+	if (check->sink && !has_postgres)
+		return err_set(err, ERR_CONFIG, "%s: postgres is missing; the sink needs it",
+			       check->config->file);
+	return 0;
+}
+
+static int judge(const struct check *check, const char *file, struct err *err)
+{
+	size_t errors = check->findings.errors;
+
+	if (check->away)
+		return err_set(err, ERR_UNAVAILABLE, "%s: a server does not answer", file);
+	if (errors && errors == check->missing_rights)
+		return err_set(err, ERR_PERMISSION, "%s: %zu rights are missing", file, errors);
+	if (errors)
+		return err_set(err, ERR_CONFIG, "%s: %zu errors on the servers", file, errors);
+	return 0;
+}
+
+static int ask_servers(const struct config *config, const struct check_options *o, struct err *err)
+{
+	OWNED(brokers) *brokers = NULL;
+	struct check check = {.config = config};
+
+	if (brokers_new(&brokers, config, o->insecure, err) < 0 ||
+	    choose_services(&check, o->service, err) < 0)
+		return -1;
+	check.brokers = brokers;
+	check_kafka(&check);
+	if (check.sink)
+		check_postgres(&check);
+	int status = judge(&check, o->file, err);
+	findings_print(&check.findings, stderr);
+	findings_fini(&check.findings);
+	return status;
+}
+
+/* ---- the command ---- */
+
+static int run(const void *given, const char *const *arguments, int count, struct err *err)
+{
+	const struct check_options *o = given;
+	OWNED(config) *config = NULL;
+
+	(void)arguments;
+	(void)count;
+	if (config_open(&config, o->file, err) < 0 || brokers_check(config, o->insecure, err) < 0)
+		return -1;
+	int wrong = look_at_kafka(config, o->file) + look_at_postgres(config, o->file);
+	if (wrong > 0)
+		return err_set(err, ERR_CONFIG, "%s: %d properties are wrong", o->file, wrong);
+	if (o->service && !o->servers)
+		return err_set(err, ERR_USAGE, "--for says whom to check on the servers; add --servers");
+	if (o->servers && ask_servers(config, o, err) < 0)
+		return -1;
+	fprintf(stderr, "%s: ok\n", o->file);
+	return 0;
+}
+
+static const struct option options[] = {
+	OPTION_CONFIG(struct check_options),
+	{"servers", 0, OPTION_FLAG, NULL, "also ask Kafka and PostgreSQL",
+	 offsetof(struct check_options, servers)},
+	{"for", 0, OPTION_TEXT, "SERVICE", "run or sink (default: run; sink too, if there is postgres)",
+	 offsetof(struct check_options, service)},
+	OPTION_INSECURE(struct check_options),
+	OPTIONS_END,
+};
+
+const struct command cmd_config_check = {
+	.words = "config check",
+	.arguments = "-c FILE [--servers [--for run|sink]]",
+	.summary = "say everything that is wrong with a configuration, and with its servers",
+	.help = "Reads the file and the environment as every command does and prints all that is\n"
+		"wrong as file:line:col: error: what. `config show` lists every key and value.\n"
+		"\n"
+		"With --servers also, changing nothing there: topics, their partitions and settings,\n"
+		"rights on topics, groups and transactional ids, version of the schema, whose it is, and\n"
+		"rights of the database role. Every finding says what to do.\n"
+		"\n"
+		"examples:\n"
+		"  chatmill config check -c chatmill.yaml\n"
+		"  chatmill config check -c chatmill.yaml --servers\n"
+		"  chatmill config check -c sink.yaml --servers --for sink\n"
+		"\n"
+		"exit status: 0 fine, 66 no such file, 69 a server is away, 77 rights are missing (and\n"
+		"nothing else), 78 wrong configuration, topics or schema",
+	.options = options,
+	.options_bytes = sizeof(struct check_options),
+	.run = run,
+};

@@ -1,0 +1,15 @@
+/* database.h - the `postgres` part of the configuration as a connection.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * For commands; the sink connects by itself, again and again. Thread: that of the command.
+ */
+#pragma once
+
+#include "config.h"
+#include "store/pg.h"
+
+/* The object, not connected. ERR_CONFIG for keys that libpq does not know. */
+MUST_CHECK int database_new(struct pg **out, const struct config *config, struct err *err);
+
+/* Connects. ERR_UNAVAILABLE: the server is away. */
+MUST_CHECK int database_open(struct pg **out, const struct config *config, struct err *err);

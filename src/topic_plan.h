@@ -1,0 +1,18 @@
+/* topic_plan.h - what topics a configuration wants, and with which settings.
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Thread: any; pure.
+ */
+#pragma once
+
+#include "config.h"
+#include "kafka/admin.h"
+
+enum { TOPIC_PLAN_MAX = 8 };
+
+/* Fills `specs`, the archive first; returns how many. Names are the configuration's own, so that
+ * they may be compared as pointers. */
+size_t topic_plan(const struct config *c, struct topic_spec specs[TOPIC_PLAN_MAX]);
+
+/* Whether the partitions of a topic must be those of the archive. */
+bool topic_plan_is_keyed(const struct config *c, const struct topic_spec *spec);
