@@ -48,7 +48,7 @@ struct config {
 	} output;
 	struct {
 		const char *dir, *topic; /* topic NULL: chatmill.<pipeline>.state */
-		int64_t memory_ms, idle_days;
+		int64_t memory_ms, idle_days, snapshot_interval_ms;
 	} state;
 	int64_t commit_interval_ms;
 	enum evidence_mode evidence;

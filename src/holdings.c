@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "holdings.h"
 
+#include <sys/random.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -52,7 +54,27 @@ static int restore(const struct holdings_settings *settings, struct holdings *h,
 		items[i] = (struct restored){holding->partition, holding->shard,
 					     holding->committed};
 	}
-	return changelog_restore(&settings->changelog, items, h->count, err);
+	if (changelog_restore(&settings->changelog, items, h->count, err) < 0)
+		return -1;
+	for (size_t i = 0; i < h->count; i++)
+		h->items[i].from_snapshot = items[i].from_snapshot;
+	return 0;
+}
+
+/* A changelog without a lineage gets one, with its next marker. */
+static int give_lineage(struct shard *shard, struct err *err)
+{
+	uint64_t random[2];
+	char name[33];
+
+	if (shard_lineage(shard).len)
+		return 0;
+	if (getrandom(random, sizeof random, 0) != sizeof random)
+		return err_errno(err, ERR_OS, "no random numbers");
+	(void)snprintf(name, sizeof name, "%016llx%016llx", (unsigned long long)random[0],
+		       (unsigned long long)random[1]);
+	shard_set_lineage(shard, str_of(name));
+	return 0;
 }
 
 /* The marker decides; the group's offset is for people, and a reason to warn. */
@@ -88,8 +110,13 @@ int holdings_take(struct holdings *h, const struct holdings_settings *settings,
 		holdings_drop(h);
 		return -1;
 	}
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		if (give_lineage(h->items[i].shard, err) < 0) {
+			holdings_drop(h);
+			return -1;
+		}
 		take_position(&h->items[i], settings->changelog.worker, &owned[i]);
+	}
 	return 0;
 }
 

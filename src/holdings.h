@@ -21,6 +21,7 @@ struct holding {
 	bool touched;	       /* in this transaction */
 	int64_t begun_next;    /* next offset when the transaction began */
 	int64_t committed;     /* the group's offset after the last commit known; -1: none */
+	bool from_snapshot;    /* restored from the disk, and the tail of the changelog */
 };
 
 struct holdings {

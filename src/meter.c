@@ -40,8 +40,10 @@ struct meter {
 	int64_t worker;
 	struct pipeline_counts counts; /* of the pipeline at the last commit or rollback */
 	struct react_counts reacts;
+	struct saver_counts saver;
 	struct series *records[6], *dead[DECODE_RESULT_COUNT], *oddities[9], *limits[5];
 	struct series *events[EVENT_TYPE_COUNT], *transactions[4], *rebalances[3];
+	struct series *sources[2], *snapshots[2];
 	struct series *stages[METER_STAGE_COUNT], *transaction_time, *restores, *restore_time;
 	struct series *partitions, *keys, *bytes, *switches, *brokers;
 	uint64_t events_pending[EVENT_TYPE_COUNT];
@@ -80,7 +82,9 @@ static void make_lists(struct meter *m)
 	static const char *const events[] = {"tag", "stage", "alert", "hit", "erase"};
 	static const char *const outcomes[] = {"committed", "aborted", "fenced", "renewed"};
 	static const char *const kinds[] = {"assigned", "revoked", "lost"};
-	static const char *const stages[] = {"read", "react", "send", "commit"};
+	static const char *const sources[] = {"changelog", "snapshot"};
+	static const char *const written[] = {"written", "failed"};
+	static const char *const stages[] = {"read", "react", "send", "commit", "snapshot"};
 
 	static_assert(ARRAY_LEN(events) == EVENT_TYPE_COUNT, "a name for each type");
 	make_list(m, m->records, METRIC_RECORDS, results, ARRAY_LEN(results));
@@ -89,6 +93,8 @@ static void make_lists(struct meter *m)
 	make_list(m, m->events, METRIC_EVENTS, events, ARRAY_LEN(events));
 	make_list(m, m->transactions, METRIC_TRANSACTIONS, outcomes, ARRAY_LEN(outcomes));
 	make_list(m, m->rebalances, METRIC_REBALANCES, kinds, ARRAY_LEN(kinds));
+	make_list(m, m->sources, METRIC_RESTORED, sources, ARRAY_LEN(sources));
+	make_list(m, m->snapshots, METRIC_SNAPSHOTS, written, ARRAY_LEN(written));
 	make_list(m, m->stages, METRIC_STAGE_TIME, stages, ARRAY_LEN(stages));
 	for (int i = DECODE_BAD_JSON; i < DECODE_RESULT_COUNT; i++)
 		m->dead[i] = series(m, METRIC_DEAD, decode_result_name((enum decode_result)i));
@@ -345,10 +351,19 @@ void meter_rebalance(struct meter *m, enum meter_rebalance what)
 	m->looked_ms = 0;
 }
 
-void meter_restored(struct meter *m, int64_t us)
+void meter_restored(struct meter *m, int64_t us, const struct holdings *holdings)
 {
+	for (size_t i = 0; i < holdings->count; i++)
+		series_add(m->sources[holdings->items[i].from_snapshot], 1);
 	series_add(m->restores, 1);
 	series_observe(m->restore_time, us);
+}
+
+void meter_snapshots(struct meter *m, struct saver_counts counts)
+{
+	series_add(m->snapshots[0], counts.written - m->saver.written);
+	series_add(m->snapshots[1], counts.failed - m->saver.failed);
+	m->saver = counts;
 }
 
 void meter_brokers(struct meter *m, bool up)

@@ -16,12 +16,14 @@
 #include "holdings.h"
 #include "metrics.h"
 #include "pipeline.h"
+#include "state/saver.h"
 
 struct meter;
 
 enum meter_transaction { METER_COMMITTED, METER_ABORTED, METER_FENCED, METER_RENEWED };
 enum meter_rebalance { METER_ASSIGNED, METER_REVOKED, METER_LOST };
-enum meter_stage { METER_READ, METER_REACT, METER_SEND, METER_COMMIT, METER_STAGE_COUNT };
+enum meter_stage { METER_READ, METER_REACT, METER_SEND, METER_COMMIT, METER_SNAPSHOT,
+		   METER_STAGE_COUNT };
 
 MUST_CHECK int meter_new(struct meter **out, struct metrics *metrics, int64_t worker,
 			 struct err *err);
@@ -42,7 +44,8 @@ void meter_transaction(struct meter *m, enum meter_transaction what);
 
 /* Partitions came or went. */
 void meter_rebalance(struct meter *m, enum meter_rebalance what);
-void meter_restored(struct meter *m, int64_t us);
+void meter_restored(struct meter *m, int64_t us, const struct holdings *holdings);
+void meter_snapshots(struct meter *m, struct saver_counts counts);
 void meter_switched(struct meter *m);
 
 /* What is true now: positions, lag, state, rules. `owned` and the holdings are in step; no

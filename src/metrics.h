@@ -40,6 +40,8 @@ enum metric {
 	METRIC_REBALANCES, /* kind */
 	METRIC_RESTORES,
 	METRIC_RESTORE_TIME,
+	METRIC_RESTORED,  /* source */
+	METRIC_SNAPSHOTS, /* outcome */
 	METRIC_STATE_KEYS,
 	METRIC_STATE_BYTES,
 	METRIC_RULES_IN_FORCE, /* digest: how many partitions it judges */

@@ -18,6 +18,7 @@ enum {
 	BATCH_RECORDS = 64,	 /* records between two hand-overs to the producer */
 	TXN_RECORDS_MAX = 100000, /* one second of work at full speed: bounds the undo log */
 	TXN_BYTES_MAX = 32 * 1024 * 1024, /* half of the producer's queue */
+	SAVING_MS = 5,		 /* instead of IDLE_MS while a snapshot is copied */
 	DUE_EVENTS_MAX = 10000,	 /* what falls due at once is committed in parts of so many */
 };
 
@@ -199,7 +200,9 @@ static int patience_ms(const struct worker *w)
 {
 	int64_t left = w->begun_ms + w->settings.config->commit_interval_ms - clock_monotonic_ms();
 
-	return w->open ? (int)MAX(left, (int64_t)0) : IDLE_MS;
+	if (!w->open)
+		return w->saving ? SAVING_MS : IDLE_MS;
+	return (int)MAX(left, (int64_t)0);
 }
 
 /* One record, or a wait for one. */
@@ -213,6 +216,7 @@ static int step(struct worker *w, struct err *err)
 		worker_note_brokers(w, consumer_look_for_brokers(topic_source_consumer(w->source),
 							  w->settings.config->input.topic, IDLE_MS));
 		worker_look(w);
+		worker_save(w);
 	}
 	if (w->batch_records >= BATCH_RECORDS && worker_send_batch(w, err) < 0)
 		return worker_heal(w, false, err);
@@ -268,11 +272,23 @@ static int make(struct worker *w, struct err *err)
 		.topic = config->input.topic,
 		.events = {worker_assigned, worker_revoked, w},
 	};
+	struct saver_settings saver = {
+		.kafka = &w->settings.brokers->settings,
+		.group = config->pipeline,
+		.topic = config->state_topic,
+		.dir = w->settings.snapshots,
+		.pipeline = config->pipeline,
+		.name = w->settings.name,
+		.interval_ms = config->state.snapshot_interval_ms,
+		.worker = w->settings.number,
+	};
 
 	if (meter_new(&w->meter, w->settings.metrics, w->settings.number, err) < 0 ||
 	    pipeline_new(&w->pipeline, &pipeline, err) < 0 ||
 	    sender_new(&w->sender, &sender, err) < 0 || worker_renew_sender(w, err) < 0 ||
 	    worker_wait_for_rules(w, err) < 0)
+		return -1;
+	if (w->settings.snapshots && saver_new(&w->saver, &saver, err) < 0)
 		return -1;
 	return topic_source_new(&w->source, &source, err);
 }
@@ -300,6 +316,7 @@ static void *run(void *context)
 	/* The consumer first: it must not rejoin while the producer goes. */
 	topic_source_free(TAKE(w->source));
 	sender_free(TAKE(w->sender));
+	saver_free(TAKE(w->saver));
 	atomic_store(&w->ended, true);
 	uint64_t one = 1;
 	ssize_t written = write(w->settings.ended_fd, &one, sizeof one);

@@ -32,6 +32,7 @@ struct worker_settings {
 	const char *name;  /* <pipeline>-<instance>-<slot>-<number> */
 	int64_t number;
 	int32_t partitions; /* of the archive */
+	const char *snapshots; /* the folder of snapshots; NULL: none are made or used */
 	const _Atomic bool *stop; /* finish the transaction and end */
 	int ended_fd;		  /* an eventfd that is written to when the worker ends */
 };

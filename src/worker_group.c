@@ -7,6 +7,43 @@
 
 enum { REVOKE_COMMIT_MS = 5000 }; /* the whole group waits for us then */
 
+void worker_drop(struct worker *w)
+{
+	if (w->saver)
+		saver_drop(w->saver);
+	holdings_drop(&w->holdings);
+}
+
+static int take_saver(struct worker *w, struct err *err)
+{
+	OWNED_MEM int32_t *partitions = calloc(w->holdings.count + 1, sizeof *partitions);
+
+	if (!partitions)
+		return err_set(err, ERR_OS, "out of memory");
+	for (size_t i = 0; i < w->holdings.count; i++)
+		partitions[i] = w->holdings.items[i].partition;
+	saver_take(w->saver, partitions, w->holdings.count);
+	return 0;
+}
+
+static struct shard *shard_of(void *context, int32_t partition)
+{
+	struct worker *w = context;
+
+	return holdings_find(&w->holdings, partition)->shard;
+}
+
+void worker_save(struct worker *w)
+{
+	if (!w->saver)
+		return;
+	int64_t start_us = clock_monotonic_us();
+	w->saving = saver_turn(w->saver, shard_of, w);
+	if (w->saving)
+		meter_time(w->meter, METER_SNAPSHOT, clock_monotonic_us() - start_us);
+	meter_snapshots(w->meter, saver_counts(w->saver));
+}
+
 int worker_restore(struct worker *w, struct owned *owned, size_t count, struct err *err)
 {
 	const struct config *config = w->settings.config;
@@ -15,7 +52,9 @@ int worker_restore(struct worker *w, struct owned *owned, size_t count, struct e
 			      .group = config->pipeline,
 			      .topic = config->state_topic,
 			      .stop = w->settings.stop,
-			      .worker = w->settings.number},
+			      .worker = w->settings.number,
+			      .snapshots = w->settings.snapshots,
+			      .pipeline = config->pipeline},
 		.shard = {.memory_ms = config->state.memory_ms,
 			  .idle_ms = config->state.idle_days * 86400000LL},
 		.archive = config->input.topic,
@@ -30,8 +69,8 @@ int worker_restore(struct worker *w, struct owned *owned, size_t count, struct e
 	for (size_t i = 0; i < count; i++)
 		if (worker_sync_book(w, &w->holdings.items[i], err) < 0)
 			return -1;
-	meter_restored(w->meter, clock_monotonic_us() - start_us);
-	return 0;
+	meter_restored(w->meter, clock_monotonic_us() - start_us, &w->holdings);
+	return w->saver ? take_saver(w, err) : 0;
 }
 
 static int check_partitions(struct worker *w, struct err *err)
@@ -59,7 +98,7 @@ int worker_assigned(void *context, struct owned *owned, size_t count, struct err
 	/* Before the state is read: an open transaction of ours must be over. */
 	if ((w->renew || !sender_is_open(w->sender)) && worker_renew_sender(w, err) < 0)
 		return -1;
-	holdings_drop(&w->holdings);
+	worker_drop(w);
 	meter_rebalance(w->meter, METER_ASSIGNED);
 	if (worker_restore(w, owned, count, err) < 0)
 		return -1;
@@ -90,7 +129,7 @@ void worker_revoked(void *context, bool lost)
 		worker_abort(w);
 		meter_rollback(w->meter, w->pipeline);
 	}
-	holdings_drop(&w->holdings);
+	worker_drop(w);
 	meter_rebalance(w->meter, lost ? METER_LOST : METER_REVOKED);
 	atomic_store(&w->counts.ready, false);
 	atomic_store(&w->counts.partitions, 0);

@@ -17,6 +17,7 @@
 #include "meter.h"
 #include "pipeline.h"
 #include "send/topic.h"
+#include "state/saver.h"
 #include "worker.h"
 
 enum {
@@ -41,6 +42,8 @@ struct worker {
 	struct pipeline *pipeline;
 	struct meter *meter;
 	struct holdings holdings;
+	struct saver *saver; /* NULL: no snapshots */
+	bool saving;	     /* it wants a turn soon */
 	const struct rulebook *fitted[BOOKS_MAX]; /* the pipeline has room for these */
 	size_t fitted_count;
 	size_t events_sent; /* of the pipeline's batch */
@@ -115,8 +118,12 @@ MUST_CHECK int worker_commit_or_heal(struct worker *w, struct err *err);
 
 /* ---- worker_group.c ---- */
 
-/* Reads the state of `owned` from Kafka, and with it the position of each. */
+/* Reads the state of `owned` back, and with it the position of each. */
 MUST_CHECK int worker_restore(struct worker *w, struct owned *owned, size_t count, struct err *err);
 /* For topic_source_settings.events; `context` is the worker. */
 MUST_CHECK int worker_assigned(void *context, struct owned *owned, size_t count, struct err *err);
 void worker_revoked(void *context, bool lost);
+/* The state of the partitions goes. */
+void worker_drop(struct worker *w);
+/* Between two transactions: a step of the snapshots. */
+void worker_save(struct worker *w);

@@ -190,7 +190,7 @@ static int restore_again(struct worker *w, struct err *err)
 		return err_set(err, ERR_OS, "out of memory");
 	memcpy(owned, now, count * sizeof *owned);
 	meter_rollback(w->meter, w->pipeline);
-	holdings_drop(&w->holdings);
+	worker_drop(w);
 	if (worker_restore(w, owned, count, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)

@@ -37,7 +37,7 @@ struct run {
 	struct config *config;
 	struct brokers *brokers;
 	struct shelf *shelf;
-	char cache_dir[512];
+	char cache_dir[512], snapshot_dir[512];
 	int slot_fd, signal_fd, ended_fd;
 	int slot;
 	int32_t partitions;
@@ -269,6 +269,7 @@ static int start_workers(struct run *r, struct err *err)
 			.name = r->names[i],
 			.number = i,
 			.partitions = r->partitions,
+			.snapshots = r->config->state.snapshot_interval_ms ? r->snapshot_dir : NULL,
 			.stop = &r->stop,
 			.ended_fd = r->ended_fd,
 		};
@@ -355,7 +356,9 @@ static int run_all(struct run *r, struct err *err)
 	    catch_signals(r, err) < 0 || take_slot(r, err) < 0 || start_health(r, err) < 0)
 		return -1;
 	(void)snprintf(r->cache_dir, sizeof r->cache_dir, "%s/compiled", r->config->state.dir);
-	if (make_dir(r->cache_dir, err) < 0)
+	(void)snprintf(r->snapshot_dir, sizeof r->snapshot_dir, "%s/snapshots",
+		       r->config->state.dir);
+	if (make_dir(r->cache_dir, err) < 0 || make_dir(r->snapshot_dir, err) < 0)
 		return -1;
 	if (wait_for_topics(r, err) < 0)
 		return atomic_load(&r->stop) ? 0 : -1;

@@ -453,6 +453,15 @@ int consumer_offsets_at(struct consumer *c, struct consumer_partition *parts, si
 	return 0;
 }
 
+void consumer_cluster_id(struct consumer *c, int timeout_ms, char *out, size_t size)
+{
+	char *id = rd_kafka_clusterid(c->rk, timeout_ms);
+
+	(void)snprintf(out, size, "%s", id ? id : "");
+	if (id)
+		rd_kafka_mem_free(c->rk, id);
+}
+
 int consumer_partition_count(struct consumer *c, const char *topic, int timeout_ms, int32_t *out,
 			     struct err *err)
 {

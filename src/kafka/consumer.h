@@ -123,6 +123,9 @@ MUST_CHECK int consumer_query_offsets(struct consumer *c, const char *topic, int
 MUST_CHECK int consumer_offsets_at(struct consumer *c, struct consumer_partition *parts,
 				   size_t count, int timeout_ms, struct err *err);
 
+/* The id that the brokers' cluster gave itself; empty if they tell none in time. */
+void consumer_cluster_id(struct consumer *c, int timeout_ms, char *out, size_t size);
+
 /* Partitions of a topic: > 0; 0 if there is no such topic (as far as the broker knows now). */
 MUST_CHECK int consumer_partition_count(struct consumer *c, const char *topic, int timeout_ms,
 					int32_t *out, struct err *err);

@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "kafka/consumer.h"
+#include "state/shortcut.h"
 
 enum {
 	PROGRESS_MS = 2000,
@@ -17,13 +18,16 @@ enum {
 
 struct restore {
 	const struct changelog_settings *settings;
-	const struct restored *items;
+	struct restored *items;
 	struct part {
 		int64_t high; /* watermark seen first; -1: not yet */
-		int64_t at;   /* next offset that will come */
+		int64_t at;   /* next offset that will come; CONSUMER_BEGINNING at first */
 		bool done;
+		int64_t end;   /* a snapshot's: the high watermark must have got there */
+		bool doubtful; /* from a snapshot, and no marker has told yet whether it is ours */
 	} * parts;
 	size_t count, left;
+	struct shortcuts shortcuts;
 	uint64_t records, bytes;
 };
 
@@ -55,7 +59,7 @@ static void log_progress(const struct restore *r, const char *event)
 	int64_t left = 0;
 
 	for (size_t i = 0; i < r->count; i++)
-		left += MAX(r->parts[i].high - r->parts[i].at, (int64_t)0);
+		left += MAX(r->parts[i].high - MAX(r->parts[i].at, (int64_t)0), (int64_t)0);
 	log_event(LOG_INFO, event, LOG_NUM("worker", r->settings->worker),
 		  LOG_NUM("partitions", r->count), LOG_NUM("partitions_left", r->left),
 		  LOG_NUM("records", r->records), LOG_NUM("bytes", r->bytes),
@@ -73,12 +77,87 @@ static int64_t behind(const struct restore *r)
 	return -1;
 }
 
+static int assign(const struct restore *r, struct consumer *c, struct err *err)
+{
+	OWNED_MEM struct consumer_partition *parts =
+		calloc(MAX(r->count, (size_t)1), sizeof(struct consumer_partition));
+
+	if (!parts)
+		return err_set(err, ERR_OS, "restore: out of memory");
+	for (size_t i = 0; i < r->count; i++)
+		parts[i] = (struct consumer_partition){r->settings->topic, r->items[i].partition,
+						       r->parts[i].at};
+	return consumer_assign(c, parts, r->count, err);
+}
+
+static const char foreign[] = "the changelog is of another lineage";
+
+/* The snapshot was of another changelog after all: the partition is read from its beginning. */
+static int start_over(struct restore *r, struct consumer *c, size_t i, const char *why,
+		      struct err *err)
+{
+	struct part *part = &r->parts[i];
+
+	shortcut_refused(&r->shortcuts, &r->items[i], why);
+	shard_clear(r->items[i].shard);
+	r->left += part->done;
+	*part = (struct part){.high = part->high, .at = CONSUMER_BEGINNING};
+	return assign(r, c, err);
+}
+
+/* Loads a record. 1: the record was of no use, as all of the partition will be read again. */
+static int take(struct restore *r, struct consumer *c, size_t i, const struct record *record,
+		struct err *err)
+{
+	struct shard *shard = r->items[i].shard;
+	struct part *part = &r->parts[i];
+
+	fault_point("in_restore");
+	r->records++;
+	r->bytes += record->key.len + record->value.len;
+	if (UNLIKELY(part->doubtful)) {
+		switch (shard_lineage_of(shard, record->key, record->value)) {
+		case SHARD_SAME_LINEAGE:
+			part->doubtful = false;
+			break;
+		case SHARD_NO_MARKER:
+			break;
+		case SHARD_OTHER_LINEAGE:
+			return start_over(r, c, i, foreign, err) < 0 ? -1 : 1;
+		}
+	}
+	if (shard_load(shard, record->key, record->value, err) < 0)
+		return err_wrap(err, "%s partition %d offset %lld", r->settings->topic,
+				record->partition, (long long)record->offset);
+	return 0;
+}
+
+/* All was read. Is there a partition whose snapshot was of another changelog: without a marker
+ * behind it, or longer than this one is? 1: it is read anew; 0: there is none. */
+static int doubt(struct restore *r, struct consumer *c, struct err *err)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (r->parts[i].doubtful || r->parts[i].high < r->parts[i].end)
+			return start_over(r, c, i,
+					  r->parts[i].doubtful ? foreign
+							       : "the changelog ends before it",
+					  err) < 0
+				       ? -1
+				       : 1;
+	return 0;
+}
+
 static int read_all(struct restore *r, struct consumer *c, struct err *err)
 {
 	int64_t progress_ms = clock_monotonic_ms() + PROGRESS_MS, give_up_ms = 0;
 	struct consumed got;
 
-	while (r->left || behind(r) >= 0) {
+	for (;;) {
+		int doubts = r->left ? 0 : doubt(r, c, err);
+		if (doubts < 0)
+			return -1;
+		if (!r->left && behind(r) < 0)
+			return 0;
 		if (atomic_load_explicit(r->settings->stop, memory_order_relaxed))
 			return err_set(err, ERR_RETRY, "stopped while the state was restored");
 		int64_t now_ms = clock_monotonic_ms();
@@ -104,44 +183,46 @@ static int read_all(struct restore *r, struct consumer *c, struct err *err)
 		if (result == CONSUMER_NOTHING)
 			continue;
 		size_t i = find(r, got.record.partition);
-		if (result == CONSUMER_RECORD) {
-			fault_point("in_restore");
-			r->records++;
-			r->bytes += got.record.key.len + got.record.value.len;
-			if (shard_load(r->items[i].shard, got.record.key, got.record.value, err) < 0)
-				return err_wrap(err, "%s partition %d offset %lld",
-						r->settings->topic, got.record.partition,
-						(long long)got.record.offset);
-		}
+		int rc = result == CONSUMER_RECORD ? take(r, c, i, &got.record, err) : 0;
+		if (rc < 0)
+			return -1;
+		if (rc > 0)
+			continue;
 		r->parts[i].at = got.record.offset + (result == CONSUMER_RECORD);
 		look(r, c, i);
 	}
-	return 0;
 }
 
-static int assign(const struct restore *r, struct consumer *c, struct err *err)
+/* Asks for what librdkafka must know before an assignment (consumer_assign()), and which partitions
+ * need not be read from their beginning. */
+static int begin(struct restore *r, struct consumer *c, struct err *err)
 {
-	OWNED_MEM struct consumer_partition *parts =
-		calloc(MAX(r->count, (size_t)1), sizeof(struct consumer_partition));
+	int32_t known;
 
-	if (!parts)
-		return err_set(err, ERR_OS, "restore: out of memory");
-	for (size_t i = 0; i < r->count; i++)
-		parts[i] = (struct consumer_partition){r->settings->topic, r->items[i].partition,
-						       CONSUMER_BEGINNING};
-	int32_t known; /* asked so that librdkafka knows the leaders; see consumer_assign() */
 	if (consumer_partition_count(c, r->settings->topic, ASK_MS, &known, err) < 0 &&
 	    err->kind != ERR_UNAVAILABLE && err->kind != ERR_RETRY)
 		return -1;
-	return consumer_assign(c, parts, r->count, err);
+	for (size_t i = 0; i < r->count; i++)
+		r->parts[i] = (struct part){.high = -1, .at = CONSUMER_BEGINNING};
+	if (r->settings->snapshots)
+		for (size_t i = 0; i < r->count; i++)
+			if (shortcut_take(&r->shortcuts, c, &r->items[i], &r->parts[i].at,
+					  &r->parts[i].end))
+				r->parts[i].doubtful = true;
+	return assign(r, c, err);
 }
 
-int changelog_restore(const struct changelog_settings *settings, const struct restored *items,
+int changelog_restore(const struct changelog_settings *settings, struct restored *items,
 		      size_t count, struct err *err)
 {
 	OWNED(consumer) *c = NULL;
 	OWNED_MEM struct part *parts = calloc(MAX(count, (size_t)1), sizeof(struct part));
-	struct restore r = {settings, items, parts, count, count, 0, 0};
+	struct restore r = {.settings = settings,
+			    .items = items,
+			    .parts = parts,
+			    .count = count,
+			    .left = count,
+			    .shortcuts = {.settings = settings}};
 	struct consumer_settings consumer = {
 		.kafka = settings->kafka,
 		.group = settings->group,
@@ -155,9 +236,7 @@ int changelog_restore(const struct changelog_settings *settings, const struct re
 		return 0;
 	if (!parts)
 		return err_set(err, ERR_OS, "restore: out of memory");
-	for (size_t i = 0; i < count; i++)
-		parts[i].high = -1;
-	if (consumer_new(&c, &consumer, err) < 0 || assign(&r, c, err) < 0)
+	if (consumer_new(&c, &consumer, err) < 0 || begin(&r, c, err) < 0)
 		return -1;
 	log_progress(&r, "restore_begin");
 	if (read_all(&r, c, err) < 0)

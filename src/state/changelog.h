@@ -7,6 +7,9 @@
  * transaction can be visible before the changelog's commit marker (KAFKA-10167): who stops there
  * misses the last transaction.
  *
+ * A partition that has a snapshot which may be used (snapshot.h) is read from that snapshot's marker
+ * on. Whatever speaks against it is logged (event=snapshot_unused), and all is read.
+ *
  * Thread: that of the worker. May take long; `stop` ends it with ERR_RETRY.
  */
 #pragma once
@@ -23,6 +26,8 @@ struct changelog_settings {
 	const char *topic;
 	const _Atomic bool *stop;
 	int64_t worker; /* for the progress lines */
+	const char *snapshots; /* the folder; NULL: none are used */
+	const char *pipeline;  /* whose */
 };
 
 struct restored {
@@ -31,9 +36,10 @@ struct restored {
 	/* The marker must reach this offset (what the group has committed); -1: nothing known. A
 	 * marker behind it is waited for, for the time that a transaction may take to be ended. */
 	int64_t at_least;
+	bool from_snapshot; /* out: the changelog was read from the snapshot's marker on only */
 };
 
-/* Logs event=restore_begin, restore_progress, restore_end. ERR_CONFIG when a value cannot be read
+/* Logs event=restore_begin, restore_progress, restore_end, snapshot_used, snapshot_unused. ERR_CONFIG when a value cannot be read
  * or a marker stays behind. */
 MUST_CHECK int changelog_restore(const struct changelog_settings *settings,
-				 const struct restored *items, size_t count, struct err *err);
+				 struct restored *items, size_t count, struct err *err);

@@ -72,7 +72,8 @@ enum codec_result codec_open(struct str key, struct str value, struct str *body)
 {
 	uint64_t sum = 0;
 
-	if (value.len && value.data[0] != CODEC_VERSION)
+	if (value.len && ((unsigned char)value.data[0] < CODEC_VERSION_OLDEST ||
+			  (unsigned char)value.data[0] > CODEC_VERSION))
 		return CODEC_UNKNOWN_VERSION;
 	if (value.len < CODEC_HEAD_BYTES)
 		return CODEC_BAD_CHECKSUM;

@@ -7,7 +7,7 @@
  *	00 "rul" offset		a switch of rules at that offset (8 bytes, big endian); never deleted
  *
  * Every value:
- *	version   1 byte, CODEC_VERSION
+ *	version   1 byte, CODEC_VERSION; CODEC_VERSION_OLDEST and later are read
  *	checksum  8 bytes, little endian: codec_checksum() of the key and what follows
  *	body
  *
@@ -15,6 +15,7 @@
  * signed distances in ms from the first time of the body. A name is a number: in a changelog
  * value its place in the table of names that begins the body (count, then length and bytes of
  * each; 0 is the empty name); in memory its number in names.h, without table, version, checksum.
+ * (Snapshots hold the form in memory: whoever changes it changes SNAPSHOT_VERSION, snapshot.h.)
  * Text is length and bytes. Lists are a count and their items.
  *
  * Body of a subject, after the names:
@@ -40,7 +41,8 @@
  *	        spokes:   name who, time
  * Lists that are empty at the end are left out.
  *
- * Body of the marker: next offset (number), text digest, list of clocks: text corpid, number ms.
+ * Body of the marker: next offset (number), text digest, list of clocks: text corpid, number ms;
+ *	from version 2 on text lineage, if it has one (shard.h).
  * Body of a switch: text digest.
  *
  * Pure. Thread: any.
@@ -51,7 +53,7 @@
 #include "state/names.h"
 #include "state/subject.h"
 
-enum { CODEC_VERSION = 1, CODEC_HEAD_BYTES = 9 };
+enum { CODEC_VERSION = 2, CODEC_VERSION_OLDEST = 1, CODEC_HEAD_BYTES = 9 };
 
 uint64_t codec_checksum(struct str key, struct str body);
 

@@ -2,25 +2,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/shard_parts.h"
 
+static void begin_life(struct shard *s, int32_t partition, struct shard_settings settings)
+{
+	*s = (struct shard){.partition = partition, .settings = settings};
+	s->marker.next_offset = -1;
+	names_init(&s->names);
+	table_init(&s->table);
+}
+
 int shard_new(struct shard **out, int32_t partition, const struct shard_settings *settings,
 	      struct err *err)
 {
 	OWNED(shard) *s = calloc(1, sizeof *s);
 	if (!s)
 		return err_set(err, ERR_OS, "state: out of memory");
-	s->partition = partition;
-	s->settings = *settings;
-	s->marker.next_offset = -1;
-	names_init(&s->names);
-	table_init(&s->table);
+	begin_life(s, partition, *settings);
 	*out = TAKE(s);
 	return 0;
 }
 
-void shard_free(struct shard *s)
+static void end_life(struct shard *s)
 {
-	if (!s)
-		return;
 	table_fini(&s->table);
 	names_fini(&s->names);
 	arena_fini(&s->arena);
@@ -32,7 +34,21 @@ void shard_free(struct shard *s)
 	free(s->lives);
 	free(s->switches);
 	free(s->changes);
+}
+
+void shard_free(struct shard *s)
+{
+	if (!s)
+		return;
+	end_life(s);
 	free(s);
+}
+
+void shard_clear(struct shard *s)
+{
+	assert(!s->open);
+	end_life(s);
+	begin_life(s, s->partition, s->settings);
 }
 
 /* ---- corps and clocks ---- */
@@ -94,6 +110,17 @@ void shard_set_next_offset(struct shard *s, int64_t offset)
 {
 	assert(s->open);
 	s->marker.next_offset = offset;
+}
+
+struct str shard_lineage(const struct shard *s)
+{
+	return s->marker.lineage;
+}
+
+void shard_set_lineage(struct shard *s, struct str lineage)
+{
+	assert(!s->open);
+	s->marker.lineage = names_keep(&s->names, lineage);
 }
 
 struct str shard_ruleset(const struct shard *s)
@@ -220,7 +247,7 @@ struct subject *shard_get(struct shard *s, struct str corpid, struct str id)
 	uint32_t slot = find_slot(s, corp, id);
 	if (slot != TABLE_NONE)
 		return &live_get(s, slot)->subject; /* empty if it was forgotten */
-	struct live *live = live_new(s, table_add(&s->table, corp, id));
+	struct live *live = live_new(s, table_add(&s->table, corp, id, (struct str){0}));
 	live->is_new = true;
 	return &live->subject;
 }

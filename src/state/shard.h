@@ -15,6 +15,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -49,10 +50,43 @@ MUST_CHECK int shard_load(struct shard *s, struct str key, struct str value, str
 MUST_CHECK int shard_loaded(struct shard *s, struct err *err);
 
 /* Visits all that the changelog must hold to bring this shard back, outside of a transaction:
- * every subject, then the marker. Key and value live until the next call. For snapshots and
- * `state export`; in the order of places in the table, which means nothing. */
+ * every subject, then the marker. Key and value live until the next call. For `state export`; in
+ * the order of places in the table, which means nothing. */
 void shard_each(struct shard *s, void (*visit)(void *context, struct str key, struct str value),
 		void *context);
+
+/* The name of this changelog, by which a snapshot knows whether it belongs to it: random, chosen
+ * for its first marker and in every marker since; empty: none yet. A topic that was deleted and made
+ * again has another. Set before anything is in a transaction. */
+struct str shard_lineage(const struct shard *s);
+void shard_set_lineage(struct shard *s, struct str lineage);
+
+/* ---- for snapshots (snapshot.h), outside of a transaction ---- */
+
+/* How far a copy has got; zeroed at first. Ends with the shard. */
+struct shard_cursor {
+	uint32_t slots, names, corps;
+	bool done;
+};
+/* Appends a piece of about `bytes` to `out` and moves the cursor. Between two pieces the shard may
+ * change: subjects that changed since the first are in any state they had since then, or missing,
+ * so that a copy is whole only together with the changelog from the first piece on. */
+void shard_copy(struct shard *s, struct shard_cursor *cursor, size_t bytes, struct buf *out);
+/* Takes a piece, in order, into a shard to which nothing else was done yet; the bytes are what
+ * shard_copy() wrote, of this version. False if they make no sense; shard_clear() then. */
+bool shard_take_copy(struct shard *s, struct str piece);
+/* Appends the marker as it is now, as a value of the changelog; nothing if there is none. */
+void shard_marker(struct shard *s, struct buf *out);
+/* Whether the state has all that stood in the changelog up to this marker: it is of our lineage and
+ * not ahead of ours. */
+bool shard_has_reached(struct shard *s, struct str marker);
+/* What a record of the changelog tells about whose it is. */
+enum shard_lineage_of { SHARD_NO_MARKER, SHARD_SAME_LINEAGE, SHARD_OTHER_LINEAGE };
+enum shard_lineage_of shard_lineage_of(const struct shard *s, struct str key, struct str value);
+/* Loads a marker that shard_marker() wrote. False if it makes no sense. */
+bool shard_take_marker(struct shard *s, struct str marker);
+/* Forgets everything, as if it were new. */
+void shard_clear(struct shard *s);
 
 int64_t shard_next_offset(const struct shard *s); /* -1: no marker yet */
 void shard_set_next_offset(struct shard *s, int64_t offset);

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/shard_parts.h"
 
-static const struct str marker_key = {"\0pos", 4};
+const struct str shard_marker_key = {"\0pos", 4};
 static const struct str switch_prefix = {"\0rul", 4};
 
 static struct shard_change *add_change(struct shard *s, size_t count)
@@ -70,7 +70,7 @@ static void encode_switch(struct shard *s, const struct rule_switch *change_of,
 	encode_plain(s, (struct str){key, sizeof key}, change);
 }
 
-static void encode_marker(struct shard *s, struct shard_change *change)
+static void marker_body(struct shard *s)
 {
 	uint64_t known = 0;
 
@@ -86,7 +86,22 @@ static void encode_marker(struct shard *s, struct shard_change *change)
 		codec_put_text(&s->scratch, s->corps[i].id);
 		codec_put_number(&s->scratch, (uint64_t)s->corps[i].clock_ms);
 	}
-	encode_plain(s, marker_key, change);
+	if (s->marker.lineage.len)
+		codec_put_text(&s->scratch, s->marker.lineage);
+}
+
+static void encode_marker(struct shard *s, struct shard_change *change)
+{
+	marker_body(s);
+	encode_plain(s, shard_marker_key, change);
+}
+
+void shard_marker(struct shard *s, struct buf *out)
+{
+	if (s->marker.next_offset < 0)
+		return;
+	marker_body(s);
+	codec_put_value(out, shard_marker_key, buf_str(&s->scratch));
 }
 
 static bool marker_moved(const struct shard *s)
@@ -192,7 +207,64 @@ static bool read_marker(struct shard *s, struct str body)
 		uint32_t corp = shard_corp(s, corpid); /* moves s->corps */
 		s->corps[corp].clock_ms = (int64_t)clock;
 	}
+	if (body.len) { /* since version 2 */
+		struct str lineage;
+		if (!codec_get_text(&body, &lineage))
+			return false;
+		s->marker.lineage = names_keep(&s->names, lineage);
+	}
 	return body.len == 0;
+}
+
+bool shard_take_marker(struct shard *s, struct str marker)
+{
+	struct str body;
+
+	return codec_open(shard_marker_key, marker, &body) == CODEC_DONE && read_marker(s, body);
+}
+
+/* The next offset and the lineage of a marker; false if it is none. */
+static bool glance_marker(struct str marker, int64_t *next, struct str *lineage)
+{
+	uint64_t offset, count, clock;
+	struct str body, text;
+
+	if (codec_open(shard_marker_key, marker, &body) != CODEC_DONE ||
+	    !codec_get_number(&body, &offset) || !codec_get_text(&body, &text) ||
+	    !codec_get_number(&body, &count))
+		return false;
+	for (uint64_t i = 0; i < count; i++)
+		if (!codec_get_text(&body, &text) || !codec_get_number(&body, &clock))
+			return false;
+	*next = (int64_t)offset;
+	return codec_get_text(&body, lineage) && lineage->len;
+}
+
+enum shard_lineage_of shard_lineage_of(const struct shard *s, struct str key, struct str value)
+{
+	struct str lineage;
+	int64_t next;
+
+	if (!str_eq(key, shard_marker_key) || !value.data)
+		return SHARD_NO_MARKER;
+	return glance_marker(value, &next, &lineage) && str_eq(lineage, s->marker.lineage)
+		       ? SHARD_SAME_LINEAGE
+		       : SHARD_OTHER_LINEAGE;
+}
+
+bool shard_has_reached(struct shard *s, struct str marker)
+{
+	struct buf ours = {0};
+	struct str lineage;
+	int64_t next;
+
+	if (!glance_marker(marker, &next, &lineage) || !str_eq(lineage, s->marker.lineage))
+		return false;
+	/* Parts of what falls due have the same offset and other clocks. */
+	shard_marker(s, &ours);
+	bool same = str_eq(buf_str(&ours), marker);
+	buf_fini(&ours);
+	return same || next < s->marker.next_offset;
 }
 
 static int load_marker(struct shard *s, struct str key, struct str value, struct err *err)
@@ -204,9 +276,9 @@ static int load_marker(struct shard *s, struct str key, struct str value, struct
 		return err_set(err, ERR_CONFIG, "state: the marker of partition %d was deleted",
 			       (int)s->partition);
 	result = codec_open(key, value, &body);
-	if (result == CODEC_DONE && str_eq(key, marker_key) && !read_marker(s, body))
+	if (result == CODEC_DONE && str_eq(key, shard_marker_key) && !read_marker(s, body))
 		result = CODEC_BAD_BODY;
-	return refuse(s, result, str_eq(key, marker_key) ? "the marker" : "a switch of rules", err);
+	return refuse(s, result, str_eq(key, shard_marker_key) ? "the marker" : "a switch of rules", err);
 }
 
 static int load_subject(struct shard *s, uint32_t corp, struct str id, struct str body,
@@ -220,11 +292,12 @@ static int load_subject(struct shard *s, uint32_t corp, struct str id, struct st
 	if (result != CODEC_DONE)
 		return refuse(s, result, "a subject", err);
 	uint32_t slot = table_find(&s->table, corp, id);
-	if (slot == TABLE_NONE)
-		slot = table_add(&s->table, corp, id);
 	buf_clear(&s->packed);
 	codec_pack(&s->packed, &subject);
-	table_set_packed(&s->table, slot, buf_str(&s->packed));
+	if (slot == TABLE_NONE)
+		slot = table_add(&s->table, corp, id, buf_str(&s->packed));
+	else
+		table_set_packed(&s->table, slot, buf_str(&s->packed));
 	table_set_due(&s->table, slot, subject_due(&subject, s->settings.idle_ms).due_ms);
 	table_tidy(&s->table);
 	return 0;
@@ -235,7 +308,7 @@ int shard_load(struct shard *s, struct str key, struct str value, struct err *er
 	struct str body = {0};
 
 	assert(!s->open);
-	if (str_eq(key, marker_key) || str_starts(key, switch_prefix))
+	if (str_eq(key, shard_marker_key) || str_starts(key, switch_prefix))
 		return load_marker(s, key, value, err);
 	const char *slash = key.len ? memchr(key.data, '/', key.len) : NULL;
 	if (!slash)

@@ -31,7 +31,7 @@ struct corp {
 
 struct marker {
 	int64_t next_offset;
-	struct str ruleset;
+	struct str ruleset, lineage;
 };
 
 struct rule_switch {
@@ -63,6 +63,8 @@ struct shard {
 	struct shard_change *changes;
 	size_t change_cap;
 };
+
+extern const struct str shard_marker_key;
 
 /* The index of a corp in `corps`, which moves when there is a new one. */
 uint32_t shard_corp(struct shard *s, struct str corpid);

@@ -120,7 +120,7 @@ static void index_remove(struct table *t, uint32_t slot)
 	t->index[gap] = 0;
 }
 
-uint32_t table_add(struct table *t, uint32_t corp, struct str id)
+uint32_t table_add(struct table *t, uint32_t corp, struct str id, struct str packed)
 {
 	uint32_t slot = t->free_slot;
 
@@ -134,7 +134,7 @@ uint32_t table_add(struct table *t, uint32_t corp, struct str id)
 		slot = t->slot_count++;
 	}
 	t->slots[slot] = (struct slot){
-		.block = blocks_add(&t->blocks, slot, id, (struct str){0}),
+		.block = blocks_add(&t->blocks, slot, id, packed),
 		.due_ms = INT64_MAX,
 		.hash = hash_of(corp, id),
 		.corp = corp,

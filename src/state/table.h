@@ -45,8 +45,8 @@ enum { TABLE_NONE = UINT32_MAX };
 
 /* The slot of a subject, or TABLE_NONE. */
 uint32_t table_find(const struct table *t, uint32_t corp, struct str id);
-/* A new slot with an empty packed form. The subject must not be there. */
-uint32_t table_add(struct table *t, uint32_t corp, struct str id);
+/* A new slot. The subject must not be there. */
+uint32_t table_add(struct table *t, uint32_t corp, struct str id, struct str packed);
 void table_remove(struct table *t, uint32_t slot);
 
 struct str table_id(const struct table *t, uint32_t slot);
