@@ -37,18 +37,32 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	b->len += (size_t)len;
 }
 
+/* The last `width` digits of `value` to the places before `end`; returns where they begin. */
+static char *digits_before(char *end, uint64_t value, int width)
+{
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930"
+				    "31323334353637383940414243444546474849505152535455565758596061"
+				    "62636465666768697071727374757677787980818283848586878889909192"
+				    "93949596979899";
+	char *p = end;
+
+	for (; value >= 10; value /= 100)
+		memcpy(p -= 2, pairs + value % 100 * 2, 2);
+	if (value || p == end)
+		*--p = (char)('0' + value);
+	while (end - p < width)
+		*--p = '0';
+	return p;
+}
+
 void buf_put_u64_padded(struct buf *b, uint64_t value, int width)
 {
 	char digits[32];
-	int at = sizeof digits;
+	char *end = digits + sizeof digits;
 
 	assert(width <= (int)sizeof digits);
-	do
-		digits[--at] = (char)('0' + value % 10);
-	while (value /= 10);
-	while ((int)sizeof digits - at < width)
-		digits[--at] = '0';
-	buf_put(b, (struct str){digits + at, sizeof digits - (size_t)at});
+	const char *p = digits_before(end, value, width);
+	buf_put(b, (struct str){p, (size_t)(end - p)});
 }
 
 void buf_put_u64(struct buf *b, uint64_t value)
@@ -63,41 +77,68 @@ void buf_put_i64(struct buf *b, int64_t value)
 	buf_put_u64(b, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
+/* Writes the escape of `c` and returns where the next byte goes. */
+static char *put_escape(char *out, unsigned char c)
+{
+	static const char hex[] = "0123456789abcdef";
+	static const char names[256] = {
+		['"'] = '"', ['\\'] = '\\', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't',
+	};
+
+	*out++ = '\\';
+	if (names[c]) {
+		*out++ = names[c];
+		return out;
+	}
+	memcpy(out, "u00", 3);
+	out[3] = hex[c >> 4];
+	out[4] = hex[c & 15];
+	return out + 5;
+}
+
+static char *put_bytes(char *out, const char *p, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		unsigned char c = (unsigned char)p[i];
+		if (LIKELY(c >= 0x20 && c != '"' && c != '\\'))
+			*out++ = (char)c;
+		else
+			out = put_escape(out, c);
+	}
+	return out;
+}
+
+/* Whether one of eight bytes needs an escape. A byte of 0x80 and more never does; of the others a
+ * difference that is zero, or a value below 0x20, is what borrows through the high bit. */
+static inline bool wants_escape(uint64_t v)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
+	uint64_t quote = v ^ ones * '"', backslash = v ^ ones * '\\';
+
+	return (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
+		((v - ones * 0x20) & ~v)) & high;
+}
+
 void buf_put_json(struct buf *b, struct str s)
 {
 	/* The longest escape is six bytes (\u001f); with that room no step needs a check. */
 	char *out = buf_room(b, s.len * 6 + 2);
-	const char *start = out;
+	const char *start = out, *p = s.data;
+	uint64_t eight;
 
 	*out++ = '"';
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.data[i];
-		if (LIKELY(c >= 0x20 && c != '"' && c != '\\')) {
-			*out++ = (char)c;
-			continue;
+	for (size_t left = s.len; left; ) {
+		size_t count = MIN(left, sizeof eight);
+		if (count == sizeof eight)
+			memcpy(&eight, p, sizeof eight);
+		if (count < sizeof eight || UNLIKELY(wants_escape(eight))) {
+			out = put_bytes(out, p, count);
+		} else {
+			memcpy(out, &eight, sizeof eight);
+			out += sizeof eight;
 		}
-		static const char hex[] = "0123456789abcdef";
-		*out++ = '\\';
-		switch (c) {
-		case '"':
-		case '\\':
-			*out++ = (char)c;
-			break;
-		case '\n':
-			*out++ = 'n';
-			break;
-		case '\r':
-			*out++ = 'r';
-			break;
-		case '\t':
-			*out++ = 't';
-			break;
-		default:
-			memcpy(out, "u00", 3);
-			out[3] = hex[c >> 4];
-			out[4] = hex[c & 15];
-			out += 5;
-		}
+		p += count;
+		left -= count;
 	}
 	*out++ = '"';
 	b->len += (size_t)(out - start);
@@ -123,20 +164,21 @@ void buf_put_time(struct buf *b, int64_t ms)
 	int64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
 	int64_t year = year_of_era + era * 400 + (month <= 2);
 
-	buf_put_u64_padded(b, (uint64_t)MAX(year, 0), 4);
-	buf_putc(b, '-');
-	buf_put_u64_padded(b, (uint64_t)month, 2);
-	buf_putc(b, '-');
-	buf_put_u64_padded(b, (uint64_t)day, 2);
-	buf_putc(b, 'T');
-	buf_put_u64_padded(b, (uint64_t)(rest / 3600000), 2);
-	buf_putc(b, ':');
-	buf_put_u64_padded(b, (uint64_t)(rest / 60000 % 60), 2);
-	buf_putc(b, ':');
-	buf_put_u64_padded(b, (uint64_t)(rest / 1000 % 60), 2);
-	buf_putc(b, '.');
-	buf_put_u64_padded(b, (uint64_t)(rest % 1000), 3);
-	buf_putc(b, 'Z');
+	/* Years of more than four digits take more room in front. */
+	char text[48] = {0};
+	char *end = text + sizeof text;
+	static const char rest_of[] = "-00-00T00:00:00.000Z";
+	char *tail = end - (sizeof rest_of - 1);
+
+	memcpy(tail, rest_of, sizeof rest_of - 1);
+	digits_before(tail + 3, (uint64_t)month, 2);
+	digits_before(tail + 6, (uint64_t)day, 2);
+	digits_before(tail + 9, (uint64_t)(rest / 3600000), 2);
+	digits_before(tail + 12, (uint64_t)(rest / 60000 % 60), 2);
+	digits_before(tail + 15, (uint64_t)(rest / 1000 % 60), 2);
+	digits_before(tail + 19, (uint64_t)(rest % 1000), 3);
+	const char *p = digits_before(tail, (uint64_t)MAX(year, 0), 4);
+	buf_put(b, (struct str){p, (size_t)(end - p)});
 }
 
 void buf_put_base64(struct buf *b, struct str s)

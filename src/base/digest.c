@@ -17,13 +17,24 @@ void digest_uuid5(const struct str *parts, size_t count, char out[UUID_LEN])
 {
 	static const unsigned char space[16] = {0x6b, 0xa7, 0xb8, 0x12, 0x9d, 0xad, 0x11, 0xd1,
 						0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8};
-	unsigned char hash[SHA_DIGEST_LENGTH];
+	unsigned char hash[SHA_DIGEST_LENGTH], joined[512];
+	size_t len = sizeof space;
 	SHA_CTX sha;
 
+	/* Joined first: a call for each short part costs more than the digest. */
 	SHA1_Init(&sha);
-	SHA1_Update(&sha, space, sizeof space);
-	for (size_t i = 0; i < count; i++)
-		SHA1_Update(&sha, parts[i].data, parts[i].len);
+	memcpy(joined, space, sizeof space);
+	for (size_t i = 0; i < count; i++) {
+		if (parts[i].len > sizeof joined - len) {
+			SHA1_Update(&sha, joined, len);
+			SHA1_Update(&sha, parts[i].data, parts[i].len);
+			len = 0;
+		} else if (parts[i].len) {
+			memcpy(joined + len, parts[i].data, parts[i].len);
+			len += parts[i].len;
+		}
+	}
+	SHA1_Update(&sha, joined, len);
 	SHA1_Final(hash, &sha);
 	hash[6] = (hash[6] & 0x0f) | 0x50; /* version 5 */
 	hash[8] = (hash[8] & 0x3f) | 0x80; /* variant of RFC 4122 */

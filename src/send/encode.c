@@ -74,35 +74,30 @@ void encode_masked(struct buf *out, struct str text)
 	encode_masked_part(out, text, 0, text.len);
 }
 
-/* ,"name": in front of a value. `name` needs no escapes. */
-static void put_name(struct buf *out, struct str name)
-{
-	buf_put(out, STR(",\""));
-	buf_put(out, name);
-	buf_put(out, STR("\":"));
-}
+/* What stands in front of a value: ,"name": with a name that needs no escapes. */
+#define MEMBER(name) STR(",\"" name "\":")
 
-static void put_text(struct buf *out, struct str name, struct str value)
+static inline void put_text(struct buf *out, struct str member, struct str value)
 {
-	put_name(out, name);
+	buf_put(out, member);
 	buf_put_json(out, value);
 }
 
-static void put_bool(struct buf *out, struct str name, bool value)
+static inline void put_bool(struct buf *out, struct str member, bool value)
 {
-	put_name(out, name);
+	buf_put(out, member);
 	buf_put(out, value ? STR("true") : STR("false"));
 }
 
-static void put_number(struct buf *out, struct str name, uint64_t value)
+static inline void put_number(struct buf *out, struct str member, uint64_t value)
 {
-	put_name(out, name);
+	buf_put(out, member);
 	buf_put_u64(out, value);
 }
 
-static void put_texts(struct buf *out, struct str name, const struct str *values, size_t count)
+static inline void put_texts(struct buf *out, struct str member, const struct str *values, size_t count)
 {
-	put_name(out, name);
+	buf_put(out, member);
 	buf_putc(out, '[');
 	for (size_t i = 0; i < count; i++) {
 		if (i)
@@ -112,19 +107,19 @@ static void put_texts(struct buf *out, struct str name, const struct str *values
 	buf_putc(out, ']');
 }
 
-static void put_changes(struct buf *out, struct str name, const struct tag_change *changes,
+static inline void put_changes(struct buf *out, struct str member, const struct tag_change *changes,
 			size_t count)
 {
-	put_name(out, name);
+	buf_put(out, member);
 	buf_putc(out, '[');
 	for (size_t i = 0; i < count; i++) {
 		buf_put(out, i ? STR(",{\"group\":") : STR("{\"group\":"));
 		buf_put_json(out, changes[i].group);
-		put_text(out, STR("tag"), changes[i].tag);
+		put_text(out, MEMBER("tag"), changes[i].tag);
 		if (changes[i].wecom_id.len)
-			put_text(out, STR("wecom_id"), changes[i].wecom_id);
+			put_text(out, MEMBER("wecom_id"), changes[i].wecom_id);
 		if (changes[i].userid_count)
-			put_texts(out, STR("userids"), changes[i].userids, changes[i].userid_count);
+			put_texts(out, MEMBER("userids"), changes[i].userids, changes[i].userid_count);
 		buf_putc(out, '}');
 	}
 	buf_putc(out, ']');
@@ -134,7 +129,7 @@ static void put_folds(struct buf *out, uint32_t bits)
 {
 	bool first = true;
 
-	put_name(out, STR("folds"));
+	buf_put(out, MEMBER("folds"));
 	buf_putc(out, '[');
 	for (size_t i = 0; i < ARRAY_LEN(folds); i++) {
 		if (!(bits & 1u << i))
@@ -152,7 +147,7 @@ static void put_quote(struct buf *out, const struct evidence *e, enum evidence_m
 	if (mode == EVIDENCE_NONE)
 		return;
 	if (mode == EVIDENCE_FULL) {
-		put_text(out, STR("text"), e->text);
+		put_text(out, MEMBER("text"), e->text);
 		return;
 	}
 	/* Almost every hit fits on the stack; a longer one may allocate. */
@@ -161,85 +156,85 @@ static void put_quote(struct buf *out, const struct evidence *e, enum evidence_m
 	if (e->text.len <= sizeof room)
 		masked = (struct buf){room, 0, sizeof room};
 	encode_masked(&masked, e->text);
-	put_text(out, STR("text"), buf_str(&masked));
+	put_text(out, MEMBER("text"), buf_str(&masked));
 	if (masked.data != room)
 		buf_fini(&masked);
 }
 
 static void put_evidence(struct buf *out, const struct event *event, enum evidence_mode mode)
 {
-	put_name(out, STR("evidence"));
+	buf_put(out, MEMBER("evidence"));
 	buf_putc(out, '[');
 	for (size_t i = 0; i < event->evidence_count; i++) {
 		const struct evidence *e = &event->evidence[i];
 		buf_put(out, i ? STR(",{\"field\":") : STR("{\"field\":"));
 		buf_put_json(out, e->path);
-		put_number(out, STR("start"), e->start);
-		put_number(out, STR("end"), e->end);
-		put_number(out, STR("char_start"), e->char_start);
-		put_number(out, STR("char_end"), e->char_end);
+		put_number(out, MEMBER("start"), e->start);
+		put_number(out, MEMBER("end"), e->end);
+		put_number(out, MEMBER("char_start"), e->char_start);
+		put_number(out, MEMBER("char_end"), e->char_end);
 		put_quote(out, e, mode);
-		put_text(out, STR("word"), e->word);
+		put_text(out, MEMBER("word"), e->word);
 		put_folds(out, e->folds);
-		put_bool(out, STR("forwarded"), e->forwarded);
+		put_bool(out, MEMBER("forwarded"), e->forwarded);
 		buf_putc(out, '}');
 	}
 	buf_putc(out, ']');
 	if (event->truncated)
-		put_bool(out, STR("truncated"), true);
+		put_bool(out, MEMBER("truncated"), true);
 }
 
-static void put_stage(struct buf *out, struct str name, struct str stage)
+static inline void put_stage(struct buf *out, struct str member, struct str stage)
 {
 	if (stage.len) {
-		put_text(out, name, stage);
+		put_text(out, member, stage);
 		return;
 	}
-	put_name(out, name);
+	buf_put(out, member);
 	buf_put(out, STR("null"));
 }
 
 static void put_alert(struct buf *out, const struct event *event)
 {
-	put_text(out, STR("severity"), severities[event->severity]);
-	put_text(out, STR("category"), event->category);
-	put_text(out, STR("title"), event->title);
-	put_number(out, STR("count"), event->count);
-	put_texts(out, STR("msgids"), event->msgids, event->msgid_count);
-	put_text(out, STR("alert_id"), (struct str){event->alert_id, sizeof event->alert_id});
-	put_bool(out, STR("recalled"), event->recalled);
+	put_text(out, MEMBER("severity"), severities[event->severity]);
+	put_text(out, MEMBER("category"), event->category);
+	put_text(out, MEMBER("title"), event->title);
+	put_number(out, MEMBER("count"), event->count);
+	put_texts(out, MEMBER("msgids"), event->msgids, event->msgid_count);
+	put_text(out, MEMBER("alert_id"), (struct str){event->alert_id, sizeof event->alert_id});
+	put_bool(out, MEMBER("recalled"), event->recalled);
 }
 
 void encode_data(struct buf *out, const struct event *event, const struct encode_settings *settings)
 {
 	buf_put(out, STR("{\"corpid\":"));
 	buf_put_json(out, event->corpid);
-	put_text(out, STR("external_userid"), event->external_userid);
-	put_texts(out, STR("userids"), event->userids, event->userid_count);
-	put_text(out, STR("roomid"), event->roomid);
-	put_text(out, STR("chat"), chats[event->chat]);
-	put_text(out, STR("from"), event->from);
-	put_text(out, STR("from_role"), roles[event->from_role]);
-	put_text(out, STR("msgid"), event->msgid);
-	put_name(out, STR("msgtime"));
+	put_text(out, MEMBER("external_userid"), event->external_userid);
+	put_texts(out, MEMBER("userids"), event->userids, event->userid_count);
+	put_text(out, MEMBER("roomid"), event->roomid);
+	put_text(out, MEMBER("chat"), chats[event->chat]);
+	put_text(out, MEMBER("from"), event->from);
+	put_text(out, MEMBER("from_role"), roles[event->from_role]);
+	put_text(out, MEMBER("msgid"), event->msgid);
+	buf_put(out, MEMBER("msgtime"));
 	buf_put_i64(out, event->msgtime_ms);
-	put_bool(out, STR("late"), event->late);
-	put_text(out, STR("pack"), event->pack);
-	put_text(out, STR("rule"), event->rule);
-	put_text(out, STR("ruleset"), event->ruleset);
-	put_text(out, STR("cause"), causes[event->cause]);
+	put_bool(out, MEMBER("late"), event->late);
+	put_text(out, MEMBER("pack"), event->pack);
+	put_text(out, MEMBER("rule"), event->rule);
+	put_text(out, MEMBER("ruleset"), event->ruleset);
+	put_text(out, MEMBER("cause"), causes[event->cause]);
 	if (event->by.len)
-		put_text(out, STR("by"), event->by);
+		put_text(out, MEMBER("by"), event->by);
 	if (event->type == EVENT_STAGE) {
-		put_text(out, STR("ladder"), event->ladder);
-		put_stage(out, STR("from_stage"), event->from_stage);
-		put_stage(out, STR("to_stage"), event->to_stage);
+		put_text(out, MEMBER("ladder"), event->ladder);
+		put_stage(out, MEMBER("from_stage"), event->from_stage);
+		put_stage(out, MEMBER("to_stage"), event->to_stage);
 	}
 	if (event->type == EVENT_ALERT)
 		put_alert(out, event);
 	if (event->type == EVENT_TAG || event->type == EVENT_STAGE) {
-		put_changes(out, STR("add"), event->add, event->add_count);
-		put_changes(out, STR("remove"), event->remove, event->remove_count);
+		put_changes(out, MEMBER("add"), event->add, event->add_count);
+		put_changes(out, MEMBER("remove"), event->remove, event->remove_count);
 	}
 	if (event->type != EVENT_ERASE)
 		put_evidence(out, event, settings->evidence);
@@ -263,14 +258,14 @@ void encode_structured(struct buf *out, const struct event *event,
 	buf_put(out, (struct str){event->id, sizeof event->id});
 	buf_put(out, STR("\",\"source\":"));
 	buf_put_json(out, settings->source);
-	put_text(out, STR("type"), types[event->type]);
-	put_name(out, STR("time"));
+	put_text(out, MEMBER("type"), types[event->type]);
+	buf_put(out, MEMBER("time"));
 	buf_putc(out, '"');
 	buf_put_time(out, event->time_ms);
 	buf_putc(out, '"');
 	assert(event->corpid.len + event->subject.len + 1 <= sizeof room); /* decode bounds ids */
 	put_subject(&subject, event);
-	put_text(out, STR("subject"), buf_str(&subject));
+	put_text(out, MEMBER("subject"), buf_str(&subject));
 	if (event->sequence) {
 		buf_put(out, STR(",\"sequence\":\""));
 		buf_put_u64_padded(out, event->sequence, 20);

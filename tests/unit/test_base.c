@@ -112,6 +112,42 @@ Test(buf, json_escapes_what_json_wants)
 	expect_buf(&b, "\"\"");
 }
 
+/* Eight bytes are looked at together: each byte has to be seen at each of their places. */
+Test(buf, json_escapes_at_every_place)
+{
+	for (int c = 0; c < 0x80; c++)
+		for (size_t at = 0; at < 19; at++) {
+			char text[19], want[32], escape[8];
+			struct buf b = {0};
+			memset(text, 'x', sizeof text);
+			text[at] = (char)c;
+			snprintf(escape, sizeof escape, c == '"' || c == '\\' ? "\\%c" : "%c", c);
+			if (c < 0x20)
+				snprintf(escape, sizeof escape, "\\u%04x", (unsigned)c);
+			if (c == '\n' || c == '\r' || c == '\t')
+				snprintf(escape, sizeof escape, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
+			snprintf(want, sizeof want, "\"%.*s%s%.*s\"", (int)at, "xxxxxxxxxxxxxxxxxxx", escape,
+				 (int)(18 - at), "xxxxxxxxxxxxxxxxxxx");
+			buf_put_json(&b, (struct str){text, sizeof text});
+			expect_buf(&b, want);
+		}
+}
+
+Test(buf, numbers_of_every_length)
+{
+	for (uint64_t n = 1; n < UINT64_MAX / 11; n *= 10)
+		for (uint64_t more = 0; more < 10; more++) {
+			char want[64];
+			struct buf b = {0};
+			snprintf(want, sizeof want, "%llu %09llu", (unsigned long long)(n * more + n - 1),
+				 (unsigned long long)(n * more));
+			buf_put_u64(&b, n * more + n - 1);
+			buf_putc(&b, ' ');
+			buf_put_u64_padded(&b, n * more, 9);
+			expect_buf(&b, want);
+		}
+}
+
 Test(buf, numbers_and_padding)
 {
 	struct buf b = {0};
@@ -192,6 +228,19 @@ Test(hash, murmur2_is_that_of_java_clients)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		cr_expect_eq((int32_t)hash_murmur2(str_of(rows[i].key)), rows[i].hash, "%s",
 			     rows[i].key);
+}
+
+/* As uuid.uuid5() of Python says of 300 a, 600 x, 400 b and a c: more than fits beside each other. */
+Test(digest, uuid5_of_long_parts)
+{
+	char text[600], id[UUID_LEN];
+	char a[300], b[400];
+	memset(text, 'x', sizeof text);
+	memset(a, 'a', sizeof a);
+	memset(b, 'b', sizeof b);
+	struct str parts[] = {{a, sizeof a}, {text, sizeof text}, {b, sizeof b}, {0}, STR("c")};
+	digest_uuid5(parts, ARRAY_LEN(parts), id);
+	cr_expect(memcmp(id, "65bb12c8-0d8e-540b-812f-03be5f800b17", UUID_LEN) == 0, "%.36s", id);
 }
 
 /* The id is uuid.uuid5(UUID('6ba7b812-9dad-11d1-80b4-00c04fd430c8'), 'a\x1fb') of Python. */
