@@ -183,8 +183,7 @@ static int publish(struct publication *p, struct err *err)
 	return PUBLISH_DONE;
 }
 
-/* Rules, directory and consents: all that judges and comes from this host. */
-static int load(const struct publish_settings *settings, struct rulebook **out, struct err *err)
+int publish_load(struct rulebook **out, const struct publish_settings *settings, struct err *err)
 {
 	const struct config *config = settings->config;
 	size_t count = config->consent.count;
@@ -208,7 +207,7 @@ int publish_rules(const struct publish_settings *settings, char digest[72], stru
 {
 	OWNED(rulebook) *book = NULL;
 
-	if (load(settings, &book, err) < 0)
+	if (publish_load(&book, settings, err) < 0)
 		return -1;
 	memcpy(digest, book->set->digest, sizeof book->set->digest);
 	struct publication p = {.settings = settings, .book = book, .digest = book->set->digest};

@@ -30,3 +30,7 @@ enum publish_result { PUBLISH_DONE, PUBLISH_NOT_NEW };
  * publish_result, or -1: ERR_DATA for rules that are wrong. */
 MUST_CHECK int publish_rules(const struct publish_settings *settings, char digest[72],
 			     struct err *err);
+
+/* Rules, directory and consents, compiled: all that a set of this host is made of. */
+MUST_CHECK int publish_load(struct rulebook **out, const struct publish_settings *settings,
+			    struct err *err);

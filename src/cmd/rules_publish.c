@@ -2,20 +2,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
 #include "cmd/commands.h"
+#include "cmd/dry_run.h"
 #include "cmd/duration.h"
-#include "publish.h"
 
-enum { READ_MS = 60000, ENTRIES_MAX = 4096 };
+enum { READ_MS = 60000, ENTRIES_MAX = 4096, MINUTES_STANDARD = 60 };
 
 struct publish_options {
 	const char *file, *by, *lead;
-	bool insecure;
+	int64_t minutes;
+	bool dry_run, json, insecure;
 };
 
 struct list_options {
 	const char *file;
 	bool json, insecure;
 };
+
+static int try(const struct publish_settings *settings, const struct publish_options *o,
+	       struct err *err)
+{
+	struct dry_run how = {settings, o->minutes ? o->minutes : MINUTES_STANDARD, o->json};
+	bool differs;
+
+	if (dry_run(&how, &differs, err) < 0)
+		return -1;
+	return differs ? err_set(err, ERR_NO, "%s", "") : 0;
+}
 
 static int publish(const void *given, const char *const *arguments, int count, struct err *err)
 {
@@ -26,6 +38,8 @@ static int publish(const void *given, const char *const *arguments, int count, s
 	int64_t lead_ms = 10000;
 
 	(void)count;
+	if ((o->minutes || o->json) && !o->dry_run)
+		return err_set(err, ERR_USAGE, "--%s is for --dry-run", o->minutes ? "minutes" : "json");
 	if ((o->lead && duration_read("--lead", o->lead, &lead_ms, err) < 0) ||
 	    config_open(&config, o->file, err) < 0 ||
 	    brokers_new(&brokers, config, o->insecure, err) < 0)
@@ -37,6 +51,8 @@ static int publish(const void *given, const char *const *arguments, int count, s
 		.by = o->by,
 		.lead_ms = lead_ms,
 	};
+	if (o->dry_run)
+		return try(&settings, o, err);
 	if (publish_rules(&settings, digest, err) < 0)
 		return -1;
 	printf("%s\n", digest);
@@ -154,6 +170,12 @@ static const struct option publish_rows[] = {
 	 offsetof(struct publish_options, lead)},
 	{"by", 0, OPTION_TEXT, "WHO", "who publishes (default: user@host)",
 	 offsetof(struct publish_options, by)},
+	{"dry-run", 0, OPTION_FLAG, NULL, "publish nothing; show what would be hit otherwise",
+	 offsetof(struct publish_options, dry_run)},
+	{"minutes", 0, OPTION_NUMBER, "N", "of the archive that --dry-run looks at (default: 60)",
+	 offsetof(struct publish_options, minutes), 1},
+	{"json", 0, OPTION_FLAG, NULL, "--dry-run: one JSON object a rule",
+	 offsetof(struct publish_options, json)},
 	OPTION_INSECURE(struct publish_options),
 	OPTIONS_END,
 };
@@ -173,18 +195,23 @@ static const struct option show_rows[] = {
 
 const struct command cmd_rules_publish = {
 	.words = "rules publish",
-	.arguments = "-c FILE DIR",
+	.arguments = "-c FILE [--dry-run [--minutes N]] DIR",
 	.summary = "put a checked rule set into force, everywhere at one place of the log",
 	.help = "Checks the folder as `rules check` does, takes the directory file (identity.staff)\n"
 		"with it, puts the set on the rule sets' topic, gives workers time to compile it, and\n"
 		"writes a rules record onto every partition of the archive: what stands behind it is\n"
 		"judged by these rules, on every host and in every replay. Prints the set's digest.\n"
 		"\n"
+		"With --dry-run nothing is written: the set in force and the new one judge the last N\n"
+		"minutes before the newest message of the archive, and the table is that of `rules\n"
+		"diff`. Rolling back is publishing the older folder again: its digest is the same.\n"
+		"\n"
 		"examples:\n"
+		"  chatmill rules publish -c chatmill.yaml --dry-run --minutes 1440 rules\n"
 		"  chatmill rules publish -c chatmill.yaml rules\n"
 		"  chatmill rules publish -c chatmill.yaml --lead 0s --by anna rules\n"
 		"\n"
-		"exit status: 0 in force, 65 rules that are wrong (nothing was written), 69 no broker,\n"
+		"exit status: 0 in force, 1 --dry-run found a difference, 65 rules that are wrong (nothing was written), 69 no broker,\n"
 		"75 another publisher came in between, 78 no such topic",
 	.options = publish_rows,
 	.options_bytes = sizeof(struct publish_options),

@@ -5,11 +5,9 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "cmd/commands.h"
-#include "cmd/progress.h"
-#include "cmd/readers.h"
+#include "cmd/lines.h"
 #include "cmd/rules_open.h"
 #include "cmd/summary.h"
-#include "consume/file.h"
 #include "pipeline.h"
 #include "send/encode.h"
 
@@ -18,6 +16,7 @@ enum {
 	 * clock record after a quiet month needs no room for a million of them. */
 	DUE_EVENTS_MAX = 10000,
 	PARTITIONS_MAX = 10000,
+	JOBS_MAX = 64,
 	IDLE_DAYS = 400, /* as state.idle_days */
 };
 
@@ -32,17 +31,14 @@ struct scan {
 	bool wanted[EVENT_TYPE_COUNT];
 	struct encode_settings encode;
 	struct rulebook *book;
-	struct readers *readers;
-	struct pipeline *pipeline; /* applies what the readers read */
+	struct pipeline_settings how; /* of all pipelines */
+	struct pipeline *pipeline; /* applies what the readers of lines.h read */
 	struct shard **shards;
 	int32_t shard_count;
 	struct summary *summary; /* NULL: not wanted */
 	FILE *dead; /* NULL: dead letters are only counted */
 	struct buf out;
 	const char *file;     /* being read */
-	int64_t last_time_ms; /* of the line before */
-	int64_t taken, stop_at;
-	struct progress progress;
 };
 
 static void scan_fini(struct scan *s)
@@ -51,7 +47,6 @@ static void scan_fini(struct scan *s)
 		shard_free(s->shards[i]);
 	free(s->shards);
 	summary_free(s->summary);
-	readers_free(s->readers);
 	pipeline_free(s->pipeline);
 	rulebook_free(s->book);
 	buf_fini(&s->out);
@@ -79,8 +74,9 @@ static void put_dead(struct scan *s, const struct dead *dead)
 }
 
 /* Writes the batch and ends it; the shards take what they hold as done. */
-static int flush(struct scan *s, struct err *err)
+static int flush(void *context, struct err *err)
 {
+	struct scan *s = context;
 	const struct pipeline_batch *batch = pipeline_batch(s->pipeline);
 
 	buf_clear(&s->out);
@@ -106,16 +102,20 @@ static int flush(struct scan *s, struct err *err)
 
 /* ---- what comes in ---- */
 
-/* Lets one reading act on the shards it speaks to: that of its subject, or all for a clock. */
-static int apply(struct scan *s, const struct reading *reading, struct err *err)
+static void begin(void *context, const char *file)
 {
+	((struct scan *)context)->file = file;
+}
+
+/* Lets one reading act on the shards it speaks to: that of its subject, or all for a clock. */
+static int apply(void *context, const struct reading *reading, struct err *err)
+{
+	struct scan *s = context;
 	const struct message *m = &reading->message;
 	bool is_clock = reading->result == DECODE_DONE && m->kind == MESSAGE_CLOCK;
 	int32_t at = reading->key.len && !is_clock ? hash_partition(reading->key, s->shard_count) : 0;
 	int32_t end = is_clock ? s->shard_count : at + 1;
 
-	if (reading->result == DECODE_DONE)
-		s->last_time_ms = m->recv_ms;
 	while (at < end) {
 		if (pipeline_apply(s->pipeline, s->shards[at], s->book, reading) != PIPELINE_MORE)
 			at++;
@@ -123,83 +123,6 @@ static int apply(struct scan *s, const struct reading *reading, struct err *err)
 			return -1;
 	}
 	return 0;
-}
-
-/* The readers do not know the line before. A reading that needed its time is read again. */
-static void read_again(struct scan *s, struct slot *slot, struct record *record,
-		       struct reading *reading)
-{
-	record->time_ms = s->last_time_ms;
-	pipeline_read(slot->pipeline, s->book, record, reading);
-}
-
-static int take_split(struct scan *s, struct slot *slot, struct reading *batch, struct err *err)
-{
-	struct record *items;
-	size_t count;
-
-	batch->result = pipeline_split(slot->pipeline, batch->record, &items, &count);
-	if (batch->result != DECODE_DONE)
-		return apply(s, batch, err);
-	for (size_t i = 0; i < count; i++) {
-		struct reading reading;
-		read_again(s, slot, &items[i], &reading);
-		if (apply(s, &reading, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int take_slot(struct scan *s, struct slot *slot, struct err *err)
-{
-	s->file = slot->file;
-	for (size_t i = 0; i < slot->count; i++) {
-		struct record *record = &slot->records[i];
-		struct reading *reading = &slot->readings[i];
-		bool timeless = reading->result == DECODE_DONE &&
-				reading->message.recv_ms == record->time_ms;
-		if (timeless && s->last_time_ms != record->time_ms)
-			read_again(s, slot, record, reading);
-		int status = reading->result == DECODE_BATCH ? take_split(s, slot, reading, err)
-							     : apply(s, reading, err);
-		if (status < 0)
-			return -1;
-	}
-	return flush(s, err);
-}
-
-/* Takes blocks back until there is room for one more, or, at the end, until there are none. */
-static int take_slots(struct scan *s, bool all, struct err *err)
-{
-	while (all ? !readers_empty(s->readers) : readers_full(s->readers))
-		if (take_slot(s, readers_take(s->readers), err) < 0)
-			return -1;
-	return 0;
-}
-
-static int scan_file(struct scan *s, const char *path, struct err *err)
-{
-	OWNED(file_source) *source = NULL;
-	int got;
-
-	if (file_source_open(&source, path, err) < 0)
-		return -1;
-	while (s->taken < s->stop_at && (got = file_source_fill(source, err)) != 0) {
-		struct err later = *err; /* a broken file: first what was whole of it */
-		if (got < 0) {
-			if (take_slots(s, true, err) == 0)
-				*err = later;
-			return -1;
-		}
-		if (take_slots(s, false, err) < 0)
-			return -1;
-		s->taken += (int64_t)readers_give(s->readers, source,
-						  (size_t)(s->stop_at - s->taken));
-		uint64_t done, size;
-		file_source_progress(source, &done, &size);
-		progress_show(&s->progress, path, done, size, (uint64_t)s->taken);
-	}
-	return take_slots(s, true, err); /* the slots name the file, which closes here */
 }
 
 /* ---- options ---- */
@@ -262,23 +185,19 @@ static int scan_init(struct scan *s, const struct scan_options *options, struct 
 {
 	s->options = *options;
 	s->options.partitions = MAX(options->partitions, (int64_t)1);
-	s->stop_at = options->limit ? options->limit : INT64_MAX;
-	s->last_time_ms = 1;
 	s->encode.source = STR("/chatmill/default");
 	if (s->options.partitions > PARTITIONS_MAX)
 		return err_set(err, ERR_USAGE, "--partitions is at most %d", PARTITIONS_MAX);
 	if (read_events(s, err) < 0 || read_evidence(s, err) < 0 ||
 	    rules_open(&s->book, options->rules, options->staff, options->cache, err) < 0)
 		return -1;
-	struct pipeline_settings settings = {
+	s->how = (struct pipeline_settings){
 		.decode = {.corpid = str_of(options->corp)},
 		.react = {.hits = s->wanted[EVENT_HIT] || options->summary},
 		.due_events_max = DUE_EVENTS_MAX,
 	};
-	if (pipeline_new(&s->pipeline, &settings, err) < 0 ||
-	    pipeline_fit(s->pipeline, s->book, err) < 0 || make_shards(s, err) < 0 ||
-	    readers_new(&s->readers, &settings, s->book, (int)MIN(MAX(options->jobs, 1), 64), err) <
-		    0)
+	if (pipeline_new(&s->pipeline, &s->how, err) < 0 ||
+	    pipeline_fit(s->pipeline, s->book, err) < 0 || make_shards(s, err) < 0)
 		return -1;
 	if (options->summary && summary_new(&s->summary, s->book->set, err) < 0)
 		return -1;
@@ -290,13 +209,19 @@ static int scan_init(struct scan *s, const struct scan_options *options, struct 
 static int scan_all(struct scan *s, const char *const *files, int count, struct err *err)
 {
 	int64_t start_us = clock_monotonic_us();
-	static const char *const standard_input[] = {"-"};
+	struct lines_settings how = {
+		.pipeline = &s->how,
+		.book = s->book,
+		.jobs = (int)MIN(MAX(s->options.jobs, 1), JOBS_MAX),
+		.limit = s->options.limit,
+		.take = apply,
+		.flush = flush,
+		.begin = begin,
+		.context = s,
+	};
 
-	progress_start(&s->progress);
-	for (int i = 0; i < MAX(count, 1); i++)
-		if (scan_file(s, (count ? files : standard_input)[i], err) < 0)
-			return -1;
-	progress_end(&s->progress);
+	if (lines_read(&how, files, count, err) < 0)
+		return -1;
 	if (s->dead) {
 		bool failed = ferror(s->dead) != 0;
 		failed |= fclose(TAKE(s->dead)) != 0;

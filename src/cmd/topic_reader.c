@@ -41,8 +41,8 @@ static int read_to_end(struct consumer *c, int32_t partitions, topic_take take, 
 	return 0;
 }
 
-int topic_read(const struct config *config, const struct brokers *brokers, const char *topic,
-	       topic_take take, void *context, struct err *err)
+int topic_read_from(const struct config *config, const struct brokers *brokers, const char *topic,
+		    const int64_t *offsets, topic_take take, void *context, struct err *err)
 {
 	OWNED(consumer) *c = NULL;
 	struct consumer_settings settings = {
@@ -65,8 +65,15 @@ int topic_read(const struct config *config, const struct brokers *brokers, const
 	if (!parts)
 		return err_set(err, ERR_OS, "out of memory");
 	for (int32_t i = 0; i < count; i++)
-		parts[i] = (struct consumer_partition){topic, i, CONSUMER_BEGINNING};
+		parts[i] = (struct consumer_partition){topic, i,
+						       offsets ? offsets[i] : CONSUMER_BEGINNING};
 	if (consumer_assign(c, parts, (size_t)count, err) < 0)
 		return -1;
 	return read_to_end(c, count, take, context, err);
+}
+
+int topic_read(const struct config *config, const struct brokers *brokers, const char *topic,
+	       topic_take take, void *context, struct err *err)
+{
+	return topic_read_from(config, brokers, topic, NULL, take, context, err);
 }
