@@ -421,27 +421,38 @@ int64_t consumer_high_watermark(const struct consumer *c, const char *topic, int
 	return high >= 0 ? high : -1;
 }
 
+/* Replaces the time of each part by an offset. */
+static int ask_times(struct consumer *c, struct consumer_partition *parts, size_t count,
+		     int timeout_ms, struct err *err)
+{
+	rd_kafka_topic_partition_list_t *list = list_of(parts, count);
+	rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(c->rk, list, timeout_ms);
+
+	return take_offsets(code, list, parts, "kafka: offsets", err);
+}
+
 int consumer_query_offsets(struct consumer *c, const char *topic, int32_t partition,
 			   int timeout_ms, int64_t *low, int64_t *high, struct err *err)
 {
-	int64_t from, to;
-	rd_kafka_resp_err_t code =
-		rd_kafka_query_watermark_offsets(c->rk, topic, partition, &from, &to, timeout_ms);
+	/* Not rd_kafka_query_watermark_offsets(): 2.0.2 overruns its timeout without end when the
+	 * leader is dead (#4460). These "times" are the protocol's words for both ends. */
+	struct consumer_partition first = {topic, partition, RD_KAFKA_OFFSET_BEGINNING};
+	struct consumer_partition last = {topic, partition, RD_KAFKA_OFFSET_END};
 
-	if (code)
-		return handle_error(err, code, "kafka: offsets of a partition");
-	*low = from;
-	*high = to;
+	if (ask_times(c, &first, 1, timeout_ms, err) < 0 || ask_times(c, &last, 1, timeout_ms, err) < 0)
+		return -1;
+	if (first.offset < 0 || last.offset < 0)
+		return err_set(err, ERR_UNAVAILABLE, "kafka: no offsets of %s partition %d", topic,
+			       partition);
+	*low = first.offset;
+	*high = last.offset;
 	return 0;
 }
 
 int consumer_offsets_at(struct consumer *c, struct consumer_partition *parts, size_t count,
 			int timeout_ms, struct err *err)
 {
-	rd_kafka_topic_partition_list_t *list = list_of(parts, count);
-	rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(c->rk, list, timeout_ms);
-
-	if (take_offsets(code, list, parts, "kafka: offsets by time", err) < 0)
+	if (ask_times(c, parts, count, timeout_ms, err) < 0)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
 		int64_t low;

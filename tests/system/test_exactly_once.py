@@ -201,7 +201,8 @@ def seed_of_today():
 
 @pytest.fixture
 def setup(tmp_path, kafka, postgres):
-    made = chatmill.Setup(tmp_path, kafka, postgres, partitions=PARTITIONS).apply()
+    made = chatmill.Setup(tmp_path, kafka, postgres, partitions=PARTITIONS,
+                          state={"dir": str(tmp_path / "state"), "snapshot_interval": "1s"}).apply()
     chatmill.run("db", "migrate", "-c", made.file, check=0)
     return made
 
