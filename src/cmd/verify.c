@@ -9,11 +9,11 @@
 #include "cmd/duration.h"
 #include "cmd/progress.h"
 
-enum { SHELF_MS = 60000 };
+enum { SHELF_MS = 60000, KEYS_MAX = 48 };
 
 struct verify_options {
 	const char *file, *from, *to, *since, *until, *partition;
-	bool json, no_past, insecure;
+	bool json, no_past, no_database, insecure;
 };
 
 struct verifying {
@@ -21,6 +21,7 @@ struct verifying {
 	struct config *config;
 	struct brokers *brokers;
 	struct shelf *shelf;
+	struct audit *audit; /* NULL: no tables */
 	struct progress progress;
 	struct buf line;
 	uint64_t found[DISCREPANCY_KIND_COUNT], found_all;
@@ -60,9 +61,10 @@ static void put_json(struct buf *line, const struct discrepancy *d)
 	buf_put(line, STR("}\n"));
 }
 
-static void put_column(struct buf *line, const char *name, int32_t partition, int64_t offset)
+static void put_place_text(struct buf *line, char before, const char *name, int32_t partition,
+			   int64_t offset)
 {
-	buf_printf(line, "\t%s", name);
+	buf_printf(line, "%c%s", before, name);
 	if (partition >= 0)
 		buf_printf(line, " %d", partition);
 	if (partition >= 0 && offset >= 0)
@@ -72,10 +74,13 @@ static void put_column(struct buf *line, const char *name, int32_t partition, in
 static void put_text(struct buf *line, const struct discrepancy *d)
 {
 	buf_put(line, str_of(discrepancy_name(d->kind)));
-	put_column(line, d->table ? d->table : d->topic, d->table ? -1 : d->partition, d->offset);
+	if (d->table)
+		buf_printf(line, "\t%s", d->table);
+	if (d->topic)
+		put_place_text(line, d->table ? ' ' : '\t', d->topic, d->partition, d->offset);
 	buf_printf(line, "\t%.*s", (int)(d->id.len ? d->id.len : 1), d->id.len ? d->id.data : "-");
-	put_column(line, d->source_partition < 0 ? "-" : "archive", d->source_partition,
-		   d->source_offset);
+	put_place_text(line, '\t', d->source_partition < 0 ? "-" : "archive", d->source_partition,
+		       d->source_offset);
 	buf_printf(line, "\t%s\n", d->reason);
 }
 
@@ -94,6 +99,25 @@ static void report(void *context, const struct discrepancy *d)
 	(void)fwrite(v->line.data, 1, v->line.len, stdout); /* main() looks at the stream */
 }
 
+static void report_row(void *context, const struct audit_row *row)
+{
+	struct discrepancy d = {
+		.kind = row->is_lost	 ? DISCREPANCY_ROW_LOST
+			: row->is_changed ? DISCREPANCY_ROW_CHANGED
+					  : DISCREPANCY_ROW_UNEXPECTED,
+		.topic = row->topic,
+		.partition = row->topic ? row->partition : -1,
+		.offset = row->offset,
+		.id = row->id,
+		.source_partition = -1,
+		.source_offset = -1,
+		.table = row->table,
+		.reason = row->reason,
+	};
+
+	report(context, &d);
+}
+
 static void show_progress(void *context, uint64_t done, uint64_t all, int32_t partition)
 {
 	struct verifying *v = context;
@@ -109,10 +133,10 @@ static void print_summary(const struct verifying *v, const struct verify_counts 
 {
 	if (v->options->json) {
 		printf("{\"result\":\"%s\",\"records\":%llu,\"events\":%llu,\"dead_letters\":%llu,"
-		       "\"not_yet\":%llu,\"passed\":%llu,\"findings\":{",
+		       "\"rows\":%llu,\"not_yet\":%llu,\"passed\":%llu,\"findings\":{",
 		       v->found_all ? "different" : "equal", (unsigned long long)c->records,
 		       (unsigned long long)c->events, (unsigned long long)c->letters,
-		       (unsigned long long)c->not_yet, (unsigned long long)c->passed);
+		       (unsigned long long)c->rows, (unsigned long long)c->not_yet, (unsigned long long)c->passed);
 		const char *comma = "";
 		for (int k = 0; k < DISCREPANCY_KIND_COUNT; k++)
 			if (v->found[k]) {
@@ -126,10 +150,12 @@ static void print_summary(const struct verifying *v, const struct verify_counts 
 	fprintf(stderr, "%llu records judged again; %llu events and %llu dead letters compared",
 		(unsigned long long)c->records, (unsigned long long)c->events,
 		(unsigned long long)c->letters);
+	if (v->audit)
+		fprintf(stderr, "; %llu rows of tables", (unsigned long long)c->rows);
 	if (c->not_yet)
 		fprintf(stderr, "; %llu not yet made by run", (unsigned long long)c->not_yet);
 	if (c->passed)
-		fprintf(stderr, "; %llu older than what the topics still hold",
+		fprintf(stderr, "; %llu older than what topics and tables still hold",
 			(unsigned long long)c->passed);
 	fprintf(stderr, "\n%s", v->found_all ? "different:" : "equal");
 	for (int k = 0; k < DISCREPANCY_KIND_COUNT; k++)
@@ -185,6 +211,26 @@ static int read_range(const struct verify_options *o, struct verify_range *range
 
 /* ---- the command ---- */
 
+static int open_audit(struct verifying *v, struct err *err)
+{
+	struct pg_setting keys[KEYS_MAX];
+	size_t count = MIN(v->config->postgres.count, (size_t)KEYS_MAX);
+
+	if (!count || v->options->no_database)
+		return 0;
+	for (size_t i = 0; i < count; i++)
+		keys[i] = (struct pg_setting){v->config->postgres.items[i].name,
+					      v->config->postgres.items[i].value};
+	struct audit_settings settings = {
+		.postgres = keys,
+		.postgres_count = count,
+		.pipeline = v->config->pipeline,
+		.report = report_row,
+		.context = v,
+	};
+	return audit_new(&v->audit, &settings, err);
+}
+
 static int verify(struct verifying *v, struct err *err)
 {
 	struct verify_settings settings = {.no_past = v->options->no_past,
@@ -201,11 +247,12 @@ static int verify(struct verifying *v, struct err *err)
 				       .group = v->config->pipeline,
 				       .topic = v->config->output.rulesets,
 				       .compile = true};
-	if (shelf_new(&v->shelf, &shelf, err) < 0 || shelf_wait(v->shelf, SHELF_MS, err) < 0)
+	if (open_audit(v, err) < 0 || shelf_new(&v->shelf, &shelf, err) < 0 || shelf_wait(v->shelf, SHELF_MS, err) < 0)
 		return -1;
 	settings.config = v->config;
 	settings.brokers = v->brokers;
 	settings.shelf = v->shelf;
+	settings.audit = v->audit;
 	progress_start(&v->progress);
 	int status = verify_all(&settings, &counts, err);
 	progress_end(&v->progress);
@@ -222,6 +269,7 @@ static int run(const void *given, const char *const *arguments, int count, struc
 	(void)count;
 	log_set_level(LOG_WARN); /* that a rule set is compiled is no news here */
 	int status = verify(&v, err);
+	audit_free(v.audit);
 	shelf_free(v.shelf);
 	brokers_free(v.brokers);
 	config_free(v.config);
@@ -243,6 +291,8 @@ static const struct option options[] = {
 	 offsetof(struct verify_options, until)},
 	{"no-past", 0, OPTION_FLAG, NULL, "the oldest record left is the first that run ever took",
 	 offsetof(struct verify_options, no_past)},
+	{"no-database", 0, OPTION_FLAG, NULL, "leave the tables out",
+	 offsetof(struct verify_options, no_database)},
 	OPTION_JSON(struct verify_options),
 	OPTION_INSECURE(struct verify_options),
 	OPTIONS_END,
@@ -253,19 +303,21 @@ const struct command cmd_verify = {
 	.arguments = "-c FILE [--partition N] [--since TIME] [--json]",
 	.summary = "proves that nothing was lost, doubled, torn or changed",
 	.help = "Judges the whole archive again, each record by the rules that held at its offset, and\n"
-		"compares what comes of it with the event topics, the dead letters and the positions\n"
-		"in the state. Reads only, joins no group; run may go on meanwhile. Needs\n"
-		"the configuration that run has (pipeline, evidence, state.memory, input.corpid).\n"
+		"compares what comes of it with the event topics, the dead letters, the positions in the\n"
+		"state and, if `postgres` is configured, the tables. Reads only, joins no group; run and\n"
+		"sink may go on meanwhile. Needs the configuration that run has (pipeline, evidence,\n"
+		"state.memory, input.corpid).\n"
 		"\n"
-		"Prints one line for each difference, with tabs between: what, topic partition/offset,\n"
-		"event id, archive partition/offset, why. Never text. What: lost, torn (of one message\n"
-		"some events are there, or the state does not know of it), doubled, changed,\n"
-		"out_of_order, unexpected, and dead_… of dead letters.\n"
+		"Prints one line for each difference, with tabs between: what, table and topic\n"
+		"partition/offset, event id, archive partition/offset, why. Never text. What: lost, torn\n"
+		"(of one message some events are there, or the state does not know of it), doubled,\n"
+		"changed, out_of_order, unexpected; dead_… of dead letters; row_lost, row_changed,\n"
+		"row_unexpected of tables: of tag_event, stage_event, alert, customer_tag, customer_stage.\n"
 		"\n"
 		"A range says which records are asked about. All before them are judged too, for the\n"
 		"state that customers were in: it costs the same time. An archive that lost its\n"
 		"beginning proves nothing and is refused (65), unless run began there too (--no-past).\n"
-		"Events older than what a topic still holds are counted, not compared.\n"
+		"What is older than a topic or table still holds is counted, not compared.\n"
 		"\n"
 		"examples:\n"
 		"  chatmill verify -c chatmill.yaml\n"
@@ -273,7 +325,8 @@ const struct command cmd_verify = {
 		"  chatmill verify -c chatmill.yaml -p 3 --from 120000 --to 130000\n"
 		"\n"
 		"exit status: 0 equal, 1 different, 64 wrong usage, 65 the archive's beginning is gone,\n"
-		"69 no server answers, 75 a transaction hangs, 78 wrong topics or rules of another version",
+		"69 no server answers, 75 a transaction hangs, 77 not permitted, 78 wrong topics or schema,\n"
+		"or rules of another version",
 	.options = options,
 	.options_bytes = sizeof(struct verify_options),
 	.run = run,

@@ -23,6 +23,7 @@ struct entry {
 	char id[ID_LEN];
 	int64_t offset;	 /* found: on the topic */
 	int64_t twin;	 /* found: where the same id stands too; -1: nowhere */
+	uint64_t place;	 /* found: in the order of its stream */
 	uint64_t number; /* expected: of the stream */
 	struct ledger_source source;
 	uint64_t key_hash, headers_hash, value_hash;
@@ -199,26 +200,35 @@ static void report(const struct ledger *l, enum discrepancy_kind kind,
 	l->settings.report(l->settings.context, &d);
 }
 
-/* Another order than that of the archive. One event that moved is told once: from the second of
- * the two places on everything is compared with it. */
-static void check_order(struct ledger *l, struct ledger_stream *s, uint64_t number, int64_t offset,
-			const char *id, const struct ledger_source *source)
-{
-	bool later = number > s->last_number, behind = offset > s->last_offset;
-	char why[160];
+struct context {
+	const struct ledger *ledger;
+	const struct ledger_stream *stream;
+};
 
-	if (s->met && later != behind && source->side == 0) {
-		(void)snprintf(why, sizeof why, "it stands %s event %.36s of offset %lld, which was derived %s it",
-			       behind ? "behind" : "before", s->last_id, (long long)s->last_offset,
-			       later ? "before" : "after");
-		report(l, DISCREPANCY_DISORDER, s, offset, id, source->offset, why);
-	}
-	if (!s->met || later || behind) {
-		s->last_number = number;
-		s->last_offset = offset;
-		memcpy(s->last_id, id, ID_LEN);
-	}
-	s->met = true;
+static void report_order(void *context, const struct order_place *place,
+			 const struct order_place *before)
+{
+	const struct context *c = context;
+	char why[120];
+
+	(void)snprintf(why, sizeof why, "it stands behind event %.36s, which was made later",
+		       before->id);
+	report(c->ledger, DISCREPANCY_DISORDER, c->stream, place->offset, place->id,
+	       place->source_offset, why);
+}
+
+static void look_at_order(struct ledger *l, struct ledger_stream *s, bool end)
+{
+	struct context context = {l, s};
+
+	order_look(&s->order, end, report_order, &context);
+}
+
+void ledger_end_stream(struct ledger *l, struct ledger_stream *stream)
+{
+	look_at_order(l, stream, true);
+	order_fini(&stream->order);
+	stream->order = (struct order){0};
 }
 
 static void check_bytes(struct ledger *l, const struct entry *e, const struct sheet *sheet,
@@ -252,6 +262,17 @@ static void note_range(struct ledger_stream *s, int64_t offset, int side)
 		s->until_offset = MIN(s->until_offset, offset);
 }
 
+static void put_in_order(struct ledger *l, const struct entry *e, struct ledger_stream *stream,
+			 struct order_place *place)
+{
+	memcpy(place->id, e->id, ID_LEN);
+	if (e->found)
+		order_fill(&stream->order, e->place, place);
+	else
+		(void)order_take(&stream->order, place);
+	look_at_order(l, stream, false);
+}
+
 /* `want` is where the event belongs, `have` where it stands. */
 static void meet(struct ledger *l, const struct entry *e, const struct sheet *sheet,
 		 struct ledger_stream *want, const struct ledger_stream *have, uint64_t number,
@@ -266,7 +287,10 @@ static void meet(struct ledger *l, const struct entry *e, const struct sheet *sh
 			       "it stands on a partition that is not that of its key");
 		return;
 	}
-	check_order(l, want, number, offset, e->id, source);
+	if (want == have) /* else the key differs, and was of another partition of the archive */
+		put_in_order(l, e, want, &(struct order_place){offset, number, source->offset,
+							       source->side == 0, {0}});
+	want->met = true;
 	check_bytes(l, e, sheet, offset, source);
 	note_range(want, offset, source->side);
 	if (source->ahead && source->side == 0)
@@ -285,7 +309,7 @@ static uint64_t begin(struct ledger *l, const struct ledger_stream *stream, cons
 
 enum ledger_answer ledger_expect(struct ledger *l, struct ledger_stream *stream,
 				 const struct ledger_source *source, const struct sheet *sheet,
-				 int64_t *offset)
+				 struct ledger_meeting *meeting)
 {
 	uint64_t hash = begin(l, stream, sheet), number = ++stream->number;
 	struct entry **at = find(l, stream, hash, sheet->id, true);
@@ -295,7 +319,7 @@ enum ledger_answer ledger_expect(struct ledger *l, struct ledger_stream *stream,
 	if (at) {
 		struct entry *e = *at;
 		*at = e->next;
-		*offset = e->offset;
+		*meeting = (struct ledger_meeting){e->offset, source->side == 0};
 		meet(l, e, sheet, stream, e->stream, number, e->offset, source);
 		drop(l, e);
 		return LEDGER_MET;
@@ -313,17 +337,20 @@ enum ledger_answer ledger_expect(struct ledger *l, struct ledger_stream *stream,
 }
 
 enum ledger_answer ledger_found(struct ledger *l, struct ledger_stream *stream, int64_t offset,
-				const struct sheet *sheet)
+				const struct sheet *sheet, struct ledger_meeting *meeting)
 {
 	uint64_t hash = begin(l, stream, sheet);
 	struct entry **at = find(l, stream, hash, sheet->id, false);
 
 	if (!at) {
-		add(l, stream, hash, sheet, true)->offset = offset;
+		struct entry *e = add(l, stream, hash, sheet, true);
+		e->offset = offset;
+		e->place = order_take(&stream->order, &(struct order_place){.offset = offset});
 		return LEDGER_WAITS;
 	}
 	struct entry *e = *at;
 	*at = e->next;
+	*meeting = (struct ledger_meeting){offset, e->source.side == 0};
 	meet(l, e, sheet, e->stream, stream, e->number, offset, &e->source);
 	drop(l, e);
 	return LEDGER_MET;

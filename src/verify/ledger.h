@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "send/encode.h"
 #include "verify/discrepancy.h"
+#include "verify/order.h"
 
 struct ledger;
 struct ledger_group; /* the events that one message makes, which are never parted */
@@ -39,9 +40,7 @@ struct ledger_stream {
 	/* Kept by the ledger: */
 	bool met;	      /* a pair was found */
 	uint64_t number;      /* of events expected */
-	uint64_t last_number; /* of the newest pair */
-	int64_t last_offset;
-	char last_id[36];
+	struct order order;
 	int64_t from_offset, until_offset; /* on the topic: what lies beyond is out of range */
 };
 
@@ -73,12 +72,18 @@ struct ledger_source {
 	struct ledger_group *group; /* NULL: it stands alone */
 };
 
-/* `stream` lives until ledger_close(). LEDGER_MET: *offset is where the event stands. */
+/* Of LEDGER_MET. */
+struct ledger_meeting {
+	int64_t offset; /* where the event stands */
+	bool asked;	/* its record is in the range */
+};
+
+/* `stream` lives until ledger_close(). */
 enum ledger_answer ledger_expect(struct ledger *l, struct ledger_stream *stream,
 				 const struct ledger_source *source, const struct sheet *sheet,
-				 int64_t *offset);
+				 struct ledger_meeting *meeting);
 enum ledger_answer ledger_found(struct ledger *l, struct ledger_stream *stream, int64_t offset,
-				const struct sheet *sheet);
+				const struct sheet *sheet, struct ledger_meeting *meeting);
 
 size_t ledger_expected(const struct ledger *l); /* how many wait for a record of a topic */
 size_t ledger_surplus(const struct ledger *l);	/* how many records wait to be derived */
@@ -87,6 +92,9 @@ size_t ledger_surplus(const struct ledger *l);	/* how many records wait to be de
  * is a double. */
 void ledger_seen_again(struct ledger *l, const struct ledger_stream *stream, int64_t offset,
 		       struct str id);
+
+/* Reports what is out of order, and forgets it. Before ledger_close(). */
+void ledger_end_stream(struct ledger *l, struct ledger_stream *stream);
 
 /* Reports all that never met, by place, and forgets it. */
 void ledger_close(struct ledger *l);

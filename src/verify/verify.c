@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "decode/event.h"
 #include "state/codec.h"
 #include "verify/ledger.h"
 #include "verify/letters.h"
@@ -20,6 +21,7 @@ enum {
 /* One partition of an event topic. */
 struct outlet {
 	int64_t low, stop, at;
+	int64_t sunk; /* the sink has taken what is before; 0: nothing, or nobody asks */
 	bool first_seen, done;
 };
 
@@ -51,8 +53,11 @@ struct verify {
 	struct consumer *archive, *events;
 	struct replay *replay;
 	struct ledger *ledger;
+	struct event_reader *reader; /* for the audit */
+	struct err failed;	     /* kind ERR_NONE: nothing did inside a callback */
 	struct letters *letters;
 	struct ledger_stream *streams; /* of the class at hand */
+	size_t stream_count;
 	int32_t class_at;
 	int32_t inlets_left, outlets_left;
 	const struct consumed *consumed; /* the record of the archive at hand */
@@ -219,6 +224,27 @@ static int read_letters(struct verify *v, struct err *err)
 	return stretch_read(&settings, stretches, (size_t)count, err);
 }
 
+/* How far the sink was, which cannot be further than the topics go. */
+static void note_sunk(struct verify *v)
+{
+	struct discrepancy d = {.kind = DISCREPANCY_ROW_UNEXPECTED,
+				.source_partition = -1,
+				.source_offset = -1,
+				.table = "sink_offset",
+				.reason = "the position is behind the end of the topic"};
+
+	for (size_t t = 0; v->settings->audit && t < v->topic_count; t++)
+		for (int32_t o = 0; o < v->topics[t].partitions; o++) {
+			struct outlet *out = &v->topics[t].outlets[o];
+			out->sunk = audit_next_offset(v->settings->audit, v->topics[t].name, o);
+			d.topic = v->topics[t].name;
+			d.partition = o;
+			d.offset = out->sunk;
+			if (out->sunk > out->stop)
+				v->settings->report(v->settings->context, &d);
+		}
+}
+
 /* The order is explained in verify.h. */
 static int note_places(struct verify *v, struct err *err)
 {
@@ -232,10 +258,13 @@ static int note_places(struct verify *v, struct err *err)
 		return -1;
 	for (int32_t i = 0; i < v->partitions; i++)
 		v->inlets[i].mark_before = v->inlets[i].mark_after;
+	if (v->settings->audit && audit_begin(v->settings->audit, err) < 0)
+		return -1;
 	for (size_t t = 0; t < v->topic_count; t++)
 		if (note_outlets(v, v->topics[t].name, v->topics[t].outlets, v->topics[t].partitions,
 				 err) < 0)
 			return -1;
+	note_sunk(v);
 	if (read_letters(v, err) < 0 || note_inlets(v, err) < 0)
 		return -1;
 	return read_marks(v, stretches, err);
@@ -271,7 +300,8 @@ static int make_streams(struct verify *v, struct err *err)
 	for (size_t t = 0; t < v->topic_count; t++)
 		outlets += (size_t)(v->topics[t].partitions / v->classes);
 	free(v->streams);
-	v->streams = calloc(outlets * (size_t)inlets_of_class(v), sizeof *v->streams);
+	v->stream_count = outlets * (size_t)inlets_of_class(v);
+	v->streams = calloc(v->stream_count, sizeof *v->streams);
 	if (!v->streams)
 		return err_set(err, ERR_OS, "out of memory");
 	for (size_t t = 0; t < v->topic_count; t++)
@@ -317,10 +347,52 @@ static void make_sheet(struct verify *v, const struct event *e, struct sheet *sh
 	sheet->id = (struct str){e->id, sizeof e->id};
 }
 
+/* Copies text to where the audit wants it. */
+static struct str keep(struct verify *v, struct str text)
+{
+	struct arena *arena = audit_arena(v->settings->audit);
+	char *copy = arena_zalloc(arena, text.len + RECORD_PADDING);
+
+	if (text.len)
+		memcpy(copy, text.data, text.len);
+	return (struct str){copy, text.len};
+}
+
+/* What the sink has taken goes on to be compared with the tables. One that it could not read is not
+ * in them, and was reported as changed. */
+static void audit(struct verify *v, size_t topic, int32_t partition, int64_t offset,
+		  const struct sheet *sheet, bool asked)
+{
+	struct outlet *out = &v->topics[topic].outlets[partition];
+	struct event_header headers[ENCODE_HEADERS_MAX];
+
+	if (!v->settings->audit || offset >= out->sunk || !out->sunk || v->failed.kind)
+		return;
+	struct event_row *row = ARENA_NEW(audit_arena(v->settings->audit), struct event_row);
+	for (size_t i = 0; i < sheet->header_count; i++)
+		headers[i] = (struct event_header){str_of(sheet->headers[i].name),
+						   keep(v, sheet->headers[i].value)};
+	struct record record = {.value = keep(v, sheet->value), .key = keep(v, sheet->key), .time_ms = 1};
+	if (decode_event(v->reader, &record, headers, sheet->header_count,
+			 audit_arena(v->settings->audit), row) != DECODE_DONE)
+		return;
+	struct audit_event event = {
+		.event = &row->event,
+		.evidence_json = row->evidence_json,
+		.topic = v->topics[topic].name,
+		.partition = partition,
+		.offset = offset,
+		.asked = asked,
+	};
+	struct err err;
+	if (audit_take(v->settings->audit, &event, &err) < 0)
+		v->failed = err; /* read_class() looks at it */
+}
+
 static void expect(struct verify *v, const struct event *e, const struct ledger_source *source)
 {
+	struct ledger_meeting meeting;
 	struct sheet sheet;
-	int64_t offset;
 
 	make_sheet(v, e, &sheet);
 	int32_t inlet = v->consumed->record.partition;
@@ -328,10 +400,19 @@ static void expect(struct verify *v, const struct event *e, const struct ledger_
 		const struct topic *topic = &v->topics[t];
 		if (topic->type != e->type && e->type != EVENT_ERASE)
 			continue;
-		struct ledger_stream *stream = stream_of(
-			v, t, hash_partition(sheet.key, topic->partitions), inlet);
-		v->counts.events += ledger_expect(v->ledger, stream, source, &sheet, &offset) ==
-				    LEDGER_MET;
+		int32_t outlet = hash_partition(sheet.key, topic->partitions);
+		switch (ledger_expect(v->ledger, stream_of(v, t, outlet, inlet), source, &sheet,
+				      &meeting)) {
+		case LEDGER_WAITS:
+			break;
+		case LEDGER_MET:
+			v->counts.events++;
+			audit(v, t, outlet, meeting.offset, &sheet, meeting.asked);
+			break;
+		case LEDGER_PASSED:
+			audit(v, t, outlet, -1, &sheet, source->side == 0);
+			break;
+		}
 	}
 }
 
@@ -513,11 +594,14 @@ static void take_event(struct verify *v, const struct consumed *got, bool again)
 		return;
 	}
 	struct ledger_stream *stream = stream_of(v, topic, got->record.partition, inlet);
-	if (again)
+	struct ledger_meeting meeting;
+	if (again) {
 		ledger_seen_again(v->ledger, stream, got->record.offset, sheet.id);
-	else
-		v->counts.events += ledger_found(v->ledger, stream, got->record.offset, &sheet) ==
-				    LEDGER_MET;
+	} else if (ledger_found(v->ledger, stream, got->record.offset, &sheet, &meeting) ==
+		   LEDGER_MET) {
+		v->counts.events++;
+		audit(v, topic, got->record.partition, meeting.offset, &sheet, meeting.asked);
+	}
 }
 
 static void pass_event(struct verify *v, const char *name, int32_t partition, int64_t next)
@@ -662,7 +746,9 @@ static int read_class(struct verify *v, struct err *err)
 
 	while (v->inlets_left || v->outlets_left) {
 		int came = read_some(v, err);
-		if (came < 0)
+		if (came >= 0 && v->failed.kind)
+			*err = v->failed;
+		if (came < 0 || v->failed.kind)
 			return -1;
 		int64_t now_ms = came ? 0 : clock_monotonic_ms();
 		if (came)
@@ -708,7 +794,11 @@ static int verify_class(struct verify *v, struct err *err)
 	if (make_streams(v, err) < 0 || assign_archive(v, err) < 0 || assign_events(v, err) < 0 ||
 	    read_class(v, err) < 0 || look_for_doubles(v, err) < 0)
 		return -1;
+	for (size_t i = 0; i < v->stream_count; i++)
+		ledger_end_stream(v->ledger, &v->streams[i]);
 	ledger_close(v->ledger);
+	if (v->settings->audit && audit_settle(v->settings->audit, err) < 0)
+		return -1;
 	for (int32_t i = v->class_at; i < v->partitions; i += v->classes)
 		replay_end(v->replay, i);
 	return 0;
@@ -716,13 +806,19 @@ static int verify_class(struct verify *v, struct err *err)
 
 /* ---- all ---- */
 
+static bool asks_for_all(const struct verify *v)
+{
+	const struct verify_range *range = &v->settings->range;
+
+	return range->partition < 0 && range->from_offset <= 0 && range->to_offset == INT64_MAX &&
+	       range->from_ms == INT64_MIN && range->to_ms == INT64_MAX;
+}
+
 static bool was_judged(void *context, int32_t partition, int64_t offset)
 {
 	const struct verify *v = context;
-	const struct verify_range *range = &v->settings->range;
 
-	if (range->partition < 0 && range->from_offset <= 0 && range->to_offset == INT64_MAX &&
-	    range->from_ms == INT64_MIN && range->to_ms == INT64_MAX)
+	if (asks_for_all(v))
 		return partition >= v->partitions || offset >= v->inlets[partition].low;
 	return partition < v->partitions && offset >= v->inlets[partition].in_first &&
 	       offset <= v->inlets[partition].in_last;
@@ -753,7 +849,7 @@ static int make(struct verify *v, struct err *err)
 
 	if (consumer_new(&v->archive, &consumer, err) < 0 ||
 	    consumer_new(&v->events, &consumer, err) < 0 || find_topics(v, err) < 0 ||
-	    ledger_new(&v->ledger, &ledger, err) < 0 || letters_new(&v->letters, &letters, err) < 0)
+	    ledger_new(&v->ledger, &ledger, err) < 0 || event_reader_new(&v->reader, err) < 0 || letters_new(&v->letters, &letters, err) < 0)
 		return -1;
 	struct replay_settings replay = {v->config, v->settings->shelf, v->partitions};
 	return replay_new(&v->replay, &replay, take_made, v, err);
@@ -773,7 +869,7 @@ static int go(struct verify *v, struct err *err)
 		    verify_class(v, err) < 0)
 			return -1;
 	letters_close(v->letters, was_judged);
-	return 0;
+	return v->settings->audit && asks_for_all(v) ? audit_close(v->settings->audit, err) : 0;
 }
 
 int verify_all(const struct verify_settings *settings, struct verify_counts *counts,
@@ -787,15 +883,23 @@ int verify_all(const struct verify_settings *settings, struct verify_counts *cou
 		v.counts.passed += l.passed;
 		v.counts.not_yet += l.not_yet;
 	}
+	if (settings->audit) {
+		struct audit_counts a = audit_counts(settings->audit);
+		v.counts.passed += a.passed;
+		v.counts.rows = a.rows;
+	}
 	*counts = v.counts;
 	consumer_free(v.archive);
 	consumer_free(v.events);
 	replay_free(v.replay);
 	ledger_free(v.ledger);
+	event_reader_free(v.reader);
 	letters_free(v.letters);
 	for (size_t t = 0; t < v.topic_count; t++)
 		free(v.topics[t].outlets);
 	free(v.inlets);
+	for (size_t i = 0; v.streams && i < v.stream_count; i++)
+		order_fini(&v.streams[i].order);
 	free(v.streams);
 	buf_fini(&v.key);
 	buf_fini(&v.value);

@@ -3,7 +3,7 @@
  *
  *	archive ─► replay ─┐
  *	                   ├─► ledger ─► discrepancies
- *	event topics ──────┘
+ *	event topics ──────┘ ──► audit of the tables ─► discrepancies
  *
  * A live `run` is no obstacle. Places are noted at the start, in an order that makes them one
  * picture: the positions in the state (what was judged by then must be on the topics), the
@@ -20,6 +20,7 @@
 
 #include "brokers.h"
 #include "shelf.h"
+#include "store/audit.h"
 #include "verify/discrepancy.h"
 
 enum { VERIFY_TOPICS = 4 };
@@ -36,6 +37,7 @@ struct verify_settings {
 	const struct brokers *brokers;
 	struct shelf *shelf;
 	struct verify_range range;
+	struct audit *audit; /* of the tables, not begun; NULL: they are not looked at */
 	bool no_past; /* the oldest record left is the first that `run` ever took */
 	discrepancy_take report;
 	/* Called now and then: records judged, of all; of which partition. NULL: nobody looks. */
@@ -46,7 +48,8 @@ struct verify_settings {
 struct verify_counts {
 	uint64_t records, events, letters; /* read from the archive; compared */
 	uint64_t not_yet; /* events and letters of records that `run` had not taken */
-	uint64_t passed;  /* older than what their topics still hold */
+	uint64_t passed;  /* older than what their topics and tables still hold */
+	uint64_t rows;	  /* of tables, compared */
 };
 
 MUST_CHECK int verify_all(const struct verify_settings *settings, struct verify_counts *counts,

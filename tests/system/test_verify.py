@@ -236,6 +236,87 @@ def test_a_topic_that_lost_its_beginning(done):
     assert not findings and summary["passed"] == sum(kept.values()) > 100
 
 
+def test_the_tables(pipeline_db, processes):
+    """Honest tables are equal, by the rights of the sink; then rows are lost, changed and made up."""
+    setup, sql = pipeline_db, pipeline_db.postgres.sql
+    honest(setup, processes, seed_of_today(), count=3000)
+    sink = setup.start("sink")
+    processes.append(sink)
+    setup.wait_sink(sink)
+    assert sink.terminate() == 0, sink.log()
+    sql("DROP ROLE IF EXISTS verifier")
+    sql("CREATE ROLE verifier LOGIN IN ROLE chatmill_sink")
+    file = setup.write("verifier.yaml", postgres=setup.postgres.keys("verifier"))
+    findings, summary = verify(setup, file=file, check=0)
+    counts = {t: sql(f"SELECT count(*) FROM chatmill.{t}")[0][0]
+              for t in ("tag_event", "stage_event", "customer_tag", "customer_stage", "alert")}
+    assert all(counts.values()) and sql("SELECT count(*) FROM chatmill.erased")[0][0] == 1
+    assert sum(counts.values()) * 0.9 < summary["rows"], (counts, summary)
+
+    def some(table, what, where="true"):
+        return [r[0] for r in sql(f"SELECT {what} FROM chatmill.{table} WHERE {where} ORDER BY random() LIMIT 2")]
+
+    def two(table):
+        """Rows of two customers: place, whose, sequence."""
+        return sql("SELECT * FROM (SELECT DISTINCT ON (external_userid) ctid::text, external_userid::text, sequence "
+                   f"FROM chatmill.{table} WHERE since IS NOT NULL ORDER BY external_userid) x "
+                   "ORDER BY random() LIMIT 2")
+
+    lost, changed = some("tag_event", "event_id::text")
+    lost_stage, _ = some("stage_event", "event_id::text")
+    lost_alert, changed_alert = some("alert", "alert_id::text")
+    reviewed = sql("SELECT alert_id::text FROM chatmill.alert WHERE alert_id::text NOT IN (%s, %s) LIMIT 1",
+                   (lost_alert, changed_alert))[0][0]
+    tag_rows = two("customer_tag")
+    stage_rows = two("customer_stage")
+
+    def newest(table, row):
+        return sql(f"SELECT event_id::text FROM chatmill.{table} WHERE external_userid = %s AND sequence = %s",
+                   row[1:])[0][0]
+    tags, stages = [newest("tag_event", r) for r in tag_rows], [newest("stage_event", r) for r in stage_rows]
+    planted = [("row_lost", "tag_event", lost), ("row_changed", "tag_event", changed),
+               ("row_lost", "stage_event", lost_stage), ("row_lost", "alert", lost_alert),
+               ("row_changed", "alert", changed_alert),
+               ("row_changed", "customer_tag", tags[0]),
+               ("row_lost", "customer_tag", tags[1]),
+               ("row_changed", "customer_stage", stages[0]),
+               ("row_lost", "customer_stage", stages[1]),
+               ("row_unexpected", "tag_event", "00000000-0000-5000-8000-000000000001"),
+               ("row_unexpected", "customer_stage", None)]
+    sql("DELETE FROM chatmill.tag_event WHERE event_id = %s", (lost,))
+    sql("UPDATE chatmill.tag_event SET rule = 'other', cause = 'recall' WHERE event_id = %s", (changed,))
+    sql("DELETE FROM chatmill.stage_event WHERE event_id = %s", (lost_stage,))
+    sql("DELETE FROM chatmill.alert WHERE alert_id = %s", (lost_alert,))
+    sql("UPDATE chatmill.alert SET title = title || '!' WHERE alert_id = %s", (changed_alert,))
+    sql("UPDATE chatmill.alert SET status = 'confirmed', note = 'seen' WHERE alert_id = %s", (reviewed,))
+    sql("UPDATE chatmill.customer_tag SET since = since - interval '1 ms' WHERE ctid = %s", (tag_rows[0][0],))
+    sql("DELETE FROM chatmill.customer_tag WHERE ctid = %s", (tag_rows[1][0],))
+    sql("UPDATE chatmill.customer_stage SET stage = 'gone' || coalesce(stage, '') WHERE ctid = %s", (stage_rows[0][0],))
+    sql("DELETE FROM chatmill.customer_stage WHERE ctid = %s", (stage_rows[1][0],))
+    sql("INSERT INTO chatmill.tag_event SELECT '00000000-0000-5000-8000-000000000001', day, corpid, "
+        'external_userid, "time", msgtime, 1, cause, late, "add", remove, userids, roomid, chat, sender, sender_role, '
+        "msgid, pack, rule, ruleset, by, evidence FROM chatmill.tag_event LIMIT 1")
+    sql("INSERT INTO chatmill.customer_stage SELECT corpid, 'wmnobody', ladder, stage, since, previous, pack, rule, "
+        "msgid, 1 FROM chatmill.customer_stage LIMIT 1")
+
+    findings, summary = verify(setup, file=file, check=1)
+    assert sorted((f["finding"], f["table"], str(f["id"])) for f in findings) == sorted(
+        (a, b, str(c)) for a, b, c in planted)
+    reason = {(f["table"], f["id"]): f["reason"] for f in findings}
+    assert "rule" in reason["tag_event", changed] and "cause" in reason["tag_event", changed]
+    assert "title" in reason["alert", changed_alert]
+    assert "since" in reason["customer_tag", tags[0]] and "stage" in reason["customer_stage", stages[0]]
+    at = {e["id"]: e["_at"] for e in setup.events()}
+    for f in findings:
+        if f["finding"] != "row_unexpected":
+            which, p, offset = at[f["id"]]
+            assert (f["topic"], f["at"]) == (setup.topic[which], {"partition": p, "offset": offset})
+    assert not verify(setup, "--no-database", check=0)[0]
+    moved = sql("UPDATE chatmill.sink_offset SET next_offset = next_offset + 1000000 WHERE partition = 0 "
+                "AND topic = %s RETURNING 1", (setup.topic["tags"],))
+    assert moved and "sink_offset" in {f["table"] for f in verify(setup, check=1)[0]}
+
+
 def test_an_archive_that_lost_its_beginning_proves_nothing(done):
     copies = Copies(done, "tail")
     topic = f"{copies.name}.archive"
