@@ -1,189 +1,131 @@
-#!/usr/bin/python3
-# b4.py - B4: `run` on Kafka, exactly once, against its peers and the bare loop, in one run.
+# b4.py - B4: Kafka to Kafka, exactly once: `run` against the bare loop and its peers.
 # SPDX-License-Identifier: Apache-2.0
-#
-#   bench/run.sh B4 [--words 1000,10000,100000] [--count N] [--rounds N] [--peers rust,streams,python]
-#
-# Rates and CPU as in run.py: the steady middle, by the offsets that each commits, CPU of the process
-# and its children from /proc; the broker is apart. Every peer's output is compared with an oracle of
-# its own (pyahocorasick over the same texts) as a multiset of (msgid, start, end, word); one that
-# differs gets no figure and the run fails.
-import argparse
-import collections
-import json
-import os
-import shutil
-import struct
-import subprocess
-import sys
-from pathlib import Path
+import onkafka
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
-import run as base  # noqa: E402
-import words as words_of  # noqa: E402
-from support import chatmill, make_sample, proc  # noqa: E402
-from support.kafka import Cluster  # noqa: E402
-
-COMMIT_MS = 100
+TITLE = "run, Kafka to Kafka"
+OURS, LIMIT = "chatmill run", "bare loop"
+PEERS = {"rust": "Rust: rdkafka + daachorse", "streams": "Kafka Streams + double-array AC, EOS v2",
+         "python": "Python: confluent-kafka + pyahocorasick"}
+CPU_MOST = {1000: 1.4, 10000: 1.7, 100000: 2.2}
+MEASURES = [["rate", "messages/s", 0], ["cpu", "CPU-s per million", 2]]
 
 
-def cpu_of_tree(pid):
-    """CPU seconds of a process and its living children."""
-    total = base.cpu_seconds_of_one(pid)
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            total += cpu_of_tree(int(child))
-    return total
+class Rows:
+    """What was measured, by name; one whose output differs from the oracle's has no figures."""
+
+    def __init__(self):
+        self.rows, self.notes = {}, {}
+
+    def add(self, name, figures):
+        row = self.rows.setdefault(name, {})
+        for key, value in figures.items():
+            row.setdefault(key, []).append(value)
+
+    def refuse(self, name, why):
+        self.notes[name] = why
+
+    def table(self):
+        return [{"name": n, "note": self.notes.get(n, ""), **({} if n in self.notes else row)}
+                for n, row in self.rows.items()]
 
 
-def write_rules(folder, words):
-    folder.mkdir()
-    (folder / "words.txt").write_text("\n".join(words) + "\n")
-    (folder / "bench.yaml").write_text(
-        "pack: bench\nlists: {words: {file: words.txt}}\nrules:\n"
-        "  - {id: words, match: {list: words}, from: any, chat: any, quoted: include, emoticons: include,\n"
-        "     then: {alert: {severity: low, category: bench}}}\n")
-    return folder
+def said(count, want, bytes_of):
+    return (f"{count:,} messages of 300 bytes ({bytes_of / count:.0f} with the envelope), "
+            f"{want['messages'] / count:.0%} hit, {want['hits'] / count:.2f} hits a message")
 
 
-def oracle(texts_by_msgid, words, python):
-    """The multiset of what must be found, by another library in a process of its own."""
-    script = (
-        "import sys, json, ahocorasick\n"
-        "data = json.load(sys.stdin)\n"
-        "a = ahocorasick.Automaton()\n"
-        "for w in data['words']: a.add_word(w, w)\n"
-        "a.make_automaton()\n"
-        "for m, t in data['texts'].items():\n"
-        "    for end, w in a.iter(t):\n"
-        "        s = len(t[:end - len(w) + 1].encode())\n"
-        "        print(json.dumps([m, s, s + len(w.encode()), w], ensure_ascii=False))\n")
-    done = subprocess.run([python, "-c", script], check=True, capture_output=True,
-                          input=json.dumps({"words": words, "texts": texts_by_msgid}).encode())
-    return collections.Counter(tuple(json.loads(line)) for line in done.stdout.splitlines())
+def by_words(bench, kafka, archive, count, size, peers):
+    words, origin = bench.pick(size)
+    rules = bench.rules(words)
+    oracle, want = bench.oracle(archive, rules / "words.txt")
+    source = onkafka.Input(bench, kafka, rules, archive)
+    rows, payloads = Rows(), None
+    for i in range(bench.rounds()):
+        ran = onkafka.start_run(source)
+        rows.add(OURS, ran.steady())
+        ran.end()
+        if i == 0:
+            if not bench.agree(OURS, oracle, kafka, ran.setup.topic["alerts"], ours=True):
+                rows.refuse(OURS, "output differs from the oracle")
+            payloads, records, wrote = onkafka.write_payloads(bench, ran, count)
+        bare = onkafka.start_bare(source, payloads, records)
+        rows.add(LIMIT, bare.steady())
+        bare.end()
+        for peer in peers:
+            started = onkafka.start_peer(source, peer)
+            rows.add(PEERS[peer], started.steady())
+            if i == 0:
+                started.catch_up()
+            started.end()
+            if i == 0 and not bench.agree(PEERS[peer], oracle, kafka, started.group):
+                rows.refuse(PEERS[peer], "output differs from the oracle")
+        bench.say(f"B4 {size} words, round {i + 1}: " + ", ".join(
+            f"{n} {r['rate'][-1]:,.0f}/s {r['cpu'][-1]:.2f}" for n, r in rows.rows.items()))
+    return {"name": f"{size:,} words ({origin})", "measures": MEASURES, "ratio": "cpu", "limit": LIMIT,
+            "ours": OURS, "rows": rows.table(), "input": said(count, want, archive.stat().st_size),
+            "wrote": f"run wrote {wrote['events']:,} events and {wrote['changes']:,} changes of state, "
+                     f"{wrote['bytes'] / count:.0f} bytes of keys and values for each message"}
 
 
-def found(records, plain_only=False):
-    hits, cut = collections.Counter(), set()
-    for r in records:
-        data = json.loads(r.value)
-        if data.get("truncated"):
-            cut.add(data["msgid"])
-        for e in data["evidence"]:
-            if not (plain_only and e["folds"]):
-                hits[(data["msgid"], e["start"], e["end"], e["word"])] += 1
-    return hits, cut
+def by_commit(bench, kafka, archive, count, size=1000):
+    """What a commit costs, at 20, 100 and 1,000 ms, and what transactions cost the bare loop."""
+    words, _ = bench.pick(size)
+    source = onkafka.Input(bench, kafka, bench.rules(words), archive)
+    rows, payloads = Rows(), {}
+    for i in range(bench.rounds(table=2)):
+        for ms in (20, 100, 1000):
+            ran = onkafka.start_run(source, commit_interval_ms=ms)
+            rows.add(f"run, {ms:,} ms", ran.steady())
+            ran.end()
+            if ms not in payloads:  # longer transactions write fewer changes of state
+                payloads[ms] = onkafka.write_payloads(bench, ran, count)
+            bare = onkafka.start_bare(source, *payloads[ms][:2], ms)
+            rows.add(f"bare loop, {ms:,} ms", bare.steady())
+            bare.end()
+        loose = onkafka.start_bare(source, *payloads[100][:2], 100, transactions=False)
+        rows.add("bare loop, at least once, 100 ms", loose.steady())
+        loose.end()
+        bench.say(f"B4 commits, round {i + 1}: " + ", ".join(
+            f"{n} {r['rate'][-1]:,.0f}/s" for n, r in rows.rows.items()))
+    return {"name": f"how often is committed, {size:,} words", "measures": MEASURES, "ratio": "rate",
+            "limit": "bare loop, 1,000 ms", "ours": None, "rows": rows.table(),
+            "input": f"{count:,} messages of 300 bytes"}
 
 
-def compare(name, records, want, ours=False):
-    """Ends the program when the output differs. Ours may list at most 100 hits of a message."""
-    got, cut = found(records, plain_only=ours)
-    if cut:
-        want = collections.Counter({k: n for k, n in want.items() if k[0] not in cut})
-        got = collections.Counter({k: n for k, n in got.items() if k[0] not in cut})
-    if got != want:
-        missing, more = want - got, got - want
-        raise SystemExit(f"{name}: output differs from the oracle: {sum(missing.values())} missing, "
-                         f"{sum(more.values())} too many, e.g. {list((missing or more).items())[:2]}")
-
-
-def start_peer(name, peers, kafka, folder, group, topic, out, words_file):
-    common = [kafka.bootstrap, topic, out, group, str(base.WORKERS), str(COMMIT_MS), words_file]
-    if name == "rust":
-        args = [peers / "rust", *common]
-    elif name == "python":
-        args = [peers / "python/bin/python", HERE / "peers/python/peer.py", *common]
-    else:
-        args = ["java", "-Xms1g", "-Xmx2g", "-cp", f"{peers}/streams/classes:{peers}/streams/libs/*", "peer.Peer",
-                *common, folder / group]
-    log = open(folder / f"{group}.log", "wb")
-    return proc.spawn(args, stdout=log, stderr=log)
-
-
-def measure_peer(name, peers, kafka, folder, number, topic, end_total, words_file, keep):
-    group = f"{name}{number}"
-    kafka.create_topic(group, base.PARTITIONS)
-    p = start_peer(name, peers, kafka, folder, group, topic, group, words_file)
-    result = base.steady(p, base.Progress(kafka, group, topic), end_total)
-    proc.end(p)
-    return result, kafka.read(group) if keep else None
-
-
-def measure_words(args, kafka, folder, count_words, peers):
-    folder = folder / f"w{count_words}"
-    folder.mkdir()
-    stream = make_sample.Stream(seed=1, hit_rate=0.0, mean_bytes=args.bytes)
-    words, source = words_of.pick(count_words, stream.texts)
-    rules = write_rules(folder / "rules", words)
-    path, texts = folder / "archive.jsonl", {}
-    with open(path, "wb") as f:
-        for row in stream.rows(args.count):
-            f.write(row + b"\n")
-            m = json.loads(row)["message"]
-            texts[m["msgid"]] = m["text"]["content"]
-    want = oracle(texts, words, peers / "python/bin/python")
-    hit = len({k[0] for k in want})
-    print(f"\n{count_words:,} words ({source}), {args.count:,} messages of {args.bytes} bytes, "
-          f"{hit / args.count:.0%} hit, {sum(want.values()) / args.count:.2f} hits a message, "
-          f"transactions of {COMMIT_MS} ms, {base.PARTITIONS} partitions, {base.WORKERS} workers")
-    # prepare() publishes the rules of a folder; the messages stand behind the rules record.
-    shared, end_total = base.prepare(kafka, folder, path, rules, name=f"bench{count_words}")
-    rows = collections.defaultdict(list)
-    records = None
-    for i in range(args.rounds):
-        first = i == 0
-        (folder / f"run{count_words}x{i}").mkdir()
-        result, outputs = base.measure_run(kafka, folder, f"{count_words}x{i}", shared, end_total, first)
-        rows["chatmill run"].append(result)
-        if first:
-            compare("chatmill run", [r for r in outputs if r.topic.endswith("alerts")], want, ours=True)
-            records = base.write_payloads(outputs, args.count, folder)
-        rows["bare loop"].append(base.measure_bare(args.build, kafka, folder, f"{count_words}x{i}", shared,
-                                                   end_total, records))
-        for name in args.peers:
-            result, outputs = measure_peer(name, peers, kafka, folder, f"{count_words}x{i}",
-                                           shared["archive"], end_total, rules / "words.txt", first)
-            rows[name].append(result)
-            if first:
-                compare(name, outputs, want)
-        print("round %d: " % (i + 1) + ", ".join(f"{n} {v[-1][0]:,.0f}/s {v[-1][1]:.2f}" for n, v in rows.items()),
-              file=sys.stderr)
-    base.table([("bare loop", "", rows["bare loop"])] +
-               [(n, "bare loop", v) for n, v in rows.items() if n != "bare loop"], args.count)
-    ours = base.statistics.median(v[1] for v in rows["chatmill run"])
-    for n, v in rows.items():
-        if n != "chatmill run":
-            print(f"CPU of chatmill run / {n}: {ours / base.statistics.median(x[1] for x in v):.2f}")
-    return {"words": count_words, "hit": hit / args.count, "rows": rows}
-
-
-def main(argv):
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--build", type=Path, required=True)
-    parser.add_argument("--words", default="1000,10000")
-    parser.add_argument("--count", type=int, default=1_000_000)
-    parser.add_argument("--bytes", type=int, default=300)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--peers", default="rust,streams,python", type=lambda s: [p for p in s.split(",") if p])
-    parser.add_argument("--json", type=Path)
-    args = parser.parse_args(argv)
-    os.environ["CHATMILL"] = str(args.build / "chatmill")
-    proc.exit_on_signals()
-    base.describe()
-    done = subprocess.run([HERE / "peers/build.sh", "python", *args.peers], check=True, stdout=subprocess.PIPE)
-    peers = Path(done.stdout.decode().split("\n")[-2])
-    folder = proc.private_folder("bench")
-    base.cpu_seconds = cpu_of_tree
-    results = []
-    for count in map(int, args.words.split(",")):
-        kafka = Cluster(heap="1g").start()
-        results.append(measure_words(args, kafka, folder, count, peers))
+def scenario(bench):
+    peers = [p for p in ("rust", "streams", "python") if bench.has(p)]
+    sizes = (1000,) if bench.mode == "quick" else (1000, 10000, 100000)
+    count = bench.size(1_000_000, table=800_000, quick=600_000)
+    archive = bench.archive(count)
+    tables, targets, pictures = [], [], []
+    for size in sizes:
+        kafka = bench.kafka()
+        targets.append({"what": f"CPU of run / bare loop, {size:,} words", "table": len(tables),
+                        "measure": "cpu", "row": OURS, "base": LIMIT, "most": CPU_MOST[size]})
+        if size == 10000:
+            for peer, least in (("rust", 1.5), ("streams", 3)):
+                if peer in peers:
+                    targets.append({"what": f"CPU of {PEERS[peer]} / run, 10,000 words", "table": len(tables),
+                                    "measure": "cpu", "row": PEERS[peer], "base": OURS, "least": least})
+        tables.append(by_words(bench, kafka, archive, count, size, peers))
         kafka.stop()
-        shutil.rmtree(folder / f"w{count}", ignore_errors=True)
-    if args.json:
-        args.json.write_text(json.dumps(results) + "\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+    pictures.append({"file": "b4-rate", "kind": "bars", "title": "B4: messages per second", "measure": "rate",
+                     "tables": list(range(len(tables)))})
+    pictures.append({"file": "b4-cpu", "kind": "bars", "title": "B4: CPU seconds per million messages",
+                     "measure": "cpu", "tables": list(range(len(tables)))})
+    if bench.mode != "quick":
+        kafka = bench.kafka()
+        # Commits of a second need a stream of several: more messages.
+        many = bench.size(2_000_000, table=1_500_000)
+        n = len(tables)
+        tables.append(by_commit(bench, kafka, bench.archive(many), many))
+        kafka.stop()
+        for ms, least in ((100, 0.88), (20, 0.6)):
+            targets.append({"what": f"throughput at {ms} ms / at 1,000 ms", "table": n, "measure": "rate",
+                            "row": f"run, {ms} ms", "base": "run, 1,000 ms", "least": least})
+    return {"tables": tables, "targets": targets, "pictures": pictures, "about": [
+        f"{onkafka.PARTITIONS} partitions, {onkafka.WORKERS} workers (threads, processes for Python), "
+        f"transactions of {onkafka.COMMIT_MS} ms, one broker, zstd level 1. The bare loop writes as many "
+        "records as run, of the same bytes: keys, values, headers, changes of state.",
+        "`run` has no mode «at least once»: state and events would part company. What transactions cost can be "
+        "seen at the bare loop with and without."]}

@@ -1,17 +1,16 @@
 #!/bin/sh
-# run.sh - the benchmarks: installs and builds what they need, measures, prints a table of ratios.
+# run.sh - the benchmarks: installs and builds what they need, measures, prints tables of ratios.
 # SPDX-License-Identifier: Apache-2.0
 #
-#   bench/run.sh --quick     scan, run (exactly once, 100 ms) and the bare loop, in three minutes
-#   bench/run.sh B4          run against Kafka Streams, Rust and Python (bench/peers), half an hour
+#   bench/run.sh                  all scenarios, B1 to B9, at full size, five rounds: some hours
+#   bench/run.sh --table          all, sized for 35 minutes on two idle cores: the table of README.md
+#   bench/run.sh --quick          scan, run and their limits, in three minutes; writes nothing
+#   bench/run.sh B4 B7 [--rounds N] [--count N] [--peers rust,streams,python]
+#
+# Writes bench/results/*.json, the pictures beside them and the tables of bench/README.md.
 set -eu
 here=$(dirname "$0")
-"$here/../tests/support/install.sh" build stack
+"$here/../tests/support/install.sh" build stack bench
 build=$("$here/../tests/support/build.sh" release)
-ninja -C "$build" -j 2 bench/bare >/dev/null
-script=run.py
-if [ "${1:-}" = B4 ]; then
-    shift
-    script=b4.py
-fi
-exec /usr/bin/python3 "$here/$script" --build "$build" "$@"
+ninja -C "$build" -j 2 bench_tools >/dev/null
+exec /usr/bin/python3 "$here/suite.py" --build "$build" "$@"

@@ -1,14 +1,16 @@
 # words.py - lists of words for the benchmarks: from the dictionaries when they are there.
 # SPDX-License-Identifier: Apache-2.0
 #
+# Dictionaries are in ../shared/data beside the repository, or where BENCH_DATA says.
 # Only Chinese words of 2 to 8 characters that folding leaves alone, so that peers, who do not fold,
 # look for the same.
+import os
 import random
 import subprocess
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
-DICTIONARIES = REPO.parent / "shared/data/dictionaries"
+DICTIONARIES = Path(os.environ.get("BENCH_DATA") or REPO.parent / "shared/data") / "dictionaries"
 
 
 def _is_plain(word):
@@ -30,15 +32,15 @@ def _simplified(words):
 
 
 def _grams(texts):
-    """Without dictionaries: pieces of the sample's own text, the frequent ones first."""
-    counts = {}
+    """Without dictionaries: pieces of the sample's own text, frequent and rare as they come."""
+    found = set()
     for text in texts:
         for n in (2, 3, 4):
             for i in range(len(text) - n + 1):
                 gram = text[i:i + n]
                 if _is_plain(gram):
-                    counts[gram] = counts.get(gram, 0) + 1
-    return sorted(counts, key=lambda g: (-counts[g], g))
+                    found.add(gram)
+    return sorted(found)
 
 
 def pick(count, texts, seed=1):
@@ -50,6 +52,4 @@ def pick(count, texts, seed=1):
     words = _simplified(words)
     if len(words) < count:
         raise SystemExit(f"only {len(words)} words to be had, {count} wanted")
-    if source.startswith("THUOCL"):
-        words = random.Random(seed).sample(words, count)
-    return sorted(words[:count]), source
+    return sorted(random.Random(seed).sample(words, count)), source

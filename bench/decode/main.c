@@ -1,12 +1,18 @@
 /* main.c - B2: the decode stage against simdjson alone, memchr, jansson and yajl, in one run. */
 /* SPDX-License-Identifier: Apache-2.0 */
+
+/*	decode_b2 [ROUNDS]
+ *
+ * Prints for each shape of message and each peer a line of JSON: {"shape": …, "bytes": of a line,
+ * "peer": …, "differs": whether it reads something else than simdjson on demand, which gives it no
+ * figure, "ns": CPU time of a line in each round}. Peers take turns. */
 #include "peers.h"
 
 #include <time.h>
 
 #include "base/buf.h"
 
-enum { REPETITIONS = 9, ROUND_BYTES = 6 * 1000 * 1000 };
+enum { ROUNDS_MAX = 64, ROUND_BYTES = 6 * 1000 * 1000 };
 
 /* Sentences of our own, as customers write them. */
 static const char *const sentences[] = {
@@ -83,12 +89,6 @@ static double cpu_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
 static const struct peer {
 	const char *name;
 	uint64_t (*run)(const struct line *lines, size_t count);
@@ -99,12 +99,12 @@ static const struct peer {
 	{"jansson", peer_jansson, true},	     {"yajl", peer_yajl, true},
 };
 
-static void measure(const struct shape *shape)
+static void measure(const struct shape *shape, int rounds)
 {
 	struct buf b = {0};
 	size_t count = 0, cap = 100000;
 	struct line *lines = calloc(cap, sizeof *lines);
-	double s[ARRAY_LEN(peers)][REPETITIONS];
+	double s[ARRAY_LEN(peers)][ROUNDS_MAX];
 	uint64_t sums[ARRAY_LEN(peers)];
 
 	while (b.len < ROUND_BYTES && count < cap) {
@@ -117,36 +117,29 @@ static void measure(const struct shape *shape)
 	for (size_t i = 0; i < count; i++)
 		lines[i].data = b.data + (size_t)lines[i].data;
 
-	for (int r = 0; r < REPETITIONS; r++)
+	for (int r = 0; r < rounds; r++)
 		for (size_t p = 0; p < ARRAY_LEN(peers); p++) {
 			double start = cpu_s();
 			sums[p] = peers[p].run(lines, count);
 			s[p][r] = cpu_s() - start;
 		}
 
-	printf("\n%s: %zu lines, %.0f bytes each\n", shape->name, count,
-	       (double)b.len / (double)count);
-	printf("  %-20s %10s %10s %10s %8s  %s\n", "", "ns/line", "spread %", "MB/s", "ratio", "");
-	for (size_t p = 0; p < ARRAY_LEN(peers); p++)
-		qsort(s[p], REPETITIONS, sizeof s[p][0], by_value);
 	for (size_t p = 0; p < ARRAY_LEN(peers); p++) {
-		double median = s[p][REPETITIONS / 2];
 		/* A chatrecord's texts are inside strings: only chatmill looks there. */
 		bool differs = peers[p].reads && shape->items == 0 && sums[p] != sums[0];
-		if (differs) {
-			printf("  %-20s reads something else: no figure\n", peers[p].name);
-			continue;
-		}
-		printf("  %-20s %10.0f %10.1f %10.0f %8.2f\n", peers[p].name,
-		       median * 1e9 / (double)count,
-		       (s[p][REPETITIONS - 1] - s[p][0]) / median * 100,
-		       (double)b.len / median / 1e6, median / s[0][REPETITIONS / 2]);
+		printf("{\"shape\": \"%s\", \"bytes\": %.0f, \"peer\": \"%s\", \"differs\": %s, "
+		       "\"ns\": [",
+		       shape->name, (double)b.len / (double)count, peers[p].name,
+		       differs ? "true" : "false");
+		for (int r = 0; r < rounds; r++)
+			printf("%s%.1f", r ? ", " : "", s[p][r] * 1e9 / (double)count);
+		printf("]}\n");
 	}
 	free(lines);
 	buf_fini(&b);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static const struct shape shapes[] = {
 		{"text, 300 bytes", 300, 1, 0, false},	   {"text, 300 bytes, escaped", 300, 1, 0, true},
@@ -155,10 +148,10 @@ int main(void)
 		{"group of 500", 300, 500, 0, false},	   {"chatrecord of 200", 300, 1, 200, false},
 	};
 
-	printf("B2, decode. simdjson kernels: %s. Medians of %d interleaved repetitions, CPU time;\n"
-	       "ratio: to simdjson on demand, which reads the same fields and checks nothing else.\n",
-	       peer_simdjson_name(), REPETITIONS);
+	int rounds = argc > 1 ? atoi(argv[1]) : 9;
+
+	printf("{\"simdjson\": \"%s\"}\n", peer_simdjson_name());
 	for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
-		measure(&shapes[i]);
+		measure(&shapes[i], MIN(MAX(rounds, 1), ROUNDS_MAX));
 	return 0;
 }

@@ -20,12 +20,12 @@ for peer in "$@"; do
         cp "$out/rust-target/release/peer" "$out/rust" ;;
     streams)
         command -v mvn >/dev/null || { echo "streams: left out, no mvn" >&2; continue; }
-        mvn -q -B -f "$here/streams/pom.xml" -DbuildDirectory="$out/streams" compile \
+        mvn -q -B -Dstyle.color=never -f "$here/streams/pom.xml" -DbuildDirectory="$out/streams" compile \
             dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$out/streams/libs" >&2 ;;
     python)
         [ -x "$out/python/bin/python" ] || python3 -m venv "$out/python" >&2
-        "$out/python/bin/python" -c "import ahocorasick, orjson, confluent_kafka" 2>/dev/null ||
-            "$out/python/bin/pip" install --quiet -r "$here/python/requirements.txt" >&2 ;;
+        "$out/python/bin/python" -c "import ahocorasick, orjson, confluent_kafka, psycopg" 2>/dev/null ||
+            "$out/python/bin/python" -m pip install --quiet -r "$here/python/requirements.txt" >&2 ;;
     *)
         echo "usage: build.sh [rust|streams|python …]" >&2
         exit 64 ;;

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 #   tests/support/install.sh build          to build chatmill
-#   tests/support/install.sh stack          to run Kafka and PostgreSQL here (demo --stack, bench)
+#   tests/support/install.sh stack          to run Kafka and PostgreSQL here (demo --stack)
 #   tests/support/install.sh tests          to build and run all tests but the bare-Debian one
+#   tests/support/install.sh bench          what the benchmarks need more (bench/run.sh)
 #   tests/support/install.sh debootstrap    the bare-Debian test
 #
 # Needs root or sudo only when something is missing. `--list` before the groups prints the packages.
@@ -17,12 +18,14 @@ build="gcc g++ meson ninja-build pkg-config libjansson-dev libyaml-dev libzstd-d
 stack="openjdk-17-jre-headless maven postgresql-15 postgresql-client-15 procps util-linux
        python3 python3-confluent-kafka python3-psycopg2 kcat"
 tests="$build $stack libcriterion-dev python3-pytest python3-jsonschema python3-yaml
-       python3-zstandard zstd opencc git man-db prometheus systemd dpkg-dev"
+       python3-zstandard zstd opencc git man-db prometheus systemd dpkg-dev
+       valgrind"
+bench="libyajl-dev opencc zstd python3-venv"
 debootstrap="debootstrap"
 
 list=
 if [ "${1:-}" = --list ]; then list=yes; shift; fi
-[ $# -gt 0 ] || { echo "usage: install.sh [--list] build|stack|tests|debootstrap…" >&2; exit 64; }
+[ $# -gt 0 ] || { echo "usage: install.sh [--list] build|stack|tests|bench|debootstrap…" >&2; exit 64; }
 
 wanted=
 for group; do
@@ -30,6 +33,7 @@ for group; do
     build) wanted="$wanted $build" ;;
     stack) wanted="$wanted $stack" ;;
     tests) wanted="$wanted $tests" ;;
+    bench) wanted="$wanted $bench" ;;
     debootstrap) wanted="$wanted $debootstrap" ;;
     *) echo "install.sh: no group of packages is called '$group'" >&2; exit 64 ;;
     esac

@@ -2,11 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Usage: peer BROKERS TOPIC OUT GROUP WORKERS COMMIT_MS WORDS
+//        peer file ARCHIVE WORDS          events of a file on standard output (B3)
+//        peer match TEXTS WORDS ROUNDS    matching alone: {"hits": …, "us": [… a round]} (B1)
 // Does the least that answers the question (bench/peers/README.md): no folding, no state, no
 // headers. Tuned as chatmill is: one consumer and one transactional producer a thread, single
 // polls, zstd, the same commit interval; words matched by characters, which suits Chinese best.
 use std::borrow::Cow;
-use std::io::Write;
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::time::{Duration, Instant};
 
 use daachorse::{CharwiseDoubleArrayAhoCorasick, CharwiseDoubleArrayAhoCorasickBuilder, MatchKind};
@@ -154,22 +156,73 @@ fn work(args: &[String], number: usize, matcher: &Words, words: &[String]) -> Re
     }
 }
 
-fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    if args.len() != 8 {
-        eprintln!("usage: peer BROKERS TOPIC OUT GROUP WORKERS COMMIT_MS WORDS");
-        std::process::exit(64);
-    }
-    let words: Vec<String> = std::fs::read_to_string(&args[7])
+fn read_words(path: &str) -> Vec<String> {
+    std::fs::read_to_string(path)
         .expect("the file of words")
         .lines()
         .filter(|w| !w.is_empty() && !w.starts_with('#'))
         .map(String::from)
-        .collect();
-    let matcher: Words = CharwiseDoubleArrayAhoCorasickBuilder::new()
+        .collect()
+}
+
+fn build(words: &[String]) -> Words {
+    CharwiseDoubleArrayAhoCorasickBuilder::new()
         .match_kind(MatchKind::Standard)
-        .build(&words)
-        .expect("words, each once");
+        .build(words)
+        .expect("words, each once")
+}
+
+fn read_file(archive: &str, words: &[String]) {
+    let matcher = build(words);
+    let mut input = BufReader::with_capacity(1 << 20, std::fs::File::open(archive).expect("the archive"));
+    let mut output = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
+    let (mut line, mut value, mut key) = (Vec::new(), Vec::new(), Vec::new());
+    while input.read_until(b'\n', &mut line).expect("the archive") > 0 {
+        if event(&line, &matcher, words, &mut value, &mut key) {
+            value.push(b'\n');
+            output.write_all(&value).expect("standard output");
+        }
+        line.clear();
+    }
+}
+
+/// Processor time of this thread, as the kernel counts it (proc(5), schedstat: ns on a processor).
+fn cpu_us() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("schedstat");
+    text.split(' ').next().and_then(|n| n.parse::<f64>().ok()).expect("schedstat") / 1e3
+}
+
+fn match_texts(texts: &str, words: &[String], rounds: usize) {
+    let matcher = build(words);
+    let texts = std::fs::read_to_string(texts).expect("the texts");
+    let lines: Vec<&str> = texts.lines().filter(|l| !l.is_empty()).collect();
+    let (mut took, mut hits) = (Vec::new(), 0u64);
+    for _ in 0..rounds {
+        let start = cpu_us();
+        hits = 0;
+        for line in &lines {
+            hits += matcher.find_overlapping_iter(line).count() as u64;
+        }
+        took.push(format!("{:.1}", cpu_us() - start));
+    }
+    println!("{{\"texts\": {}, \"hits\": {}, \"us\": [{}]}}", lines.len(), hits, took.join(", "));
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    match args.get(1).map(String::as_str) {
+        Some("file") if args.len() == 4 => return read_file(&args[2], &read_words(&args[3])),
+        Some("match") if args.len() == 5 => {
+            return match_texts(&args[2], &read_words(&args[3]), args[4].parse().expect("a number of rounds"))
+        }
+        _ => {}
+    }
+    if args.len() != 8 {
+        eprintln!("usage: peer BROKERS TOPIC OUT GROUP WORKERS COMMIT_MS WORDS | file ARCHIVE WORDS | match TEXTS WORDS ROUNDS");
+        std::process::exit(64);
+    }
+    let words = read_words(&args[7]);
+    let matcher = build(&words);
     std::thread::scope(|scope| {
         for number in 0..args[5].parse().expect("a number of workers") {
             let (args, matcher, words) = (&args, &matcher, &words);

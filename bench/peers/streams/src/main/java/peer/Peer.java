@@ -1,10 +1,11 @@
 // Peer.java - the Kafka Streams peer: the same words found in the same topic, exactly once (EOS v2).
 // SPDX-License-Identifier: Apache-2.0
 //
-// Usage: Peer BROKERS TOPIC OUT APPLICATION THREADS COMMIT_MS WORDS STATE_DIR
+// Usage: Peer BROKERS TOPIC OUT APPLICATION THREADS COMMIT_MS WORDS STATE_DIR [state]
 // Does the least that answers the question (bench/peers/README.md): no folding, no state, no
 // headers. Byte arrays in and out, a streaming parser that reads only the fields it needs, a
-// double-array trie shared by all threads.
+// double-array trie shared by all threads. With «state» each event also goes into a store in memory
+// under its customer, with a changelog: what B8 and B9 restore and weigh.
 package peer;
 
 import com.fasterxml.jackson.core.JsonFactory;
@@ -14,20 +15,29 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.hankcs.algorithm.AhoCorasickDoubleArrayTrie;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Properties;
 import java.util.TreeMap;
 import java.util.concurrent.CountDownLatch;
 import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.common.utils.Bytes;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.KeyValue;
 import org.apache.kafka.streams.StreamsBuilder;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.kstream.Consumed;
+import org.apache.kafka.streams.kstream.KStream;
 import org.apache.kafka.streams.kstream.Produced;
+import org.apache.kafka.streams.processor.api.Processor;
+import org.apache.kafka.streams.processor.api.ProcessorContext;
+import org.apache.kafka.streams.processor.api.Record;
+import org.apache.kafka.streams.state.KeyValueStore;
+import org.apache.kafka.streams.state.Stores;
 
 public final class Peer {
     private static final JsonFactory JSON = new JsonFactory();
@@ -128,9 +138,37 @@ public final class Peer {
         }
     }
 
+    /** What is known of a customer: the last message with a hit, and how many there were. */
+    private static void remember(StreamsBuilder builder, KStream<byte[], byte[]> events) {
+        builder.addStateStore(Stores.keyValueStoreBuilder(
+                        Stores.inMemoryKeyValueStore("customers"), Serdes.Bytes(), Serdes.ByteArray())
+                .withLoggingEnabled(Map.of()));
+        events.process(() -> new Processor<byte[], byte[], Void, Void>() {
+            private KeyValueStore<Bytes, byte[]> store;
+
+            @Override
+            public void init(ProcessorContext<Void, Void> context) {
+                store = context.getStateStore("customers");
+            }
+
+            @Override
+            public void process(Record<byte[], byte[]> event) {
+                Bytes customer = Bytes.wrap(event.key());
+                byte[] known = store.get(customer);
+                long count = known == null ? 0 : ByteBuffer.wrap(known).getLong();
+                // msgid and msgtime stand in the event one behind the other: about 60 bytes.
+                String text = new String(event.value(), StandardCharsets.UTF_8);
+                int from = text.indexOf("\"msgid\""), to = text.indexOf(",\"evidence\"");
+                byte[] last = text.substring(from, to).getBytes(StandardCharsets.UTF_8);
+                store.put(customer, ByteBuffer.allocate(8 + last.length).putLong(count + 1).put(last).array());
+            }
+        }, "customers");
+    }
+
     public static void main(String[] args) throws Exception {
-        if (args.length != 8) {
-            System.err.println("usage: Peer BROKERS TOPIC OUT APPLICATION THREADS COMMIT_MS WORDS STATE_DIR");
+        if (args.length != 8 && !(args.length == 9 && args[8].equals("state"))) {
+            System.err.println(
+                    "usage: Peer BROKERS TOPIC OUT APPLICATION THREADS COMMIT_MS WORDS STATE_DIR [state]");
             System.exit(64);
         }
         TreeMap<String, String> words = new TreeMap<>();
@@ -158,14 +196,21 @@ public final class Peer {
         p.put(StreamsConfig.consumerPrefix("fetch.min.bytes"), "1");
         p.put(StreamsConfig.consumerPrefix("max.partition.fetch.bytes"), "4194304");
         p.put(StreamsConfig.consumerPrefix("auto.offset.reset"), "earliest");
+        // A killed one comes back under its name at once instead of after its session's time.
+        p.put(StreamsConfig.consumerPrefix("group.instance.id"), args[3]);
+        p.put(StreamsConfig.consumerPrefix("session.timeout.ms"), "10000");
+        p.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, "0");
 
         StreamsBuilder builder = new StreamsBuilder();
-        builder.stream(args[1], Consumed.with(Serdes.ByteArray(), Serdes.ByteArray()))
+        KStream<byte[], byte[]> events = builder.stream(args[1], Consumed.with(Serdes.ByteArray(), Serdes.ByteArray()))
                 .flatMap((key, value) -> {
                     KeyValue<byte[], byte[]> event = value == null ? null : event(value, trie);
                     return event == null ? List.<KeyValue<byte[], byte[]>>of() : List.of(event);
-                })
-                .to(args[2], Produced.with(Serdes.ByteArray(), Serdes.ByteArray()));
+                });
+        events.to(args[2], Produced.with(Serdes.ByteArray(), Serdes.ByteArray()));
+        if (args.length == 9) {
+            remember(builder, events);
+        }
 
         CountDownLatch ended = new CountDownLatch(1);
         KafkaStreams streams = new KafkaStreams(builder.build(), p);

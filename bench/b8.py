@@ -1,0 +1,142 @@
+# b8.py - B8: how long a start takes, with many words, and after kill -9 with many customers.
+# SPDX-License-Identifier: Apache-2.0
+import shutil
+import time
+
+import measure
+import onkafka
+from b4 import Rows
+from b7 import populate
+from context import TAGS
+from support import chatmill, proc
+
+TITLE = "start and restart"
+WORDS = 100_000
+SCAN_COLD, SCAN_WARM = "scan to its first message, cold", "scan to its first message, from the cache"
+RUN_COLD, RUN_WARM = "run to its first commit, cold", "run to its first commit, from the cache"
+STREAMS = "Kafka Streams"
+OURS, LIMIT = "chatmill run", "reading the changelog only"
+
+
+def first_commit(started):
+    """Seconds since it was started until something of the archive is committed."""
+    begin, progress = time.monotonic(), started.progress()
+    proc.wait_for(lambda: progress.total() > 0, 180, "first commit", 0.005)
+    took = time.monotonic() - begin
+    progress.close()
+    return took
+
+
+def starts(bench, kafka, rules):
+    archive = bench.archive(2000)
+    source = onkafka.Input(bench, kafka, rules, archive)
+    rows, cache = Rows(), bench.folder / "cache"
+    scan = [chatmill.binary(), "scan", "--rules", rules, "--cache", cache, "--limit", 1, archive]
+    for _ in range(bench.rounds(table=2)):
+        for folder in (cache, source.state_dir):
+            shutil.rmtree(folder, ignore_errors=True)
+        for name in (SCAN_COLD, SCAN_WARM):
+            with open("/dev/null", "wb") as null:
+                rows.add(name, {"seconds": measure.timed(scan, stdout=null)[0]})
+        for name in (RUN_COLD, RUN_WARM):
+            ran = onkafka.start_run(source)
+            rows.add(name, {"seconds": first_commit(ran)})
+            ran.end()
+        if bench.has("streams"):
+            peer = onkafka.start_peer(source, "streams")
+            rows.add(f"{STREAMS} to its first commit", {"seconds": first_commit(peer)})
+            peer.end()
+    return rows.table()
+
+
+class Million:
+    """A pipeline that knows many customers and many words, with the memory it takes: B8 and B9."""
+
+    def __init__(self, bench):
+        self.bench, self.kafka = bench, bench.kafka()
+        self.customers = bench.size(1_000_000, table=1_000_000, quick=100_000)
+        own = bench.own_words()
+        more, _ = bench.pick(min(WORDS, max(1000, self.customers)))
+        self.words = own + [w for w in more if w not in set(own)]
+        self.rules = bench.rules(self.words, TAGS)
+        stream = bench.stream(customers=self.customers, words=own, hit_rate=0.1)
+        self.source = onkafka.Input(bench, self.kafka, self.rules)
+        self.tail = bench.folder / "tail.jsonl"
+        self.memory = Rows()
+        self.started = {OURS: onkafka.start_run(self.source)}
+        if bench.has("streams"):
+            self.started[STREAMS] = onkafka.start_peer(self.source, "streams", state=True)
+        self.source.load(bench.archive(2000, words=own, hit_rate=0.5))
+        self.weigh("100,000 words, 2,000 messages")
+        self.source.load(populate(bench, stream, own[0]))
+        self.weigh(f"100,000 words, {self.customers:,} customers")
+        with open(self.tail, "wb") as f:
+            f.writelines(row + b"\n" for row in stream.rows(20_000))
+
+    def weigh(self, what):
+        for name, started in self.started.items():
+            started.catch_up(600)
+            self.memory.add(f"{name}: {what}", {"mb": measure.rss_bytes(started.p.pid) / 1e6})
+
+    def again(self, name):
+        """kill -9, more messages, start; (seconds until all is committed)."""
+        old = self.started[name]
+        proc.kill9(old.p)
+        self.source.load(self.tail)
+        begin = time.monotonic()
+        if name == OURS:
+            new = onkafka.start_run(self.source, old.setup)
+        else:
+            new = onkafka.start_peer(self.source, "streams", state=True, again=old.again)
+        self.started[name] = new
+        new.catch_up(600)
+        return time.monotonic() - begin
+
+    def changelog(self, name):
+        return self.started[name].state if name == OURS else \
+            next(t for t in self.kafka.topics() if t.startswith(self.started[name].group) and "changelog" in t)
+
+    def stop(self):
+        for started in self.started.values():
+            started.end()
+        self.kafka.stop()
+
+
+def restarts(bench, million):
+    rows = Rows()
+    for i in range(bench.rounds(table=2)):
+        for name in million.started:
+            rows.add(f"{name}, kill -9 to caught up", {"seconds": million.again(name)})
+            read = onkafka.drain(bench, million.kafka, million.changelog(name))
+            rows.add(f"{name}: {LIMIT}", {"seconds": read["seconds"], "mb": read["bytes"] / 1e6})
+        bench.say(f"B8 restart, round {i + 1}: " + ", ".join(
+            f"{n} {r['seconds'][-1]:.1f} s" for n, r in rows.rows.items()))
+    return rows.table()
+
+
+def scenario(bench):
+    if not hasattr(bench, "million"):
+        bench.million = Million(bench)
+    million = bench.million
+    start_rows = starts(bench, million.kafka, million.rules)
+    restart_rows = restarts(bench, million)
+    tables = [{"name": f"start with {len(million.words):,} words", "measures": [["seconds", "s", 2]], "rows": start_rows},
+              {"name": f"after kill -9, {million.customers:,} customers with state", "ratio": "seconds",
+               "measures": [["seconds", "s", 2], ["mb", "MB of keys and values", 0]],
+               "limit": f"{OURS}: {LIMIT}", "ours": f"{OURS}, kill -9 to caught up", "rows": restart_rows}]
+    targets = [{"what": "scan to its first message, from the cache, s", "table": 0, "measure": "seconds",
+                "row": SCAN_WARM, "most": 0.1},
+               {"what": "scan to its first message, cold, s", "table": 0, "measure": "seconds", "row": SCAN_COLD,
+                "most": 10}]
+    if STREAMS in million.started:
+        targets.append({"what": "caught up, run / Kafka Streams", "table": 1, "measure": "seconds",
+                        "row": f"{OURS}, kill -9 to caught up", "base": f"{STREAMS}, kill -9 to caught up",
+                        "most": 0.333})
+    return {"tables": tables, "targets": targets,
+            "pictures": [{"file": "b8-restart", "kind": "bars", "title": "B8: seconds from kill -9 to caught up",
+                          "measure": "seconds", "tables": [1]}],
+            "about": ["A run's way to its first commit holds the group's join (1.5 s on this broker, so that members "
+                      "join at once) and a transaction of 100 ms. After kill -9 there are 20,000 messages more to work "
+                      "off; both come back under the name they had, so that nobody waits for a session to time out. "
+                      "Kafka Streams keeps its state in memory too and restores it from its changelog; of a customer "
+                      "it keeps a count and one message."]}
