@@ -18,7 +18,7 @@ build="gcc g++ meson ninja-build pkg-config libjansson-dev libyaml-dev libzstd-d
 stack="openjdk-17-jre-headless maven postgresql-15 postgresql-client-15 procps util-linux
        python3 python3-confluent-kafka python3-psycopg2 kcat"
 tests="$build $stack libcriterion-dev python3-pytest python3-jsonschema python3-yaml
-       python3-zstandard zstd opencc git man-db prometheus systemd dpkg-dev
+       python3-zstandard zstd opencc git man-db prometheus systemd dpkg-dev curl
        valgrind"
 bench="libyajl-dev opencc zstd python3-venv"
 debootstrap="debootstrap"

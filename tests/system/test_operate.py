@@ -135,31 +135,6 @@ def test_lag_is_that_of_our_own_position(pipeline, processes):
     assert newest == pytest.approx((make_sample.START_MS + 299) / 1000)
 
 
-def test_readiness_goes_and_returns_with_kafka(tmp_path, processes):
-    """A broker of our own goes away and comes back: 503 with reasons, then 200; life is not in doubt."""
-    from support.kafka import Cluster
-    cluster = Cluster().start()
-    try:
-        setup = chatmill.Setup(tmp_path, cluster).apply()
-        publish(setup)
-        run, port = start_run(setup, processes)
-        proc.wait_for(lambda: is_ready(port), 60, "readiness")
-        cluster.kill()
-        proc.wait_for(lambda: not is_ready(port), 60, "readiness to go")
-        status, text = get(port, "/readyz")
-        told = json.loads(text)
-        assert status == 503 and not told["ok"] and any("broker" in r for r in told["reasons"])
-        assert get(port, "/livez")[0] == 200
-        proc.wait_for(lambda: sum(scrape(port)["chatmill_brokers_up"].values()) == 0, 30, "brokers_up of 0")
-        cluster.restart()
-        proc.wait_for(lambda: is_ready(port), 90, "readiness to return")
-        setup.load(SAMPLE)
-        setup.wait_run(run)
-        assert run.terminate() == 0, run.log()
-    finally:
-        cluster.stop()
-
-
 def test_hostile_clients_slow_nobody(pipeline, processes):
     """Slow, greedy and rude clients hold all the port gives them; the workers go on, memory and
     descriptors stay bounded, and an honest client of another address is served."""
