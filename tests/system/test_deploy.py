@@ -97,8 +97,45 @@ def test_version_names_the_libraries():
         assert mine and version.startswith(mine[1]), (name, version, said)
 
 
+def schemas():
+    """Shapes of Kubernetes' objects, by version: tests/support/kubernetes_schema.py says where from."""
+    import jsonschema
+    for file in sorted((proc.REPO / "tests/schemas").glob("kubernetes-*.json")):
+        definitions = json.loads(file.read_text())["definitions"]
+
+        def check(o, definitions=definitions):
+            (kind,) = [k for k, d in definitions.items() if {"group": (o["apiVersion"].split("/")[:-1] or [""])[0],
+                       "kind": o["kind"], "version": o["apiVersion"].split("/")[-1]} == identity(k, d)]
+            return list(jsonschema.Draft7Validator({"$ref": f"#/definitions/{kind}", "definitions": definitions})
+                        .iter_errors(o))
+        yield file.stem, check
+
+
+def identity(name, definition):
+    """Group, version and kind of a definition: io.k8s.api.apps.v1.StatefulSet is apps/v1."""
+    *_, group, version, kind = name.split(".")
+    return {"group": "" if group == "core" else group, "version": version, "kind": kind} if (
+        "apiVersion" in definition.get("properties", {})) else None
+
+
+def test_pods_fit_their_schemas():
+    """The oldest and the newest Kubernetes whose shapes are here take every object; strict, so that a
+    misspelt field is found."""
+    text = (DEPLOY / "kubernetes/chatmill.yaml").read_text()
+    versions = list(schemas())
+    assert len(versions) >= 2
+    for version, check in versions:
+        for o in yaml.safe_load_all(text):
+            assert not check(o), (version, o["kind"], check(o))
+        for right, wrong in (("readOnlyRootFilesystem: true", "readOnlyRootFileSystem: true"),
+                             ("replicas: 2", "replicas: two"), ("maxUnavailable: 1", "maxUnavailabel: 1"),
+                             ("containerPort: 9464", "containerPort: http")):
+            assert right in text
+            assert any(check(o) for o in yaml.safe_load_all(text.replace(right, wrong))), (version, wrong)
+
+
 def test_pods_are_locked_down_and_probed():
-    """Their schemas are not at hand without a cluster; what this project promises of them is checked."""
+    """What this project promises of them."""
     objects = list(yaml.safe_load_all((DEPLOY / "kubernetes/chatmill.yaml").read_text()))
     kinds = sorted(o["kind"] for o in objects)
     assert kinds == ["PodDisruptionBudget"] * 2 + ["Service"] * 2 + ["StatefulSet"] * 2
