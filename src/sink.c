@@ -37,7 +37,8 @@ struct sink {
 	int64_t begun_ms; /* when the batch began */
 
 	bool away;
-	int64_t logged_ms;
+	int64_t logged_ms; /* when that was said last, and of what */
+	char logged_sqlstate[6];
 };
 
 static bool stopping(const struct sink *s)
@@ -68,13 +69,15 @@ static void forget_partitions(struct sink *s)
 static void say_away(struct sink *s, const struct err *err)
 {
 	int64_t now_ms = clock_monotonic_ms();
+	const char *sqlstate = store_sqlstate(s->store);
 
-	sink_meter_retry(s->settings.meter, store_sqlstate(s->store));
+	sink_meter_retry(s->settings.meter, sqlstate);
 	sink_meter_database(s->settings.meter, false);
-	if (s->away && now_ms - s->logged_ms < LOG_EVERY_MS)
+	if (s->away && now_ms - s->logged_ms < LOG_EVERY_MS && !strcmp(s->logged_sqlstate, sqlstate))
 		return;
 	s->away = true;
 	s->logged_ms = now_ms;
+	(void)snprintf(s->logged_sqlstate, sizeof s->logged_sqlstate, "%s", sqlstate);
 	log_event(LOG_WARN, "database_away", LOG_NUM("wait_ms", store_wait_ms(s->store)),
 		  LOG_TEXT("err", err->text));
 }

@@ -25,7 +25,9 @@ struct store {
 	bool checked; /* this connection's database is ours and of our version */
 	int64_t wait_ms;
 	int32_t shard; /* whose rows of the daily and weekly counts are ours: our least partition */
-	size_t batch_max; /* halved after lost locks, doubled after success */
+	/* Halved after each failure, doubled after success: where locks or connections do not last as
+	 * long as a transaction, a smaller one gets through. */
+	size_t batch_max;
 	struct writer writer;
 	struct offsets offsets;
 	struct rulesets rulesets;
@@ -104,7 +106,6 @@ static enum store_result failed(struct store *s, const struct pg_fault *fault, c
 		break;
 	case ACTION_RETRY:
 		s->counts.retries++;
-		s->batch_max = MAX(s->batch_max / 2, 1);
 		break;
 	case ACTION_WAIT:
 		break;
@@ -302,6 +303,8 @@ enum store_result store_write(struct store *s, const struct store_item *items, s
 	if (s->archive && archive_learn(s->archive, items, count, s->pg, &fault) < 0)
 		return failed(s, &fault, "keeping a dictionary", err);
 	result = write_batch(s, items, count, positions, position_count, err);
+	if (result == STORE_LATER)
+		s->batch_max = MAX(count / 2, 1);
 	if (result != STORE_DONE)
 		return result;
 	say_refused(s);

@@ -81,7 +81,7 @@ enum store_result store_claim(struct store *s, struct store_partition *parts, si
 			      struct err *err);
 
 /* Writes the first items of these, in their order; *taken says how many (fewer than `count` after
- * lost locks). Items of one partition ascend by offset. With any other result than STORE_DONE
+ * failures). Items of one partition ascend by offset. With any other result than STORE_DONE
  * nothing is known to be written, and the same items may be given again. */
 enum store_result store_write(struct store *s, const struct store_item *items, size_t count,
 			      size_t *taken, struct err *err);
