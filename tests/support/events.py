@@ -289,8 +289,9 @@ def differences(expected, found):
         want, have = expected[table], found[table]
         if want == have:
             continue
-        lost = [r for r in want if r not in set(have)]
-        more = [r for r in have if r not in set(want)]
+        wanted, there = set(want), set(have)
+        lost = [r for r in want if r not in there]
+        more = [r for r in have if r not in wanted]
         out.append(f"{table}: {len(want)} rows expected, {len(have)} found; missing {lost[:2]}, "
                    f"unexpected {more[:2]}")
     return out

@@ -128,10 +128,10 @@ class Postgres:
         finally:
             c.close()
 
-    def stop(self):
-        """SIGINT is PostgreSQL's fast shutdown."""
+    def stop(self, signum=signal.SIGINT):
+        """SIGINT is PostgreSQL's fast shutdown, SIGQUIT the immediate one."""
         if self.p:
-            proc.end(self.p, signal.SIGINT)
+            proc.end(self.p, signum)
             self.p = None
 
     def kill(self):

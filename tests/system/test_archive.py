@@ -63,6 +63,7 @@ def cat(setup, *args):
     return chatmill.run("archive", "cat", "-c", setup.file, *args, check=0).stdout.splitlines()
 
 
+@pytest.mark.asan
 def test_stored_once_and_back_byte_for_byte(setup, processes):
     rng = random.Random(1)
     values = [json.dumps(message(n), ensure_ascii=rng.random() < 0.5).encode() for n in range(2500)]

@@ -8,11 +8,10 @@ import urllib.request
 
 import pytest
 
-from support import chatmill, proc
-from support.events import TOPIC
+from support import proc
 from support.pg_proxy import Proxy
 from support.postgres import Postgres
-from system.test_sink import PARTITIONS, check, generate, send, wait_through
+from support.sinks import check, generate, send, set_up, wait_through
 
 
 @pytest.fixture
@@ -22,17 +21,6 @@ def own_postgres():
     yield servers
     for s in servers:
         s.stop()
-
-
-def set_up(tmp_path, kafka, server, **postgres):
-    """Topics and a migrated schema; the sink connects with these keys."""
-    s = chatmill.Setup(tmp_path, kafka, server, sink={"batch_rows": 500, "batch_ms": 50})
-    for topic in TOPIC.values():
-        kafka.create_topic(s.topic[topic], PARTITIONS)
-    chatmill.run("db", "migrate", "-c", s.file, check=0)
-    s.more["postgres"] = {**server.keys("chatmill_sink"), **postgres}
-    s.file = s.write("chatmill.yaml")
-    return s
 
 
 def test_a_promoted_standby_is_found(tmp_path, kafka, own_postgres, processes):

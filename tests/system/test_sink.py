@@ -3,84 +3,25 @@
 #
 # Events are written by tests/support/events.py, which also works out what the tables must hold.
 import os
-import random
 import signal
-import threading
 import time
 
 import psycopg2
 import pytest
 
-from support import chatmill, proc
-from support.events import (POISONS, START_MS, TOPIC, Generator, Oracle, differences, event, poison,
-                            poisons_of, record, tables)
-
-PARTITIONS = 3
-# Where a sink passes in each batch, in this order; store/store.c.
-POINTS = ["sink_begin", "sink_fence", "sink_savepoint", "sink_tag_event", "sink_stage_event",
-          "sink_customer_tag", "sink_customer_staff", "sink_customer_stage", "sink_alert",
-          "sink_stage_day", "sink_offset", "sink_commit",
-          "sink_committed"]
+from support import sinks
+from support.events import (POISONS, START_MS, TOPIC, Generator, Oracle, differences, event, record,
+                            tables)
+from support.sinks import (POINTS, check, check_rejects, die_at, finish, generate, kill_at_random, send,
+                           terminating, wait_through)
 
 
 @pytest.fixture
 def setup(tmp_path, kafka, postgres):
-    """Three event topics, a migrated schema, small batches so that there are many."""
-    s = chatmill.Setup(tmp_path, kafka, postgres, sink={"batch_rows": 500, "batch_ms": 50})
-    for topic in TOPIC.values():
-        kafka.create_topic(s.topic[topic], PARTITIONS)
-    chatmill.run("db", "migrate", "-c", s.file, check=0)
-    # From here on with no more rights than in production.
-    s.more["postgres"] = postgres.keys("chatmill_sink")
-    s.file = s.write("chatmill.yaml")
-    return s
+    return sinks.set_up(tmp_path, kafka, postgres)
 
 
-def send(setup, events, **settings):
-    """Puts events on their topics, in order."""
-    topics = {}
-    for e in events:
-        topics.setdefault(setup.topic[TOPIC[e["kind"]]], []).append(record(e))
-    for topic, records in topics.items():
-        setup.kafka.produce(topic, records, **settings)
-
-
-def generate(seed, count, poison_every=0):
-    rng = random.Random(seed)
-    events, oracle = [], Oracle()
-    for e in Generator(seed).events(count):
-        if poison_every and rng.randrange(poison_every) == 0:
-            poison(e, rng.choice(poisons_of(e["kind"])))
-        events.append(e)
-        oracle.take(e)
-    return events, oracle
-
-
-def caught_up(setup):
-    ends = {(t, p): end for t in TOPIC.values()
-            for p, end in setup.kafka.high_watermarks(setup.topic[t]).items()}
-    rows = setup.postgres.sql("SELECT topic::text, partition, next_offset FROM chatmill.sink_offset")
-    have = {(t, p): n for t, p, n in rows}
-    return all(have.get((setup.topic[t], p), -1) >= end for (t, p), end in ends.items() if end)
-
-
-def wait_through(setup, *sinks, timeout_s=90):
-    chatmill.wait_alive(lambda: caught_up(setup), sinks, timeout_s, "end of the events")
-
-
-def check(setup, oracle):
-    problems = differences(oracle.expected(), tables(setup.postgres))
-    assert not problems, "\n".join(problems)
-
-
-def check_rejects(setup, events):
-    """sink_reject holds the poison, all of it and nothing else, each with its SQLSTATE."""
-    want = sorted((record(e)["value"], POISONS[e["poison"]][1]) for e in events if e["poison"])
-    have = sorted((bytes(v), s) for v, s in
-                  setup.postgres.sql("SELECT value, sqlstate FROM chatmill.sink_reject"))
-    assert have == want
-
-
+@pytest.mark.asan
 def test_tables_equal_the_oracle(setup, processes):
     events, oracle = generate(1, 4000)
     send(setup, events)
@@ -129,46 +70,6 @@ def test_replay_changes_nothing(setup, processes):
         "SELECT alert_id, status, note, reviewed_by FROM chatmill.alert ORDER BY 1")
 
 
-def die_at(setup, processes, points, batches):
-    """Killed at every place a batch passes, in these batches; how often it was."""
-    deaths = 0
-    for n in batches:
-        for point in points:
-            sink = setup.start("sink", CHATMILL_FAULT=f"{point}:{n}")
-            processes.append(sink)
-            try:  # not everything is passed in every batch, and at last there are no more
-                proc.wait_for(lambda: not sink.running(), 8, f"end at {point}", 0.02)
-            except proc.Timeout:
-                pass
-            if not sink.running():
-                assert sink.p.returncode == 137, sink.log()[-2000:]
-                deaths += 1
-            sink.kill()
-    return deaths
-
-
-def kill_at_random(setup, processes, events, kills, seed):
-    """kill -9 after random times while the events come in."""
-    rng = random.Random(seed)
-    size = max(len(events) // (2 * kills), 1)
-    feeder = threading.Thread(target=lambda: [(send(setup, events[i:i + size]), time.sleep(0.1))
-                                              for i in range(0, len(events), size)])
-    feeder.start()
-    for _ in range(kills):
-        sink = setup.start("sink")
-        processes.append(sink)
-        time.sleep(rng.uniform(0.2, 1.2))
-        sink.kill()
-    feeder.join()
-
-
-def finish(setup, processes, oracle, timeout_s=90):
-    sink = setup.start("sink")
-    processes.append(sink)
-    wait_through(setup, sink, timeout_s=timeout_s)
-    check(setup, oracle)
-
-
 def test_dies_at_every_statement(setup, processes):
     events, oracle = generate(4, 12_000)
     send(setup, events)
@@ -176,49 +77,10 @@ def test_dies_at_every_statement(setup, processes):
     finish(setup, processes, oracle)
 
 
-@pytest.mark.long
-def test_dies_at_every_statement_of_many_batches(setup, processes):
-    """1 M events, 1 in 1,000 refused by the database."""
-    events, oracle = generate(17, 1_000_000, poison_every=1000)
-    send(setup, events)
-    assert die_at(setup, processes, POINTS + ["sink_reject"], [1, 5, 20]) >= len(POINTS) * 2
-    finish(setup, processes, oracle, 1800)
-    check_rejects(setup, events)
-
-
 def test_kill_9_while_events_flow(setup, processes):
     events, oracle = generate(5, 6000)
     kill_at_random(setup, processes, events, 6, 5)
     finish(setup, processes, oracle)
-
-
-@pytest.mark.long
-def test_kill_9_many_times(setup, processes):
-    events, oracle = generate(18, 200_000)
-    kill_at_random(setup, processes, events, 60, 18)
-    finish(setup, processes, oracle, 600)
-
-
-@pytest.mark.long
-def test_ten_minutes_without_database(setup, processes):
-    """Events go on coming; memory stays flat, nothing is lost."""
-    events, oracle = generate(19, 400_000)
-    sink = setup.start("sink")
-    processes.append(sink)
-    send(setup, events[:20_000])
-    wait_through(setup, sink)
-    setup.postgres.kill()
-    sizes = []
-    for i in range(60):
-        send(setup, events[20_000 + i * 6000:20_000 + (i + 1) * 6000])
-        time.sleep(10)
-        sizes.append(int(open(f"/proc/{sink.p.pid}/statm").read().split()[1]) * 4)
-    send(setup, events[380_000:])
-    print("resident KiB:", sizes[5], "…", sizes[-1])
-    assert sizes[-1] < sizes[5] * 1.2 + 8192, sizes
-    setup.postgres.restart()
-    wait_through(setup, sink, timeout_s=600)
-    check(setup, oracle)
 
 
 def test_two_sinks_share_and_one_is_frozen(setup, processes):
@@ -257,24 +119,10 @@ def test_connections_are_terminated(setup, processes):
     events, oracle = generate(8, 6000)
     sink = setup.start("sink")
     processes.append(sink)
-    done = threading.Event()
-
-    def terminate():
-        c = psycopg2.connect(setup.postgres.dsn("postgres"))
-        c.autocommit = True
-        while not done.wait(0.1):
-            c.cursor().execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                               "WHERE datname = 'chatmill' AND application_name = 'chatmill'")
-        c.close()
-    thread = threading.Thread(target=terminate)
-    thread.start()
-    try:
+    with terminating(setup):
         for i in range(0, 6000, 500):
             send(setup, events[i:i + 500])
             time.sleep(0.2)
-    finally:
-        done.set()
-        thread.join()
     wait_through(setup, sink)
     assert "database_away" in sink.log()
     check(setup, oracle)
@@ -313,6 +161,7 @@ def test_a_lock_is_waited_for(setup, processes):
     check(setup, oracle)
 
 
+@pytest.mark.asan
 def test_poison_is_set_aside(setup, processes):
     events, oracle = generate(11, 3000, poison_every=30)
     assert {e["poison"] for e in events} == {None, *POISONS}
@@ -326,6 +175,7 @@ def test_poison_is_set_aside(setup, processes):
     wait_through(setup, sink)
     check(setup, oracle)
     check_rejects(setup, events + [nobody])
+    assert sink.terminate() == 0
 
 
 def test_what_is_no_event_is_set_aside(setup, processes):
