@@ -100,18 +100,22 @@ def golden(lane, folder):
             Result(f"{lane}: golden", "failed", int(m[2]), done.stdout[-4000:])]
 
 
-def system(folder, long_too, only):
+def system(folder, long_too, only, lane=None):
     """Each file of tests in a process, with a broker and a database of its own; several at once, as
-    they mostly wait. The full size measures times, so there one runs after the other."""
-    say("system tests on real Kafka and PostgreSQL" + (", full size" if long_too else ""))
+    they mostly wait. The full size measures times, so there one runs after the other. With `lane`
+    only the tests that bear this mark."""
+    say(f"system tests on real Kafka and PostgreSQL{', full size' if long_too else ''}{lane and ', ' + lane or ''}")
     places, limit_s = (1, LONG_S) if long_too else (PLACES, SHORT_S)
     out = proc.private_folder("report")
     files = sorted((TESTS / "system").glob("test_*.py"), key=lambda f: (f.stem not in FIRST, f.name))
+    marks = lane or ("long or not long" if long_too else "not long")
+    if lane:
+        files = [f for f in files if f"@pytest.mark.{lane}" in f.read_text()]
     waiting, running, results = list(files), [], []
     end = time.monotonic() + limit_s
     while waiting or running:
         while waiting and len(running) < places:
-            running.append(start_file(waiting.pop(0), out, folder, long_too, only))
+            running.append(start_file(waiting.pop(0), out, folder, marks, only))
         for job in [j for j in running if j.p.poll() is not None]:
             running.remove(job)
             results += file_results(job)
@@ -126,13 +130,14 @@ def system(folder, long_too, only):
     return results
 
 
-def start_file(file, out, folder, long_too, only):
+def start_file(file, out, folder, marks, only):
     log, xml = out / f"{file.stem}.log", out / f"{file.stem}.xml"
     argv = ["/usr/bin/python3", "-m", "pytest", file, "-p", "no:cacheprovider", "-q", "-rs", "--durations=3",
-            f"--junit-xml={xml}", "--rootdir", TESTS, "-m", "long or not long" if long_too else "not long"]
+            f"--junit-xml={xml}", "--rootdir", TESTS, "-m", marks]
     if only:
         argv += ["-k", only]
-    env = dict(os.environ, CHATMILL=str(folder / "chatmill"), PYTHONDONTWRITEBYTECODE="1")
+    env = dict(os.environ, CHATMILL=str(folder / "chatmill"), PYTHONDONTWRITEBYTECODE="1",
+               UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1")
     with open(log, "wb") as f:
         return Job(proc.spawn(argv, stdin=subprocess.DEVNULL, stdout=f, stderr=f, env=env), file, log, xml)
 
@@ -178,7 +183,7 @@ def main(argv):
         results += units("release", release) + golden("release", release)
         asan = build("asan")
         if asan:
-            results += units("asan", asan) + golden("asan", asan)
+            results += units("asan", asan) + golden("asan", asan) + system(asan, False, None, "asan")
         else:
             results.append(Result("build asan", "failed", 1, ""))
         results += system(release, args.long, None)
