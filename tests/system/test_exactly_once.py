@@ -190,9 +190,12 @@ def exactly_once(setup, seed, count, run_kills, sink_kills, found_open, away):
               f"{hangman.found_open} with a transaction open; sink killed {hangman.sink_kills} times; "
               f"{hangman.rebalances} sessions expired; input {'still' if unfinished else 'no longer'} "
               "coming at the last kill"] + [str(d) for d in differences]
+    # A second judge, which shares no line with the first.
+    judged = chatmill.run("verify", "-c", setup.file, timeout_s=900)
+    report += [f"verify: {line}" for line in (judged.stdout + judged.stderr).decode().splitlines()[:20]]
     assert hangman.found_open >= found_open, report[0]
     assert sum(d.total for d in differences[:1]) > count / 100, "too few events to prove anything"
-    return report, any(differences)
+    return report, any(differences) or judged.returncode != 0
 
 
 def seed_of_today():
