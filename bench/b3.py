@@ -56,7 +56,7 @@ def by_words(bench, archive, count, size, peers):
         if i == 0 and not bench.agree(name, oracle, file=out, ours=ours):
             rows.refuse(name, "output differs from the oracle")
     measure_scan(rules, cache, archive, count, out)  # warm: page cache, compiled rules
-    for i in range(bench.rounds()):
+    for i in bench.turns(seconds=40):
         rows.add(OURS, measure_scan(rules, cache, archive, count, out))
         check(OURS, i, ours=True)
         rows.add(LIMIT, measure_loop(bench, rules, archive))

@@ -22,6 +22,7 @@ class Rows:
             row.setdefault(key, []).append(value)
 
     def refuse(self, name, why):
+        self.rows.setdefault(name, {})
         self.notes[name] = why
 
     def table(self):
@@ -40,7 +41,7 @@ def by_words(bench, kafka, archive, count, size, peers):
     oracle, want = bench.oracle(archive, rules / "words.txt")
     source = onkafka.Input(bench, kafka, rules, archive)
     rows, payloads = Rows(), None
-    for i in range(bench.rounds()):
+    for i in bench.turns(seconds=120):
         ran = onkafka.start_run(source)
         rows.add(OURS, ran.steady())
         ran.end()
@@ -62,9 +63,13 @@ def by_words(bench, kafka, archive, count, size, peers):
         bench.say(f"B4 {size} words, round {i + 1}: " + ", ".join(
             f"{n} {r['rate'][-1]:,.0f}/s {r['cpu'][-1]:.2f}" for n, r in rows.rows.items()))
     return {"name": f"{size:,} words ({origin})", "measures": MEASURES, "ratio": "cpu", "limit": LIMIT,
-            "ours": OURS, "rows": rows.table(), "input": said(count, want, archive.stat().st_size),
+            "ours": OURS, "rows": rows.table(), "facts": {
+                "archive_bytes": archive.stat().st_size / count, "events": wrote["events"] / count,
+                "event_bytes": wrote["event_bytes"] / count, "change_bytes": wrote["change_bytes"] / count},
+            "input": said(count, want, archive.stat().st_size),
             "wrote": f"run wrote {wrote['events']:,} events and {wrote['changes']:,} changes of state, "
-                     f"{wrote['bytes'] / count:.0f} bytes of keys and values for each message"}
+                     f"{(wrote['event_bytes'] + wrote['change_bytes']) / count:.0f} bytes of keys and values for each "
+                     "message"}
 
 
 def by_commit(bench, kafka, archive, count, size=1000):
@@ -72,7 +77,7 @@ def by_commit(bench, kafka, archive, count, size=1000):
     words, _ = bench.pick(size)
     source = onkafka.Input(bench, kafka, bench.rules(words), archive)
     rows, payloads = Rows(), {}
-    for i in range(bench.rounds(table=2)):
+    for i in bench.turns(table=2, seconds=120):
         for ms in (20, 100, 1000):
             ran = onkafka.start_run(source, commit_interval_ms=ms)
             rows.add(f"run, {ms:,} ms", ran.steady())

@@ -64,7 +64,7 @@ def scenario(bench):
     postgres = bench.postgres()
     rows, want = Rows(), None
     path = bench.folder / "rows.tsv"
-    for i in range(bench.rounds()):
+    for i in bench.turns(seconds=60):
         done = ours(bench, postgres, events)
         for name, key in ((COPY, "copy"), (LIMIT, "upsert"), (OURS, "store")):
             rows.add(name, {"rate": done[key][0]})

@@ -64,15 +64,15 @@ def populate(bench, stream, word):
     return path
 
 
-def measure_points(bench, kafka, points, peer_too=False):
-    """points: (x, name, Input). Rows in turn over the rounds."""
+def measure_points(bench, points, seconds, peer_at=()):
+    """points: (x, name, Input). Rows in turn over the rounds; Kafka Streams only at some x."""
     rows = {(s, x): Rows() for x, _, _ in points for s in (OURS, STREAMS)}
-    for i in range(bench.rounds(table=2)):
+    for i in bench.turns(table=2, seconds=seconds):
         for x, name, source in points:
             ran = onkafka.start_run(source)
             rows[OURS, x].add(name, ran.steady())
             ran.end()
-            if peer_too and bench.has("streams"):
+            if x in peer_at and bench.has("streams"):
                 peer = onkafka.start_peer(source, "streams")
                 rows[STREAMS, x].add(f"{STREAMS}, {name}", peer.steady())
                 peer.end()
@@ -87,24 +87,24 @@ def by_words(bench, kafka, count):
     absent = absent_words(bench, 100_000 - len(own), own)
     points = [(n, f"{n:,} words", onkafka.Input(bench, kafka, bench.rules(own + absent[:n - len(own)]), archive))
               for n in (100, 1000, 10_000, 100_000)]
-    return measure_points(bench, kafka, points, peer_too=True)
+    return measure_points(bench, points, 90, peer_at=(100, 100_000))
 
 
 def by_bytes(bench, kafka, count):
     rules = bench.rules(bench.own_words())
     points = []
     for n in (300, 600, 2000):
-        archive = bench.archive(max(10_000, count * 300 // n), words=bench.own_words(), hit_rate=0.1, mean_bytes=n)
+        archive = bench.archive(count if n < 1000 else count // 2, words=bench.own_words(), hit_rate=0.1, mean_bytes=n)
         points.append((n, f"messages of {n:,} bytes", onkafka.Input(bench, kafka, rules, archive)))
-    return measure_points(bench, kafka, points)
+    return measure_points(bench, points, 40)
 
 
 def by_partitions(bench, kafka, count):
     rules = bench.rules(bench.own_words())
     archive = bench.archive(count, words=bench.own_words(), hit_rate=0.1)
-    return measure_points(bench, kafka, [
+    return measure_points(bench, [
         (n, f"{n} partition{'s' if n > 1 else ''}", onkafka.Input(bench, kafka, rules, archive, partitions=n))
-        for n in (1, 8, 64)])
+        for n in (1, 8, 64)], 40)
 
 
 def by_customers(bench, kafka, count):
@@ -123,7 +123,7 @@ def by_customers(bench, kafka, count):
         ran.end()
         setups[n] = (source, ran.setup, stream)
     part = bench.folder / "part.jsonl"
-    for _ in range(bench.rounds(table=2)):
+    for _ in bench.turns(table=2, seconds=80):
         for n, (source, setup, stream) in setups.items():
             before = source.end()
             with open(part, "wb") as f:  # each round goes on where the last one ended
@@ -138,9 +138,9 @@ def by_customers(bench, kafka, count):
 def by_hits(bench, kafka, count):
     own = bench.own_words()
     rules = bench.rules(own, ALERTS)
-    return measure_points(bench, kafka, [
+    return measure_points(bench, [
         (n, f"{n} hit{'' if n == 1 else 's'} a message", onkafka.Input(bench, kafka, rules, with_hits(bench, count, n, own)))
-        for n in (0, 1, 5, 20)])
+        for n in (0, 1, 5, 20)], 50)
 
 
 def scenario(bench):
@@ -161,5 +161,5 @@ def scenario(bench):
     return {"tables": tables, "targets": targets, "pictures": pictures, "about": [
         f"{count:,} messages of 300 bytes, 100 words, one message in ten hits, 8 partitions, 2 workers (1 on one "
         "partition), unless the row says otherwise. words: the added words stand in no text, so that the hits stay the "
-        "same. bytes: fewer messages the longer they are. customers: each has a tag before what is measured comes, and "
+        "same. bytes: half as many messages of 2,000. customers: each has a tag before what is measured comes, and "
         "one message in fifty changes one. hits: messages of 500 bytes."]}

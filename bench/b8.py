@@ -16,6 +16,7 @@ SCAN_COLD, SCAN_WARM = "scan to its first message, cold", "scan to its first mes
 RUN_COLD, RUN_WARM = "run to its first commit, cold", "run to its first commit, from the cache"
 STREAMS = "Kafka Streams"
 OURS, LIMIT = "chatmill run", "reading the changelog only"
+SNAPSHOT = "chatmill run with snapshots, kill -9 to caught up"
 
 
 def first_commit(started):
@@ -32,7 +33,7 @@ def starts(bench, kafka, rules):
     source = onkafka.Input(bench, kafka, rules, archive)
     rows, cache = Rows(), bench.folder / "cache"
     scan = [chatmill.binary(), "scan", "--rules", rules, "--cache", cache, "--limit", 1, archive]
-    for _ in range(bench.rounds(table=2)):
+    for _ in bench.turns(table=2, seconds=100):
         for folder in (cache, source.state_dir):
             shutil.rmtree(folder, ignore_errors=True)
         for name in (SCAN_COLD, SCAN_WARM):
@@ -92,6 +93,20 @@ class Million:
         new.catch_up(600)
         return time.monotonic() - begin
 
+    def with_snapshots(self):
+        """The same pipeline, its state on disk: kill -9 after every partition has a snapshot."""
+        old = self.started[OURS]
+        old.end()
+        setup = old.setup
+        state = {"dir": str(self.source.state_dir), "snapshot_interval": "2s"}
+        setup.file = setup.write("snapshots.yaml", workers=onkafka.WORKERS, state=state)
+        new = onkafka.start_run(self.source, setup)
+        self.started[OURS] = new
+        new.catch_up(600)
+        folder = self.source.state_dir / "snapshots"
+        proc.wait_for(lambda: len(list(folder.glob(f"{setup.name}-*.snapshot"))) == self.source.partitions, 120,
+                      "snapshots of all partitions", 0.2)
+
     def changelog(self, name):
         return self.started[name].state if name == OURS else \
             next(t for t in self.kafka.topics() if t.startswith(self.started[name].group) and "changelog" in t)
@@ -104,13 +119,19 @@ class Million:
 
 def restarts(bench, million):
     rows = Rows()
-    for i in range(bench.rounds(table=2)):
+    for i in bench.turns(table=2, seconds=60):
         for name in million.started:
             rows.add(f"{name}, kill -9 to caught up", {"seconds": million.again(name)})
             read = onkafka.drain(bench, million.kafka, million.changelog(name))
             rows.add(f"{name}: {LIMIT}", {"seconds": read["seconds"], "mb": read["bytes"] / 1e6})
         bench.say(f"B8 restart, round {i + 1}: " + ", ".join(
             f"{n} {r['seconds'][-1]:.1f} s" for n, r in rows.rows.items()))
+    million.with_snapshots()
+    for _ in bench.turns(table=2, seconds=30):
+        rows.add(SNAPSHOT, {"seconds": million.again(OURS)})
+    log = million.started[OURS].setup.folder
+    if not any("snapshot_used" in f.read_text() for f in log.glob("run*.log")):
+        rows.refuse(SNAPSHOT, "no snapshot was used")
     return rows.table()
 
 
@@ -139,4 +160,5 @@ def scenario(bench):
                       "join at once) and a transaction of 100 ms. After kill -9 there are 20,000 messages more to work "
                       "off; both come back under the name they had, so that nobody waits for a session to time out. "
                       "Kafka Streams keeps its state in memory too and restores it from its changelog; of a customer "
-                      "it keeps a count and one message."]}
+                      "it keeps a count and one message. Without snapshots: within "
+                      "state.snapshot_interval of the first start; with them: at any time later."]}

@@ -4,6 +4,7 @@ import itertools
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -49,6 +50,16 @@ class Bench:
 
     def rounds(self, full=5, table=3, quick=3):
         return self.fixed_rounds or {"full": full, "table": table, "quick": quick}[self.mode]
+
+    def turns(self, full=5, table=3, quick=3, seconds=60):
+        """Counts the rounds. With --table it ends before one that would not fit into the seconds that
+        this place may take, after one round at least: the preset must fit on a slower machine too."""
+        start, limit = time.monotonic(), self.rounds(full, table, quick)
+        for i in range(limit):
+            yield i
+            took = (time.monotonic() - start) / (i + 1)
+            if self.mode == "table" and not self.fixed_rounds and took * (i + 2) > seconds:
+                return
 
     def say(self, text):
         print(text, file=sys.stderr, flush=True)

@@ -109,6 +109,10 @@ def steady(process, progress, end_total, start_total=0):
     span = end_total - start_total
     middle = [s for s in samples if START * span <= s[0] - start_total <= END * span]
     if len(middle) < 3:
-        raise SystemExit(f"too few commits to measure a steady part ({len(middle)}): raise --count")
+        print(f"few commits in the steady part ({len(middle)}): measured from the first to the last commit; "
+              "raise --count", file=sys.stderr)
+        middle = [s for s in samples if s[0] > start_total]
+    if len(middle) < 2:
+        raise SystemExit("too few commits to measure anything: raise --count")
     totals, times, cpus = zip(*middle)
     return {"rate": slope(times, totals), "cpu": slope(totals, cpus) * 1e6}

@@ -134,8 +134,9 @@ def write_payloads(bench, ran, messages):
             for name, value in headers if is_event else []:
                 f.write(pack(name.encode()) + pack(value or b""))
     changes = drained[ran.state]["records"]
-    said = {"events": total - changes, "changes": changes,
-            "bytes": sum(d["bytes"] for d in drained.values())}
+    change_bytes = drained[ran.state]["bytes"]
+    said = {"events": total - changes, "changes": changes, "change_bytes": change_bytes,
+            "event_bytes": sum(d["bytes"] for d in drained.values()) - change_bytes}
     return path, round(total * 1000 / messages), said
 
 

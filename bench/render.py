@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# render.py - results/*.json into the tables of README.md and the pictures beside the results.
+# render.py - results/*.json into the tables of README.md, pictures, and the figures of docs/sizing.md.
 # SPDX-License-Identifier: Apache-2.0
 #
 #   bench/render.py            writes both
@@ -13,6 +13,7 @@ import statistics
 import sys
 from pathlib import Path
 
+import sizing
 import svg
 
 BEGIN, END = "<!-- results: made by bench/render.py -->", "<!-- end of results -->"
@@ -157,14 +158,20 @@ def read(folder):
     return [json.loads(f.read_text()) for f in sorted((folder / "results").glob("B*.json"))]
 
 
+def between(path, begin, end, body):
+    """The text of the file with `body` between its markers."""
+    before, rest = path.read_text().split(begin)
+    return f"{before}{begin}\n\n{body}\n{end}{rest.split(end)[1]}"
+
+
 def made(folder):
     """Path → text of all that is made from the results."""
     results = read(folder)
-    readme = (folder / "README.md").read_text()
-    before, rest = readme.split(BEGIN)
-    after = rest.split(END)[1]
     body = "\n".join(markdown_of(r) for r in results)
-    files = {folder / "README.md": f"{before}{BEGIN}\n\n{body}\n{END}{after}"}
+    files = {folder / "README.md": between(folder / "README.md", BEGIN, END, body)}
+    guide = folder.parent / "docs/sizing.md"
+    if guide.exists():
+        files[guide] = between(guide, sizing.BEGIN, sizing.END, sizing.text({r["id"]: r for r in results}) + "\n")
     for result in results:
         for name, text in pictures_of(result):
             files[folder / "results" / name] = text
@@ -177,11 +184,11 @@ def write(folder):
 
 
 def check(folder):
-    wrong = [str(p.relative_to(folder)) for p, text in made(folder).items()
-             if not p.exists() or p.read_text() != text]
-    wrong += [str(p.relative_to(folder)) for p in (folder / "results").glob("*.svg") if p not in made(folder)]
+    files = made(folder)
+    wrong = [p.name for p, text in files.items() if not p.exists() or p.read_text() != text]
+    wrong += [p.name for p in (folder / "results").glob("*.svg") if p not in files]
     for name in wrong:
-        print(f"bench/{name} is not what bench/results says: run bench/render.py")
+        print(f"{name} is not what bench/results says: run bench/render.py")
     return 1 if wrong else 0
 
 

@@ -4,6 +4,7 @@
 # Dictionaries are in ../shared/data beside the repository, or where BENCH_DATA says.
 # Only Chinese words of 2 to 8 characters that folding leaves alone, so that peers, who do not fold,
 # look for the same.
+import functools
 import os
 import random
 import subprocess
@@ -43,13 +44,18 @@ def _grams(texts):
     return sorted(found)
 
 
-def pick(count, texts, seed=1):
-    """(words, where they come from); the same for the same arguments."""
+@functools.lru_cache(maxsize=1)
+def _all(texts):
     if DICTIONARIES.is_dir():
         words, source = sorted(set(filter(_is_plain, _dictionary()))), "THUOCL and jieba"
     else:
         words, source = _grams(texts), "pieces of the sample (no ../shared/data here)"
-    words = _simplified(words)
+    return _simplified(words), source
+
+
+def pick(count, texts, seed=1):
+    """(words, where they come from); the same for the same arguments."""
+    words, source = _all(tuple(texts))
     if len(words) < count:
         raise SystemExit(f"only {len(words)} words to be had, {count} wanted")
     return sorted(random.Random(seed).sample(words, count)), source
