@@ -285,9 +285,12 @@ static int make(struct worker *w, struct err *err)
 
 	if (meter_new(&w->meter, w->settings.metrics, w->settings.number, err) < 0 ||
 	    pipeline_new(&w->pipeline, &pipeline, err) < 0 ||
-	    sender_new(&w->sender, &sender, err) < 0 || worker_renew_sender(w, err) < 0 ||
-	    worker_wait_for_rules(w, err) < 0)
+	    sender_new(&w->sender, &sender, err) < 0 || worker_renew_sender(w, err) < 0)
 		return -1;
+	atomic_store(&w->counts.phase, WORKER_RULES);
+	if (worker_wait_for_rules(w, err) < 0)
+		return -1;
+	atomic_store(&w->counts.phase, WORKER_PARTITIONS);
 	if (w->settings.snapshots && saver_new(&w->saver, &saver, err) < 0)
 		return -1;
 	return topic_source_new(&w->source, &source, err);
@@ -312,7 +315,7 @@ static void *run(void *context)
 	w->status = work(w, &w->err);
 	if (w->status < 0 && worker_stopping(w) && w->err.kind == ERR_RETRY)
 		w->status = 0; /* nothing is lost by a transaction that was not committed */
-	atomic_store(&w->counts.ready, false);
+	atomic_store(&w->counts.phase, WORKER_CONNECTING);
 	/* The consumer first: it must not rejoin while the producer goes. */
 	topic_source_free(TAKE(w->source));
 	sender_free(TAKE(w->sender));

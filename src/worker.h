@@ -37,11 +37,20 @@ struct worker_settings {
 	int ended_fd;		  /* an eventfd that is written to when the worker ends */
 };
 
+/* How far a worker is; operators see what it waits for. */
+enum worker_phase {
+	WORKER_CONNECTING, /* opening its producer */
+	WORKER_RULES,	   /* waiting for a first rule set to be published */
+	WORKER_PARTITIONS, /* waiting for the group to give it some */
+	WORKER_RESTORING,  /* reading their state, and compiling the rules that judge there */
+	WORKER_READY,
+};
+
 /* Written by the worker, read by anybody; relaxed. */
 struct worker_counts {
 	_Atomic uint64_t records, events, dead, commits, aborts, renewals, restores;
 	_Atomic int64_t partitions; /* owned now */
-	_Atomic bool ready;	    /* connected, restored, rules there */
+	_Atomic int phase;	    /* enum worker_phase */
 	_Atomic bool brokers;	    /* connected to one at least */
 	_Atomic int64_t turned_ms;  /* when the loop turned last (clock_monotonic_ms); 0: not yet */
 };

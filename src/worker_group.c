@@ -100,12 +100,13 @@ int worker_assigned(void *context, struct owned *owned, size_t count, struct err
 		return -1;
 	worker_drop(w);
 	meter_rebalance(w->meter, METER_ASSIGNED);
+	atomic_store(&w->counts.phase, WORKER_RESTORING);
 	if (worker_restore(w, owned, count, err) < 0)
 		return -1;
 	meter_look(w->meter, &w->holdings, owned, topic_source_consumer(w->source),
 		   w->settings.config->input.topic);
 	atomic_store(&w->counts.partitions, (int64_t)count);
-	atomic_store(&w->counts.ready, true);
+	atomic_store(&w->counts.phase, WORKER_READY);
 	log_event(LOG_INFO, "assigned", LOG_NUM("worker", w->settings.number),
 		  LOG_NUM("partitions", count));
 	return 0;
@@ -131,6 +132,6 @@ void worker_revoked(void *context, bool lost)
 	}
 	worker_drop(w);
 	meter_rebalance(w->meter, lost ? METER_LOST : METER_REVOKED);
-	atomic_store(&w->counts.ready, false);
+	atomic_store(&w->counts.phase, WORKER_PARTITIONS);
 	atomic_store(&w->counts.partitions, 0);
 }

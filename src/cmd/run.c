@@ -124,7 +124,7 @@ static void ask_live(void *context, struct reasons *out)
 		const struct worker_counts *c = worker_counts(r->workers[i]);
 		int64_t turned_ms = atomic_load(&c->turned_ms);
 		/* Restoring may take long, and says how far it is in the log. */
-		if (atomic_load(&c->ready) && now_ms - turned_ms > TURN_MS)
+		if (atomic_load(&c->phase) == WORKER_READY && now_ms - turned_ms > TURN_MS)
 			reasons_add(out, "worker %lld: its loop has not turned for %lld s",
 				    (long long)i, (long long)(now_ms - turned_ms) / 1000);
 	}
@@ -133,18 +133,24 @@ static void ask_live(void *context, struct reasons *out)
 static void ask_ready(void *context, struct reasons *out)
 {
 	const struct run *r = context;
+	static const char *const waits[] = {
+		[WORKER_CONNECTING] = "opening its transactions",
+		[WORKER_RULES] = "waiting for rules: `chatmill rules publish`",
+		[WORKER_PARTITIONS] = "waiting for partitions of the archive",
+		[WORKER_RESTORING] = "reading the state of its partitions, compiling their rules",
+	};
 	int64_t count = atomic_load(&r->worker_count);
 
 	if (!count)
-		reasons_add(out, "waiting for brokers, topics and rules");
+		reasons_add(out, "waiting for brokers and topics");
 	for (int64_t i = 0; i < count; i++) {
 		const struct worker_counts *c = worker_counts(r->workers[i]);
-		if (!atomic_load(&c->brokers))
+		int phase = atomic_load(&c->phase);
+		/* Before it polls for the first time it does not know. */
+		if (phase >= WORKER_PARTITIONS && !atomic_load(&c->brokers))
 			reasons_add(out, "worker %lld: no broker answers", (long long)i);
-		else if (!atomic_load(&c->ready))
-			reasons_add(out,
-				    "worker %lld: waiting for rules, partitions and their state",
-				    (long long)i);
+		else if (phase != WORKER_READY)
+			reasons_add(out, "worker %lld: %s", (long long)i, waits[phase]);
 	}
 }
 
@@ -154,7 +160,7 @@ static void refresh(void *context, struct metrics *m)
 	int64_t count = atomic_load(&r->worker_count), ready = 0;
 
 	for (int64_t i = 0; i < count; i++)
-		ready += atomic_load(&worker_counts(r->workers[i])->ready);
+		ready += atomic_load(&worker_counts(r->workers[i])->phase) == WORKER_READY;
 	series_set(metrics_series(m, -1, METRIC_WORKERS_READY, NULL, NULL), ready);
 	if (count) /* then there is a shelf too */
 		series_set(metrics_series(m, -1, METRIC_RULES_COMPILED, NULL, NULL),

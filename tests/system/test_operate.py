@@ -50,6 +50,14 @@ def is_ready(port):
         return False
 
 
+def reasons(port):
+    """Why it is not ready."""
+    try:
+        return json.loads(get(port, "/readyz")[1])["reasons"]
+    except OSError:
+        return None
+
+
 def start_run(setup, processes, **more):
     (port,) = proc.free_ports(1)
     file = setup.write(f"http{port}.yaml", http={"listen": f"127.0.0.1:{port}"}, **more)
@@ -112,8 +120,7 @@ def test_metrics_agree_with_the_topics(pipeline, processes):
 
 def test_lag_is_that_of_our_own_position(pipeline, processes):
     """Records stand behind a stopped worker: after its return lag is counted from the marker, and
-    the age grows while nothing is committed."""
-    publish(pipeline)
+    the age grows while nothing is committed. Before there are rules, readiness says that it waits for them."""
     rows = []
     for n in range(300):
         m = {"msgid": f"l{n}", "action": "send", "from": "wm" + "L" * 30, "tolist": ["zhangsan"],
@@ -122,6 +129,9 @@ def test_lag_is_that_of_our_own_position(pipeline, processes):
                                 "message": m}))
     (pipeline.folder / "rows.jsonl").write_text("\n".join(rows) + "\n")
     run, port = start_run(pipeline, processes)
+    proc.wait_for(lambda: reasons(port) == [f"worker {n}: waiting for rules: `chatmill rules publish`" for n in (0, 1)],
+                  60, "the reason that there are no rules")
+    publish(pipeline)
     proc.wait_for(lambda: is_ready(port), 60, "readiness")
     pipeline.load(pipeline.folder / "rows.jsonl")
     pipeline.wait_run(run)

@@ -57,7 +57,7 @@ class Walker:
         self.cluster.terminate() if what == "stop" else self.cluster.restart()
         self.done.touch()
 
-    def walk(self, parts, timeout_s=240):
+    def walk(self, parts, timeout_s=480):
         """Runs all; returns what each block printed."""
         script = self.folder / "walk.sh"
         script.write_text("set -euo pipefail\n" + "".join(f"{body}echo '{MARK}'\n" for body, _ in parts))
