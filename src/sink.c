@@ -36,6 +36,7 @@ struct sink {
 	size_t batch_bytes;
 	int64_t begun_ms; /* when the batch began */
 
+	bool paused; /* all of `parts`, while the database is away */
 	bool away;
 	int64_t logged_ms; /* when that was said last, and of what */
 	char logged_sqlstate[6];
@@ -88,6 +89,24 @@ static void say_back(struct sink *s)
 		log_event(LOG_INFO, "database_back");
 	sink_meter_database(s->settings.meter, true);
 	s->away = false;
+}
+
+static int pause_all(struct sink *s, bool pause, struct err *err)
+{
+	if (s->paused == pause)
+		return 0;
+	s->paused = pause;
+	struct consumer_partition *parts = calloc(s->part_count + 1, sizeof *parts);
+
+	if (!parts)
+		return err_set(err, ERR_OS, "sink: out of memory");
+	for (size_t i = 0; i < s->part_count; i++)
+		parts[i] =
+			(struct consumer_partition){s->parts[i].topic, s->parts[i].partition, -1};
+	int result = pause ? consumer_pause(s->consumer, parts, s->part_count, err)
+			   : consumer_resume(s->consumer, parts, s->part_count, err);
+	free(parts);
+	return result;
 }
 
 /* ---- partitions come and go (inside consumer_poll) ---- */
@@ -151,10 +170,15 @@ static int assigned(void *context, struct consumer_partition *parts, size_t coun
 	return 0;
 }
 
-/* What is in hand is not in the tables, and whoever comes next reads it again. */
+/* What is in hand is not in the tables, and whoever comes next reads it again. librdkafka keeps in
+ * mind that a partition was paused when it goes, and would never read it again when it comes back. */
 static void revoked(void *context, bool lost)
 {
 	struct sink *s = context;
+	struct err err;
+
+	if (pause_all(s, false, &err) < 0)
+		log_event(LOG_WARN, "resume_failed", LOG_TEXT("err", err.text));
 
 	sink_meter_assigned(s->settings.meter, NULL, 0);
 	log_event(LOG_INFO, "sink_revoked", LOG_NUM("partitions", s->part_count),
@@ -329,21 +353,6 @@ static int gather(struct sink *s, struct err *err)
 	return 0;
 }
 
-static int pause_all(struct sink *s, bool pause, struct err *err)
-{
-	struct consumer_partition *parts = calloc(s->part_count + 1, sizeof *parts);
-
-	if (!parts)
-		return err_set(err, ERR_OS, "sink: out of memory");
-	for (size_t i = 0; i < s->part_count; i++)
-		parts[i] =
-			(struct consumer_partition){s->parts[i].topic, s->parts[i].partition, -1};
-	int result = pause ? consumer_pause(s->consumer, parts, s->part_count, err)
-			   : consumer_resume(s->consumer, parts, s->part_count, err);
-	free(parts);
-	return result;
-}
-
 /* Waits as long as the store says, and stays a member of the group meanwhile. */
 static int wait_for_database(struct sink *s, struct err *err)
 {
@@ -361,7 +370,7 @@ enum flush { FLUSH_DONE, FLUSH_REJOIN, FLUSH_FAILED };
 
 /* Writes the batch, however long the database is away; unless the partitions go, or the program
  * shall end: then what is left stays on the topic. */
-static enum flush write_out(struct sink *s, bool *paused, struct err *err)
+static enum flush write_out(struct sink *s, struct err *err)
 {
 	uint64_t assignments = s->assignments;
 	size_t written = 0, taken;
@@ -380,9 +389,8 @@ static enum flush write_out(struct sink *s, bool *paused, struct err *err)
 			break;
 		case STORE_LATER:
 			say_away(s, err);
-			if (!*paused && pause_all(s, true, err) < 0)
+			if (pause_all(s, true, err) < 0)
 				return FLUSH_FAILED;
-			*paused = true;
 			if (wait_for_database(s, err) < 0)
 				return FLUSH_FAILED;
 			if (stopping(s))
@@ -399,16 +407,15 @@ static enum flush write_out(struct sink *s, bool *paused, struct err *err)
 
 static enum flush flush(struct sink *s, struct err *err)
 {
-	bool paused = false;
 	uint64_t assignments = s->assignments;
-	enum flush result = write_out(s, &paused, err);
+	enum flush result = write_out(s, err);
 
 	if (assignments != s->assignments)
 		return result; /* the batch went with its partitions; new ones are not paused */
 	clear_batch(s);
 	if (result == FLUSH_DONE)
 		sink_meter_lag(s->settings.meter, s->consumer, s->parts, s->nexts, s->part_count);
-	if (paused && result == FLUSH_DONE && pause_all(s, false, err) < 0)
+	if (result == FLUSH_DONE && pause_all(s, false, err) < 0)
 		return FLUSH_FAILED;
 	return result;
 }
@@ -430,6 +437,7 @@ static int join(struct sink *s, struct err *err)
 
 	consumer_free(s->consumer);
 	s->consumer = NULL;
+	s->paused = false;
 	forget_partitions(s);
 	if (consumer_new(&s->consumer, &settings, err) < 0)
 		return -1;

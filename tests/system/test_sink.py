@@ -101,6 +101,24 @@ def test_two_sinks_share_and_one_is_frozen(setup, processes):
     assert owners[0][1] >= 2
 
 
+def test_shared_out_anew_while_the_database_is_away(setup, processes):
+    """A sink dies while both have paused: what the other one owned before and gets again goes on too."""
+    events, oracle = generate(21, 2000)
+    first, second = setup.start("sink"), setup.start("sink")
+    processes += [first, second]
+    send(setup, events[:1000])
+    wait_through(setup, first, second)
+    setup.postgres.kill()
+    send(setup, events[1000:])
+    first.wait_log("database_away")
+    revoked = first.log().count("sink_revoked")
+    second.kill()
+    first.wait_log("sink_revoked", 60, revoked + 1)
+    setup.postgres.restart()
+    wait_through(setup, first)
+    check(setup, oracle)
+
+
 def test_old_owner_can_write_no_more(setup, processes):
     """Somebody raises the epoch: the sink drops its batch, joins again, and loses nothing."""
     events, oracle = generate(7, 2000)
