@@ -99,7 +99,7 @@ static rd_kafka_t *producer_new(const char *id)
 {
 	rd_kafka_t *rk = handle_new(
 	        RD_KAFKA_PRODUCER, "bootstrap.servers", opt.brokers, "enable.idempotence", "true",
-	        "message.timeout.ms", "10000", "linger.ms", "5", "compression.type", "zstd",
+	        "message.timeout.ms", "10000", "linger.ms", "1000", "compression.type", "zstd",
 	        "compression.level", "1", "partitioner", "murmur2_random", "batch.size", "1000000",
 	        "queue.buffering.max.kbytes", "65536", "queue.buffering.max.messages", "500000",
 	        "socket.nagle.disable", "true",

@@ -71,6 +71,11 @@ int sender_open(struct sender *s, int timeout_ms, struct err *err)
 	struct producer_settings settings = {
 		.kafka = s->settings.kafka,
 		.transactional_id = s->settings.transactional_id,
+		/* Longer than a transaction is open: batches go when they are full, or with the
+		 * commit, which does not wait for them to fill. On 2.0.2 a thread that waits for the
+		 * end of a linger polls without pause through its last millisecond, and the lingers
+		 * of all partitions end at different times. */
+		.linger_ms = "1000",
 		/* A transaction has a few small batches for each partition, and librdkafka makes a
 		 * compressor for each: the tables of zstd's level 3 cost more than the work. */
 		.compression_level = "1",

@@ -73,7 +73,7 @@ def work(brokers, topic, out, group, number, commit_s, words):
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": group, "enable.auto.commit": False,
                          "isolation.level": "read_committed", "auto.offset.reset": "earliest"})
     producer = Producer({"bootstrap.servers": brokers, "transactional.id": f"{group}-{number}",
-                         "linger.ms": 5, "compression.type": "zstd", "compression.level": 1,
+                         "linger.ms": 1000, "compression.type": "zstd", "compression.level": 1,
                          "queue.buffering.max.messages": 1000000})
     stop = []
     signal.signal(signal.SIGTERM, lambda *_: stop.append(1))

@@ -113,7 +113,7 @@ fn work(args: &[String], number: usize, matcher: &Words, words: &[String]) -> Re
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("transactional.id", format!("{group}-{number}"))
-        .set("linger.ms", "5")
+        .set("linger.ms", "1000")
         .set("compression.type", "zstd")
         .set("compression.level", "1")
         .set("queue.buffering.max.messages", "1000000")

@@ -188,7 +188,7 @@ public final class Peer {
         p.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
         p.put(StreamsConfig.STATE_DIR_CONFIG, args[7]);
         p.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, "1");
-        p.put(StreamsConfig.producerPrefix("linger.ms"), "5");
+        p.put(StreamsConfig.producerPrefix("linger.ms"), "100");
         p.put(StreamsConfig.producerPrefix("batch.size"), "262144");
         p.put(StreamsConfig.producerPrefix("compression.type"), "zstd");
         p.put(StreamsConfig.producerPrefix("compression.zstd.level"), "1");
