@@ -36,20 +36,24 @@ static int check_examples(const struct rulebook *book, struct findings *findings
 	return 0;
 }
 
-/* Findings of the loader and, if it has none that are errors, of the compiler. */
+/* Findings of the loader and of the compiler, in one run; examples are judged by rules without
+ * errors only. */
 static int collect(const struct check_options *o, const char *dir, struct findings *findings,
 		   struct err *err)
 {
 	struct ruleset *set;
 	OWNED(rulebook) *book = NULL;
 
-	if (ruleset_load(&set, dir, o->staff, findings, err) < 0)
+	struct ruleset_inputs in = {.dir = dir, .staff = o->staff, .partly = true};
+	if (ruleset_load_from(&set, &in, findings, err) < 0)
 		return -1;
-	fprintf(stderr, "%zu rules in %zu packs, %s\n", set->rule_count, set->pack_count, set->digest);
+	if (!findings->errors)
+		fprintf(stderr, "%zu rules in %zu packs, %s\n", set->rule_count, set->pack_count,
+			set->digest);
 	ruleset_lint(set, findings);
 	if (rulebook_new(&book, set, o->cache, findings, err) < 0)
 		return -1;
-	return check_examples(book, findings, err);
+	return findings->errors ? 0 : check_examples(book, findings, err);
 }
 
 /* One object a line, in the order of the files. */

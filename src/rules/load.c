@@ -22,6 +22,7 @@ struct loaded {
 	struct arena arena;
 	struct buf bundle;
 	struct names pack_names, *rule_ids; /* rule_ids by pack */
+	bool partly; /* as in struct ruleset_inputs */
 };
 
 /* One rule file. */
@@ -348,7 +349,7 @@ static int load(struct ruleset **out, struct loaded *loaded, struct sources *sou
 			directory_parse(&loaded->arena, STR("staff"), staff->text, findings);
 	if (read_consents(l, &loaded->set, err) < 0)
 		return -1;
-	if (findings->errors > errors_before)
+	if (findings->errors > errors_before && !loaded->partly)
 		return err_set(err, ERR_DATA, "%zu error%s in the rules", findings->errors - errors_before,
 			       findings->errors - errors_before == 1 ? "" : "s");
 	sources_bundle(sources, &loaded->bundle);
@@ -424,6 +425,7 @@ static int load_with(struct ruleset **out, const struct ruleset_inputs *in, cons
 
 	if (!loaded)
 		return err_set(err, ERR_OS, "rules: out of memory");
+	loaded->partly = in && in->partly;
 	int status = in ? load_from_dir(out, loaded, &scratch, in, findings, err)
 			: load_from_bundle(out, loaded, &scratch, *bundle, findings, err);
 	arena_fini(&scratch);

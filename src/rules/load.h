@@ -24,6 +24,9 @@ struct ruleset_inputs {
 	const char *staff; /* or NULL */
 	const struct consent_rule *consents; /* of the configuration */
 	size_t consent_count;
+	/* For those who look for more findings: rules that are wrong do not keep the set back, what
+	 * could not be read is missing from it. Not to judge by when findings.errors > 0. */
+	bool partly;
 };
 MUST_CHECK int ruleset_load_from(struct ruleset **out, const struct ruleset_inputs *in,
 				 struct findings *findings, struct err *err);
