@@ -271,7 +271,7 @@ static void find_id_cards(struct scanned *s)
 struct lookback {
 	char bytes[WINDOW_CHARS * 4];
 	uint32_t places[WINDOW_CHARS * 4]; /* in the folded text: of the character behind */
-	uint32_t len;
+	uint32_t len, from;
 };
 
 static void look_back(const struct scanned *s, uint32_t at, struct lookback *w)
@@ -283,6 +283,7 @@ static void look_back(const struct scanned *s, uint32_t at, struct lookback *w)
 		do
 			from--;
 		while (from > s->from && ((unsigned char)s->text.data[from] & 0xc0) == 0x80);
+	w->from = from;
 	while (from < at) {
 		struct spelled one;
 		spelling_of(FORM_LOOSE, utf8_get(s->text.data + from), &one);
@@ -311,11 +312,28 @@ static bool anchor_at(const struct scanned *s, const struct lookback *w, struct 
 	return utf8_count(between) <= ANCHOR_CHARS;
 }
 
+/* A spelling with symbols, which the loose form would drop, ends close before `at`. */
+static bool symbols_before(const struct scanned *s, struct str anchor, uint32_t from, uint32_t at)
+{
+	for (uint32_t i = from; i + anchor.len <= at; i++) {
+		if (memcmp(s->text.data + i, anchor.data, anchor.len) != 0 ||
+		    (is_letter(anchor.data[0]) && i > s->from && is_letter(s->text.data[i - 1])))
+			continue;
+		uint32_t behind = i + (uint32_t)anchor.len;
+		if (utf8_count((struct str){s->text.data + behind, at - behind}) <= ANCHOR_CHARS)
+			return true;
+	}
+	return false;
+}
+
 static bool is_anchored(const struct scanned *s, const struct anchors *anchors, uint32_t at)
 {
 	struct lookback w;
 
 	look_back(s, at, &w);
+	for (uint32_t a = 0; a < anchors->symbol_count; a++)
+		if (symbols_before(s, anchors->symbols[a], w.from, at))
+			return true;
 	for (uint32_t a = 0; a < anchors->count; a++)
 		for (uint32_t i = 0; i < w.len; i++)
 			if (anchor_at(s, &w, anchors->items[a], i, at))

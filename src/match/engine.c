@@ -371,16 +371,20 @@ static struct anchors anchors_of(struct build *b, struct str name)
 
 	(void)variants_find(v, name, &shipped, &b->words.scratch);
 	struct str *items = ARENA_ARRAY(&b->e->arena, struct str, v->count);
-	uint32_t count = 0;
+	struct str *symbols = ARENA_ARRAY(&b->e->arena, struct str, v->count);
+	struct anchors anchors = {.items = items, .symbols = symbols};
 	for (size_t i = 0; i < v->count; i++) {
+		bool has_symbols = words_have_separators(&b->words, v->items[i]);
 		buf_clear(&buf);
-		spelling_put(FORM_LOOSE, v->items[i], &buf);
-		/* One character (of 微❤) says nothing by itself. */
-		if (utf8_count(buf_str(&buf)) >= 2)
-			items[count++] = arena_copy(&b->e->arena, buf_str(&buf));
+		spelling_put(has_symbols ? FORM_STANDARD : FORM_LOOSE, v->items[i], &buf);
+		struct str spelling = arena_copy(&b->e->arena, buf_str(&buf));
+		if (has_symbols)
+			symbols[anchors.symbol_count++] = spelling;
+		else
+			items[anchors.count++] = spelling;
 	}
 	buf_fini(&buf);
-	return (struct anchors){items, count};
+	return anchors;
 }
 
 static void build_fini(struct build *b)
@@ -432,7 +436,8 @@ int engine_new(struct engine **out, const struct ruleset *set, const char *cache
 	if (status < 0)
 		return -1;
 	if (findings->errors != errors)
-		return err_set(err, ERR_DATA, "rules: %zu errors", findings->errors - errors);
+		return err_set(err, ERR_DATA, "%zu error%s in the rules", findings->errors - errors,
+			       findings->errors - errors == 1 ? "" : "s");
 	*out = TAKE(e);
 	return 0;
 }

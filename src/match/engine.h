@@ -107,6 +107,8 @@ struct engine {
 	struct anchors {
 		const struct str *items; /* spellings in the loose form */
 		uint32_t count;
+		const struct str *symbols; /* those with symbols (微❤), in the standard form */
+		uint32_t symbol_count;
 	} wechat, qq; /* after which ids are looked for */
 	struct engine_word *word;
 	struct group *groups;

@@ -280,7 +280,7 @@ static int on_word(unsigned id, unsigned long long from, unsigned long long to, 
 		m->raw = realloc(m->raw, m->raw_cap * sizeof *m->raw);
 		if (!m->raw) {
 			fprintf(stderr, "out of memory\n");
-			exit(71); /* as in arena.h */
+			exit(75); /* as in arena.h */
 		}
 	}
 	m->raw[m->raw_count++] = (struct raw_hit){id, (uint32_t)to};
@@ -365,6 +365,25 @@ static uint32_t needed(uint32_t text_code, uint32_t text_names, uint32_t word_co
 	return different ? different : text_names;
 }
 
+/* What it took to bring symbols of the text and of the spelling together. */
+static uint32_t symbols_needed(struct str text, const struct symbols *symbols)
+{
+	uint32_t names = 0;
+
+	for (size_t i = 0; i < text.len; i += utf8_len((unsigned char)text.data[i])) {
+		struct spelled one;
+		uint32_t code = utf8_get(text.data + i);
+		spelling_of(FORM_STANDARD, code, &one);
+		if (!one.names || !one.len || !spelling_is_separator(code))
+			continue;
+		for (uint32_t run = 0; run <= symbols->kept; run++)
+			for (uint32_t k = 0; k < symbols->runs[run].count; k++)
+				if (symbols->runs[run].codes[k] == utf8_get(one.bytes))
+					names |= one.names;
+	}
+	return names;
+}
+
 uint32_t hits_folds(const struct matcher *m, const struct found *found)
 {
 	struct str original = m->message->texts[found->text].content;
@@ -403,6 +422,8 @@ uint32_t hits_folds(const struct matcher *m, const struct found *found)
 	while (walk_next(&b))
 		continue;
 	names |= a.dropped;
+	if (p->symbols)
+		names |= symbols_needed(text, p->symbols);
 	if (a.separators > b.separators)
 		names |= FOLD_GAP;
 	return names;

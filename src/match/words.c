@@ -28,7 +28,7 @@ void *words_realloc(void *old, size_t count, size_t bytes)
 	void *more = realloc(old, count * bytes);
 	if (!more) {
 		fprintf(stderr, "out of memory (%zu bytes)\n", count * bytes);
-		exit(71);
+		exit(75);
 	}
 	return more;
 }
@@ -59,7 +59,7 @@ static struct str folded(struct words *w, enum fold_form form, struct str text)
 
 /* ---- one spelling ---- */
 
-static bool has_separators(struct words *w, struct str text)
+bool words_have_separators(struct words *w, struct str text)
 {
 	struct str standard = folded(w, FORM_STANDARD, text);
 
@@ -139,7 +139,7 @@ static bool place_loose(struct words *w, struct posting *p, enum fold_form *form
 {
 	struct str loose = folded(w, FORM_LOOSE, p->written);
 	size_t others = utf8_count(loose);
-	bool has_symbols = has_separators(w, p->written);
+	bool has_symbols = words_have_separators(w, p->written);
 	struct str standard = folded(w, FORM_STANDARD, p->written);
 
 	*form = FORM_LOOSE;
@@ -200,7 +200,7 @@ static void add_spelling(struct words *w, const struct cond *cond, struct postin
 static bool is_first(struct words *w, uint32_t group, enum fold_form form, struct str text,
 		     uint32_t row, uint32_t *same)
 {
-	bool is_new, separated = form == FORM_LOOSE && has_separators(w, text);
+	bool is_new, separated = form == FORM_LOOSE && words_have_separators(w, text);
 	buf_clear(&w->buf);
 	buf_putc(&w->buf, (char)(separated ? FORM_COUNT : form));
 	spelling_put(separated ? FORM_STANDARD : form, text, &w->buf);
