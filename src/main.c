@@ -1,5 +1,6 @@
 /* main.c - finds the command, hands it its options, and turns its error into an exit status. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -75,12 +76,34 @@ static bool list_family(const char *word, FILE *out)
 	return any;
 }
 
-static bool wants_help(int argc, char **argv)
+static bool holds(int argc, char **argv, const char *option)
 {
 	for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+		if (!strcmp(argv[i], option))
 			return true;
 	return false;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+	return holds(argc, argv, "--help") || holds(argc, argv, "-h");
+}
+
+/* `chatmill scan … | head -1` ends as programs of Unix do: silently, by the signal. */
+static void end_without_reader(void)
+{
+	struct pollfd out = {STDOUT_FILENO, POLLOUT, 0};
+
+	if (poll(&out, 1, 0) > 0 && out.revents & POLLERR) {
+		signal(SIGPIPE, SIG_DFL);
+		raise(SIGPIPE);
+	}
+}
+
+/* Nobody outside can tell a machine without memory or disk space from another passing failure. */
+static int status_of(enum err_kind kind)
+{
+	return (int)(kind == ERR_OS ? ERR_RETRY : kind);
 }
 
 static int run_command(const struct command *command, int argc, char **argv)
@@ -91,22 +114,29 @@ static int run_command(const struct command *command, int argc, char **argv)
 	int argument_count;
 
 	if (!options || !arguments)
-		return ERR_OS;
+		return status_of(ERR_OS);
 	if (wants_help(argc, argv)) {
 		options_help(command, stdout);
 		return 0;
 	}
+	if (holds(argc, argv, "--version")) {
+		version_print(stdout);
+		return 0;
+	}
 	if (options_parse(command, argc, argv, options, arguments, &argument_count, &err) < 0 ||
 	    command->run(options, arguments, argument_count, &err) < 0) {
+		if (ferror(stdout))
+			end_without_reader();
 		if (err.text[0])
 			fprintf(stderr, "chatmill %s: %s\n", command->words, err.text);
-		return (int)err.kind;
+		return status_of(err.kind);
 	}
 	/* What stdout could not take must not look like success (a full disk, a closed pipe). */
 	if (fflush(stdout) != 0 || ferror(stdout)) {
+		end_without_reader();
 		fprintf(stderr, "chatmill %s: standard output could not be written\n",
 			command->words);
-		return ERR_OS;
+		return status_of(ERR_OS);
 	}
 	return 0;
 }

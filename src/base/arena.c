@@ -46,7 +46,7 @@ void *arena_alloc_slow(struct arena *a, size_t bytes)
 	struct arena_chunk *chunk = malloc(sizeof *chunk + size);
 	if (!chunk) {
 		fprintf(stderr, "out of memory (%zu bytes)\n", size);
-		exit(71); /* EX_OSERR; nothing was committed, so a restart reads the batch again */
+		exit(75); /* EX_TEMPFAIL; nothing was committed, so a restart reads the batch again */
 	}
 	chunk->next = NULL;
 	chunk->bytes = size;

@@ -17,7 +17,7 @@ void buf_grow(struct buf *b, size_t more)
 	char *data = realloc(b->data, cap);
 	if (!data) {
 		fprintf(stderr, "out of memory (%zu bytes)\n", cap);
-		exit(71); /* EX_OSERR */
+		exit(75); /* EX_TEMPFAIL */
 	}
 	b->data = data;
 	b->cap = cap;

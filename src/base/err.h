@@ -18,7 +18,7 @@ enum err_kind {
 	ERR_NOINPUT = 66,	/* no such file */
 	ERR_UNAVAILABLE = 69,	/* a server is away */
 	ERR_BUG = 70,		/* our bug */
-	ERR_OS = 71,		/* out of memory, descriptors, threads */
+	ERR_OS = 71,		/* out of memory, descriptors, threads, disk: leaves as 75 */
 	ERR_RETRY = 75,		/* try again: fenced, lost a lock, a passing failure */
 	ERR_PERMISSION = 77,	/* not permitted */
 	ERR_CONFIG = 78,	/* wrong configuration, unknown version, changed partitions */

@@ -13,7 +13,7 @@ void zstd_compress(struct buf *out, struct str data, int level)
 
 	if (!context) {
 		fprintf(stderr, "out of memory\n");
-		exit(71); /* EX_OSERR, as buf_grow() */
+		exit(75); /* EX_TEMPFAIL, as buf_grow() */
 	}
 	ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
 	ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);

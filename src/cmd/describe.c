@@ -85,7 +85,7 @@ static void man(FILE *out)
 	fputs(".SH EXIT STATUS\n"
 	      "0 done; 1 the answer is no (a test failed, a difference was found);\n"
 	      "64 wrong usage; 65 bad input data or rules; 66 no such file; 69 a server is away;\n"
-	      "70 our bug; 71 out of memory or descriptors; 75 try again; 77 not permitted;\n"
+	      "70 our bug; 75 try again, or out of memory or disk space; 77 not permitted;\n"
 	      "78 wrong configuration.\n",
 	      out);
 }

@@ -15,8 +15,8 @@ static const struct option *find(const struct command *command, struct str name)
 static int unknown(const struct command *command, struct str name, const char *dashes,
 		   struct err *err)
 {
-	const char *names[OPTION_NAMES_MAX] = {"help"};
-	size_t count = 1;
+	const char *names[OPTION_NAMES_MAX] = {"help", "version"};
+	size_t count = 2;
 
 	for (const struct option *o = command->options; o && o->name; o++)
 		if (count < OPTION_NAMES_MAX)

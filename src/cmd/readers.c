@@ -128,7 +128,7 @@ static void *grow(void *memory, size_t bytes)
 
 	if (!more) {
 		fprintf(stderr, "out of memory (%zu bytes)\n", bytes);
-		exit(71); /* EX_OSERR, as arena.c */
+		exit(75); /* EX_TEMPFAIL, as arena.c */
 	}
 	return more;
 }

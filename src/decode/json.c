@@ -321,7 +321,7 @@ enum json_status json_parse(struct json_parser *p, unsigned level, struct str te
 		return utf8_valid(text) ? JSON_BAD : JSON_BAD_UTF8;
 	case JSON_INDEX_NO_MEMORY:
 		fprintf(stderr, "out of memory (%zu bytes of JSON)\n", text.len);
-		exit(71); /* EX_OSERR, as in arena.c */
+		exit(75); /* EX_TEMPFAIL, as in arena.c */
 	}
 
 	struct json j = {.data = text.data, .at = at, .after = after, .count = count};

@@ -79,7 +79,7 @@ static void add_text(struct decoder *d, struct str content)
 		d->texts = realloc(d->texts, d->text_cap * sizeof *d->texts);
 		if (!d->texts) {
 			fprintf(stderr, "out of memory (%zu texts)\n", d->text_cap);
-			exit(71); /* EX_OSERR, as in arena.c */
+			exit(75); /* EX_TEMPFAIL, as in arena.c */
 		}
 	}
 

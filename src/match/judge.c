@@ -117,7 +117,7 @@ static void push(struct matcher *m, struct pick pick)
 		m->picks = realloc(m->picks, m->pick_cap * sizeof *m->picks);
 		if (!m->picks) {
 			fprintf(stderr, "out of memory\n");
-			exit(71); /* as in arena.h */
+			exit(75); /* as in arena.h */
 		}
 	}
 	m->picks[m->pick_count++] = pick;

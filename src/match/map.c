@@ -17,7 +17,7 @@ static void *grown(void *old, size_t count, size_t bytes)
 	void *more = realloc(old, count * bytes);
 	if (!more) {
 		fprintf(stderr, "out of memory (%zu bytes)\n", count * bytes);
-		exit(71); /* as in arena.h */
+		exit(75); /* as in arena.h */
 	}
 	return more;
 }

@@ -28,7 +28,7 @@ static void keep_report(struct matcher *m, uint32_t from, uint32_t to)
 		m->reports = realloc(m->reports, m->report_cap * sizeof *m->reports);
 		if (!m->reports) {
 			fprintf(stderr, "out of memory\n");
-			exit(71); /* as in arena.h */
+			exit(75); /* as in arena.h */
 		}
 	}
 	m->reports[m->report_count++] = (struct report){from, to};

@@ -26,7 +26,7 @@ static void build(struct lookup *l, const struct ruleset *set)
 		l->rules = malloc(size * sizeof *l->rules);
 		if (!l->rules) {
 			fprintf(stderr, "out of memory (%zu rules)\n", set->rule_count);
-			exit(71); /* EX_OSERR, as in base/arena.c */
+			exit(75); /* EX_TEMPFAIL, as in base/arena.c */
 		}
 		l->rules_cap = size;
 	}

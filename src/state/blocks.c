@@ -13,7 +13,7 @@ void *blocks_system(void *old, size_t bytes)
 	void *p = realloc(old, bytes);
 	if (!p) {
 		fprintf(stderr, "out of memory (%zu bytes)\n", bytes);
-		exit(71); /* EX_OSERR, as in base/arena.c */
+		exit(75); /* EX_TEMPFAIL, as in base/arena.c */
 	}
 	return p;
 }
@@ -50,7 +50,7 @@ static void *aligned(struct blocks *b, size_t bytes)
 
 	if (!p) {
 		fprintf(stderr, "out of memory (%zu bytes)\n", bytes);
-		exit(71); /* as above */
+		exit(75); /* as above */
 	}
 	return p;
 }

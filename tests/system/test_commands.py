@@ -1,6 +1,9 @@
 # test_commands.py - topics, load, config: what they make and what they refuse.
 # SPDX-License-Identifier: Apache-2.0
 import json
+import os
+import signal
+import subprocess
 
 import pytest
 
@@ -16,7 +19,22 @@ def test_every_command_has_help_and_unknown_ones_are_told():
         assert chatmill.run(command, "--help").returncode == 0, command
     done = chatmill.run("scna")
     assert done.returncode == 64 and b"scan" in done.stderr and not done.stdout
-    assert b"chatmill" in chatmill.run("--version", check=0).stdout
+    version = chatmill.run("--version", check=0).stdout
+    assert b"chatmill" in version
+    assert chatmill.run("rules", "check", "--version", check=0).stdout == version
+
+
+def test_output_that_nobody_takes(tmp_path):
+    """A full disk is a failure; a reader that left ends us as it ends every program of Unix."""
+    scan = [chatmill.binary(), "scan", "--rules", proc.REPO / "rules", SAMPLE]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(scan, stdout=full, stderr=subprocess.PIPE, env=chatmill.environment(), timeout=120)
+    assert done.returncode == 75 and b"standard output" in done.stderr
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(scan, stdout=writer, stderr=subprocess.PIPE, env=chatmill.environment(), timeout=120)
+    os.close(writer)
+    assert done.returncode == -signal.SIGPIPE and not done.stderr
 
 
 @pytest.mark.parametrize("command", [
