@@ -109,5 +109,5 @@ void control_apply(struct turn *t, const struct message *message)
 		change_tags(t, control);
 		change_stage(t, control);
 	}
-	remember(t);
+	turn_remember(t);
 }

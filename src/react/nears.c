@@ -161,6 +161,6 @@ void nears_take(struct turn *t, const struct message *message, const struct matc
 	}
 	if (advanced) {
 		t->changed = true;
-		remember(t);
+		turn_remember(t);
 	}
 }

@@ -133,27 +133,6 @@ bool react_seen(struct reactor *r, struct shard *shard, const struct message *me
 	return true;
 }
 
-void remember(struct turn *t)
-{
-	struct subject *s = t->subject;
-	uint64_t hash = hash_64(t->msgid);
-	int64_t memory_ms = shard_settings(t->shard)->memory_ms;
-
-	if (!t->msgid.len || t->msgtime_ms + memory_ms <= t->clock_ms ||
-	    subject_remembers(s, hash, t->clock_ms, memory_ms))
-		return;
-	if (s->seen.count >= SUBJECT_SEEN_MAX) {
-		uint32_t oldest = 0;
-		for (uint32_t i = 1; i < s->seen.count; i++)
-			if (s->seen.items[i].time_ms < s->seen.items[oldest].time_ms)
-				oldest = i;
-		LIST_REMOVE(&s->seen, oldest);
-		t->reactor->counts.memory_full++;
-	}
-	*LIST_ADD(&s->seen, shard_arena(t->shard)) = (struct seen){hash, t->msgtime_ms};
-	t->changed = true;
-}
-
 /* ---- consent ---- */
 
 /* A word on consent that is older than the newest one says nothing. */
@@ -201,7 +180,7 @@ static void judge(struct turn *t, const struct message *message, const struct ma
 	waits_end(t, message, matches);
 	nears_take(t, message, matches);
 	if (matches->count) {
-		remember(t);
+		turn_remember(t);
 		fire_matches(t, message, matches, guards);
 	}
 }

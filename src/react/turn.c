@@ -3,6 +3,7 @@
 #include "react/turn.h"
 
 #include "base/digest.h"
+#include "base/hash.h"
 #include "base/utf8.h"
 
 void turn_of_message(struct turn *t, const struct message *message)
@@ -85,6 +86,27 @@ uint32_t turn_told(struct turn *t)
 		m->userids[i] = shard_name(t->shard, t->userids[i]);
 	t->changed = true;
 	return t->told;
+}
+
+void turn_remember(struct turn *t)
+{
+	struct subject *s = t->subject;
+	uint64_t hash = hash_64(t->msgid);
+	int64_t memory_ms = shard_settings(t->shard)->memory_ms;
+
+	if (!t->msgid.len || t->msgtime_ms + memory_ms <= t->clock_ms ||
+	    subject_remembers(s, hash, t->clock_ms, memory_ms))
+		return;
+	if (s->seen.count >= SUBJECT_SEEN_MAX) {
+		uint32_t oldest = 0;
+		for (uint32_t i = 1; i < s->seen.count; i++)
+			if (s->seen.items[i].time_ms < s->seen.items[oldest].time_ms)
+				oldest = i;
+		LIST_REMOVE(&s->seen, oldest);
+		t->reactor->counts.memory_full++;
+	}
+	*LIST_ADD(&s->seen, shard_arena(t->shard)) = (struct seen){hash, t->msgtime_ms};
+	t->changed = true;
 }
 
 void turn_end(struct turn *t)

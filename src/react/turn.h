@@ -61,6 +61,8 @@ void turn_of_message(struct turn *t, const struct message *message);
 void turn_of_told(struct turn *t, uint32_t told, int64_t due_ms);
 /* The message of the turn among those that something rests on. */
 uint32_t turn_told(struct turn *t);
+/* Remembers the message, so that its second copy does nothing. */
+void turn_remember(struct turn *t);
 /* Ends the turn: the subject is tidied if it changed. */
 void turn_end(struct turn *t);
 
@@ -170,5 +172,3 @@ void fire_matches(struct turn *t, const struct message *message, const struct ma
 /* A wait that is due. */
 void fire_wait(struct turn *t, const struct rule *rule);
 
-/* Remembers the message, so that its second copy does nothing. */
-void remember(struct turn *t);

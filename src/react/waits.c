@@ -60,7 +60,7 @@ void waits_end(struct turn *t, const struct message *message, const struct match
 			continue;
 		LIST_REMOVE(&s->waits, i);
 		t->changed = true;
-		remember(t);
+		turn_remember(t);
 	}
 }
 
