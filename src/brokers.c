@@ -2,19 +2,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "brokers.h"
 
-int brokers_check(const struct config *config, bool insecure, struct err *err)
+#include <strings.h>
+
+static const struct property *find(const struct config *config, const char *name, const char *alias)
 {
-	struct findings findings = {0};
+	for (size_t i = config->kafka.count; i-- > 0;) {
+		const struct property *p = &config->kafka.items[i];
+		if (!strcmp(p->name, name) || (alias && !strcmp(p->name, alias)))
+			return p;
+	}
+	return NULL;
+}
+
+static void add(const struct config *config, struct findings *findings, const struct property *p,
+		const char *text)
+{
+	findings_add(findings, FINDING_ERROR,
+		     p->origin == ORIGIN_FILE ? str_of(config->file) : STR("environment"), p->line,
+		     p->col, "%s", text);
+}
+
+void brokers_find(const struct config *config, bool insecure, struct findings *findings)
+{
+	const struct property *mechanism = find(config, "sasl.mechanisms", "sasl.mechanism");
+	const struct property *protocol = find(config, "security.protocol", NULL);
 	struct err why;
 
 	for (size_t i = 0; i < config->kafka.count; i++) {
 		const struct property *p = &config->kafka.items[i];
 		if (kafka_property_check(p->name, p->value, insecure, &why) < 0)
-			findings_add(&findings, FINDING_ERROR,
-				     p->origin == ORIGIN_FILE ? str_of(config->file)
-							      : STR("environment"),
-				     p->line, p->col, "%s", why.text);
+			add(config, findings, p, why.text);
 	}
+	if (!insecure && mechanism && protocol && !strcasecmp(mechanism->value, "PLAIN") &&
+	    !strcasecmp(protocol->value, "sasl_plaintext"))
+		add(config, findings, protocol,
+		    "kafka.security.protocol: sasl_plaintext would send the password of PLAIN in the "
+		    "clear; write sasl_ssl, or run with --insecure");
+}
+
+int brokers_check(const struct config *config, bool insecure, struct err *err)
+{
+	struct findings findings = {0};
+
+	brokers_find(config, insecure, &findings);
 	size_t errors = findings.errors;
 	findings_print(&findings, stderr);
 	findings_fini(&findings);

@@ -295,7 +295,7 @@ static void unknown_key(struct loader *l, const struct yaml_node *at, const char
 	complain(l, at, path,
 		 nearest ? arena_printf(&l->config->arena, "unknown key; did you mean %s?", nearest)
 				   .data
-			 : "unknown key; chatmill config check --help lists the known ones");
+			 : "unknown key; `chatmill config show` lists the known ones");
 }
 
 static bool is_section(struct str path)
@@ -423,7 +423,8 @@ static void finish(struct loader *l)
 			       c->pipeline);
 }
 
-int config_load(struct config **out, const char *file, struct findings *findings, struct err *err)
+int config_load_partly(struct config **out, const char *file, struct findings *findings,
+		       struct err *err)
 {
 	OWNED(config) *c = calloc(1, sizeof *c);
 	struct yaml_node *root = NULL;
@@ -437,7 +438,6 @@ int config_load(struct config **out, const char *file, struct findings *findings
 	if (file_read(&c->arena, file, FILE_BYTES_MAX, &text, err) < 0)
 		return -1;
 	l.origin = ORIGIN_FILE;
-	size_t before = findings->errors;
 	if (yaml_parse(&c->arena, l.file, text, findings, &root) < 0)
 		return err_set(err, ERR_CONFIG, "%s is not readable as YAML", file);
 	if (root && root->kind != YAML_MAP)
@@ -456,6 +456,17 @@ int config_load(struct config **out, const char *file, struct findings *findings
 				 equals + 1);
 	}
 	finish(&l);
+	*out = TAKE(c);
+	return 0;
+}
+
+int config_load(struct config **out, const char *file, struct findings *findings, struct err *err)
+{
+	OWNED(config) *c = NULL;
+	size_t before = findings->errors;
+
+	if (config_load_partly(&c, file, findings, err) < 0)
+		return -1;
 	if (findings->errors > before)
 		return err_set(err, ERR_CONFIG, "%s: %zu error%s", file, findings->errors - before,
 			       findings->errors - before == 1 ? "" : "s");

@@ -69,6 +69,10 @@ struct config {
  * wrong in it, ERR_NOINPUT when it cannot be read. */
 MUST_CHECK int config_load(struct config **out, const char *file, struct findings *findings,
 			   struct err *err);
+/* For `config check`: *out also when keys are wrong (findings tell which; they have their
+ * defaults), so that what others find wrong in it is told in the same run. */
+MUST_CHECK int config_load_partly(struct config **out, const char *file, struct findings *findings,
+				  struct err *err);
 /* For commands: prints the findings to standard error itself; err says how many. */
 MUST_CHECK int config_open(struct config **out, const char *file, struct err *err);
 void config_free(struct config *c); /* NULL is fine */

@@ -12,33 +12,20 @@ struct check_options {
 
 /* ---- the file by itself ---- */
 
-/* Prints every property that librdkafka or we refuse; returns their number. */
-static int look_at_kafka(const struct config *config, const char *file)
+static void look_at_kafka(const struct config *config, bool insecure, struct findings *findings)
 {
-	bool brokers = false;
-	int wrong = 0;
-
-	for (size_t i = 0; i < config->kafka.count; i++) {
-		const struct property *p = &config->kafka.items[i];
-		struct err why = {0};
-		brokers |= !strcmp(p->name, "bootstrap.servers");
-		if (kafka_property_check(p->name, p->value, false, &why) == 0)
-			continue;
-		fprintf(stderr, "%s:%d:%d: error: %s\n", file, p->line, p->col, why.text);
-		wrong++;
-	}
-	if (!brokers)
-		fprintf(stderr, "%s: warning: kafka has no bootstrap.servers; run, load and sink "
-				"need it\n",
-			file);
-	return wrong;
+	brokers_find(config, insecure, findings);
+	for (size_t i = 0; i < config->kafka.count; i++)
+		if (!strcmp(config->kafka.items[i].name, "bootstrap.servers"))
+			return;
+	findings_add(findings, FINDING_WARNING, str_of(config->file), 0, 0,
+		     "kafka has no bootstrap.servers; run, load and sink need it");
 }
 
-/* Prints every key that libpq or we refuse, and warns of a server that is not verified. */
-static int look_at_postgres(const struct config *config, const char *file)
+/* Every key that libpq or we refuse, and a server that is not verified. */
+static void look_at_postgres(const struct config *config, struct findings *findings)
 {
 	const char *host = "/", *sslmode = "prefer"; /* as libpq has them */
-	int wrong = 0;
 
 	for (size_t i = 0; i < config->postgres.count; i++) {
 		const struct property *p = &config->postgres.items[i];
@@ -47,16 +34,37 @@ static int look_at_postgres(const struct config *config, const char *file)
 		sslmode = !strcmp(p->name, "sslmode") ? p->value : sslmode;
 		if (pg_setting_check(&(struct pg_setting){p->name, p->value}, &why) == 0)
 			continue;
-		fprintf(stderr, "%s:%d:%d: error: %s\n", file, p->line, p->col, why.text);
-		wrong++;
+		findings_add(findings, FINDING_ERROR,
+			     p->origin == ORIGIN_FILE ? str_of(config->file) : STR("environment"),
+			     p->line, p->col, "%s", why.text);
 	}
 	bool local = host[0] == '/' || !strcmp(host, "localhost") || !strncmp(host, "127.", 4) ||
 		     !strcmp(host, "::1");
 	if (!local && strcmp(sslmode, "verify-full") != 0)
-		fprintf(stderr, "%s: warning: postgres.sslmode is %s: the server is not verified; "
-				"write verify-full, and sslrootcert\n",
-			file, sslmode);
-	return wrong;
+		findings_add(findings, FINDING_WARNING, str_of(config->file), 0, 0,
+			     "postgres.sslmode is %s: the server is not verified; write verify-full, "
+			     "and sslrootcert", sslmode);
+}
+
+/* All that is wrong in the file and the environment, in one run. */
+static int open_checked(struct config **out, const struct check_options *o, struct err *err)
+{
+	OWNED(config) *config = NULL;
+	struct findings findings = {0};
+	int status = config_load_partly(&config, o->file, &findings, err);
+
+	if (status == 0) {
+		look_at_kafka(config, o->insecure, &findings);
+		look_at_postgres(config, &findings);
+		if (findings.errors)
+			status = err_set(err, ERR_CONFIG, "%s: %zu error%s", o->file, findings.errors,
+					 findings.errors == 1 ? "" : "s");
+	}
+	findings_print(&findings, stderr);
+	findings_fini(&findings);
+	if (status == 0)
+		*out = TAKE(config);
+	return status;
 }
 
 /* ---- the servers ---- */
@@ -127,11 +135,8 @@ static int run(const void *given, const char *const *arguments, int count, struc
 
 	(void)arguments;
 	(void)count;
-	if (config_open(&config, o->file, err) < 0 || brokers_check(config, o->insecure, err) < 0)
+	if (open_checked(&config, o, err) < 0)
 		return -1;
-	int wrong = look_at_kafka(config, o->file) + look_at_postgres(config, o->file);
-	if (wrong > 0)
-		return err_set(err, ERR_CONFIG, "%s: %d properties are wrong", o->file, wrong);
 	if (o->service && !o->servers)
 		return err_set(err, ERR_USAGE, "--for says whom to check on the servers; add --servers");
 	if (o->servers && ask_servers(config, o, err) < 0)
