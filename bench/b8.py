@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import shutil
 import time
+import urllib.request
 
 import measure
 import onkafka
@@ -50,6 +51,11 @@ def starts(bench, kafka, rules):
     return rows.table()
 
 
+def few_customers(bench):
+    """As many messages as fill the client's queues, of 2,000 customers."""
+    return bench.archive(bench.size(200_000), words=bench.own_words(), hit_rate=0.1)
+
+
 class Million:
     """A pipeline that knows many customers and many words, with the memory it takes: B8 and B9."""
 
@@ -64,15 +70,25 @@ class Million:
         self.source = onkafka.Input(bench, self.kafka, self.rules)
         self.tail = bench.folder / "tail.jsonl"
         self.memory = Rows()
-        self.started = {OURS: onkafka.start_run(self.source)}
+        self.port = proc.free_ports(1)[0]
+        self.started = {OURS: onkafka.start_run(self.source, **{"http": {"listen": f"127.0.0.1:{self.port}"}})}
         if bench.has("streams"):
             self.started[STREAMS] = onkafka.start_peer(self.source, "streams", state=True)
-        self.source.load(bench.archive(2000, words=own, hit_rate=0.5))
-        self.weigh("100,000 words, 2,000 messages")
+        self.source.load(few_customers(bench))
+        self.weigh("100,000 words, 2,000 customers")
         self.source.load(populate(bench, stream, own[0]))
         self.weigh(f"100,000 words, {self.customers:,} customers")
+        self.state_mb = self.metric("chatmill_state_bytes") / 1e6
+        self.database_mb = sum(f.stat().st_size for f in (self.source.state_dir / "compiled").iterdir()
+                               if f.is_file()) / 1e6
         with open(self.tail, "wb") as f:
             f.writelines(row + b"\n" for row in stream.rows(20_000))
+
+    def metric(self, name):
+        """Sum of what run's own port tells of it."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
+            return sum(float(line.split()[-1]) for line in answer.read().decode().splitlines()
+                       if line.startswith((name + "{", name + " ")))
 
     def weigh(self, what):
         for name, started in self.started.items():
@@ -136,7 +152,7 @@ def restarts(bench, million):
 
 
 def scenario(bench):
-    if not hasattr(bench, "million"):
+    if not bench.million:
         bench.million = Million(bench)
     million = bench.million
     start_rows = starts(bench, million.kafka, million.rules)
@@ -159,6 +175,8 @@ def scenario(bench):
             "about": ["A run's way to its first commit holds the group's join (1.5 s on this broker, so that members "
                       "join at once) and a transaction of 100 ms. After kill -9 there are 20,000 messages more to work "
                       "off; both come back under the name they had, so that nobody waits for a session to time out. "
-                      "Kafka Streams keeps its state in memory too and restores it from its changelog; of a customer "
+                      "Kafka Streams keeps its state in memory too and restores it from its changelog (without a store "
+                      "on disk it has a new transactional id after each start, so that what the dead one left open "
+                      "waits for its 10 s); of a customer "
                       "it keeps a count and one message. Without snapshots: within "
                       "state.snapshot_interval of the first start; with them: at any time later."]}

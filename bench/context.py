@@ -39,6 +39,7 @@ class Bench:
         self.wanted_peers = [] if mode == "quick" else list(peers)
         self.folder = proc.private_folder("bench")
         self.numbers = itertools.count()
+        self.million = None  # b8.Million, which B8 and B9 share
         self._peers = None
         self._inputs, self._oracles = {}, {}
 

@@ -39,10 +39,10 @@ def memory(results):
     """(MB with few words and nobody known, bytes a word, bytes a customer, customers measured)"""
     rows = {r["name"]: statistics.median(r["mb"]) for r in results["B9"]["tables"][0]["rows"] if r.get("mb")}
     names = [n for n in rows if n.startswith("chatmill run: 100,000 words")]
-    words = next(rows[n] for n in names if "2,000 messages" in n)
-    full_name = next(n for n in names if "customers" in n)
+    full_name = max(names, key=lambda n: rows[n])
+    words = min(rows[n] for n in names)
     customers = int(full_name.split(", ")[-1].replace(" customers", "").replace(",", ""))
-    base = rows["chatmill run: 100 words, 2,000 messages"]
+    base = rows["chatmill run: 100 words, 2,000 customers"]
     return base, (words - base) * 1e6 / 99_900, (rows[full_name] - words) * 1e6 / customers, customers
 
 
