@@ -1,4 +1,4 @@
-/* config.c - the table of keys, and reading a file by it. */
+/* config.c - reads a file and the environment by the table of keys. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
@@ -9,82 +9,19 @@
 #include "base/file.h"
 #include "base/yaml.h"
 #include "config_keys.h"
+#include "config_values.h"
+#include "kafka/settings.h"
 #include "model.h"
 
 extern char **environ;
-
-#define AT(field) offsetof(struct config, field)
-
-static const struct key keys[] = {
-	{"pipeline", KEY_NAME, "default", 0, 0, false, AT(pipeline),
-	 "names the consumer group, the transactional ids, the state topic and the events' source"},
-	{"instance", KEY_NAME, NULL, 0, 0, false, AT(instance),
-	 "names this host among the members; default: the host name"},
-	{"workers", KEY_COUNT, "1", 1, 256, false, AT(workers),
-	 "threads of `run`, each with its own partitions; at most as many as partitions"},
-	{"kafka", KEY_PROPERTIES, NULL, 0, 0, false, AT(kafka),
-	 "properties of librdkafka; bootstrap.servers at least",
-	 "bootstrap.servers: \"localhost:9092\""},
-	{"input.topic", KEY_NAME, "chat.archive", 0, 0, false, AT(input.topic), "the archive"},
-	{"input.corpid", KEY_TEXT, NULL, 0, 0, false, AT(input.corpid),
-	 "the corp of records that name none", "ww1"},
-	{"input.partitions", KEY_COUNT, "8", 1, 10000, false, AT(input.partitions),
-	 "of the archive and of the state topic, for `topics apply`"},
-	{"input.replication", KEY_COUNT, "3", 1, 32767, false, AT(input.replication),
-	 "copies of each partition, for `topics apply`"},
-	{"input.record_bytes_max", KEY_COUNT, "1048576", 1024, 64 * 1024 * 1024, false,
-	 AT(input.record_bytes_max), "a larger record is a dead letter `too_big`"},
-	{"output.tags", KEY_NAME, "chat.tags", 0, 0, false, AT(output.tags), "topic of tag events"},
-	{"output.stages", KEY_NAME, "chat.stages", 0, 0, false, AT(output.stages),
-	 "topic of stage events"},
-	{"output.alerts", KEY_NAME, "chat.alerts", 0, 0, false, AT(output.alerts),
-	 "topic of alert events"},
-	{"output.hits", KEY_NAME, NULL, 0, 0, false, AT(output.hits),
-	 "topic of hit events; null: none are made"},
-	{"output.deadletter", KEY_NAME, "chat.deadletter", 0, 0, false, AT(output.deadletter),
-	 "topic of records that cannot be used"},
-	{"output.rulesets", KEY_NAME, "chat.rulesets", 0, 0, false, AT(output.rulesets),
-	 "topic of published rule sets"},
-	{"state.dir", KEY_PATH, "state", 0, 0, false, AT(state.dir),
-	 "local folder of slot locks, compiled rules and snapshots of the state"},
-	{"state.topic", KEY_NAME, NULL, 0, 0, false, AT(state.topic),
-	 "the changelog; default: chatmill.<pipeline>.state"},
-	{"state.memory", KEY_DURATION, "7d", 1000, 400 * 86400000LL, false, AT(state.memory_ms),
-	 "how long a message that had an effect is remembered, for duplicates and recalls"},
-	{"state.idle_days", KEY_COUNT, "400", 1, 36500, false, AT(state.idle_days),
-	 "a customer without tag, stage, window or wait is forgotten after so many days"},
-	{"state.snapshot_interval", KEY_DURATION, "15m", 0, 86400000, false,
-	 AT(state.snapshot_interval_ms),
-	 "each partition's state is written to state.dir so often, for quick restarts; 0s: never"},
-	{"commit_interval_ms", KEY_COUNT, "100", 1, 5000, false, AT(commit_interval_ms),
-	 "a transaction of `run` is committed so often"},
-	{"evidence", KEY_EVIDENCE, "masked", 0, 0, false, AT(evidence),
-	 "none, masked or full: how much of the text an event quotes"},
-	{"postgres", KEY_PROPERTIES, NULL, 0, 0, false, AT(postgres), "keys of libpq",
-	 "host: localhost\ndbname: chatmill\nuser: chatmill_sink"},
-	{"sink.batch_rows", KEY_COUNT, "5000", 1, 100000, false, AT(sink.batch_rows),
-	 "events of one database transaction"},
-	{"sink.batch_ms", KEY_COUNT, "200", 1, 60000, false, AT(sink.batch_ms),
-	 "a batch is written at least so often"},
-	{"sink.archive", KEY_BOOL, "false", 0, 0, false, AT(sink.archive),
-	 "also store every message of the archive"},
-	{"identity.staff", KEY_PATH, NULL, 0, 0, false, AT(staff),
-	 "directory file: `userid` or `userid,department` a line"},
-	{"consent", KEY_PROPERTIES, NULL, 0, 0, false, AT(consent),
-	 "by corp, or default: ignore, alert_only or drop, for customers who disagreed",
-	 "default: ignore"},
-	{"http.listen", KEY_TEXT, NULL, 0, 0, false, AT(http_listen),
-	 "address of /metrics, /livez, /readyz, /version; null: off", "\"127.0.0.1:9464\""},
-};
-static_assert(ARRAY_LEN(keys) <= ARRAY_LEN(((struct config *)0)->origins), "room for origins");
 
 struct loader {
 	struct config *config;
 	struct findings *findings;
 	struct str file;
 	enum origin origin;
-	struct property *properties[ARRAY_LEN(keys)]; /* growing lists of KEY_PROPERTIES */
-	size_t property_counts[ARRAY_LEN(keys)];
+	struct property *properties[CONFIG_KEYS_MAX]; /* growing lists of KEY_PROPERTIES */
+	size_t property_counts[CONFIG_KEYS_MAX];
 };
 
 enum { PROPERTIES_MAX = 256 }; /* librdkafka knows about 170 */
@@ -98,98 +35,6 @@ static void complain(struct loader *l, const struct yaml_node *at, const char *p
 	else
 		findings_add(l->findings, FINDING_ERROR, STR("environment"), 0, 0, "%s: %s", path,
 			     what);
-}
-
-/* ---- values ---- */
-
-static const char *resolve(struct loader *l, const char *path)
-{
-	const char *slash = l->config->file ? strrchr(l->config->file, '/') : NULL;
-
-	if (path[0] == '/' || !slash)
-		return path;
-	return arena_printf(&l->config->arena, "%.*s%s", (int)(slash - l->config->file + 1),
-			    l->config->file, path)
-		.data;
-}
-
-static bool read_duration(struct str text, int64_t *ms)
-{
-	static const struct {
-		struct str unit;
-		int64_t ms;
-	} units[] = {{STR("ms"), 1},	  {STR("s"), 1000},	 {STR("m"), 60000},
-		     {STR("h"), 3600000}, {STR("d"), 86400000}};
-	size_t digits = 0;
-	int64_t number;
-
-	while (digits < text.len && isdigit((unsigned char)text.data[digits]))
-		digits++;
-	if (!str_to_i64((struct str){text.data, digits}, &number))
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(units); i++)
-		if (str_eq(str_from(text, digits), units[i].unit))
-			return !__builtin_mul_overflow(number, units[i].ms, ms);
-	return false;
-}
-
-static bool is_name(struct str s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (!isalnum((unsigned char)s.data[i]) && !strchr("._-", s.data[i]))
-			return false;
-	return s.len > 0 && s.len <= 60; /* names are joined with others into ids of 64 bytes */
-}
-
-/* Puts `text` into the field of `key`; NULL, or what is wrong with it. */
-static const char *put_value(struct loader *l, const struct key *key, struct str text)
-{
-	void *field = (char *)l->config + key->offset;
-	struct str copy = arena_copy(&l->config->arena, text);
-	int64_t number;
-
-	switch (key->type) {
-	case KEY_NAME:
-		if (!is_name(text))
-			return "must be 1 to 60 of the characters A-Z a-z 0-9 . _ -";
-		*(const char **)field = copy.data;
-		return NULL;
-	case KEY_TEXT:
-		*(const char **)field = copy.data;
-		return NULL;
-	case KEY_PATH:
-		*(const char **)field = resolve(l, copy.data);
-		return NULL;
-	case KEY_COUNT:
-	case KEY_DURATION:
-		if (key->type == KEY_COUNT ? !str_to_i64(text, &number)
-					   : !read_duration(text, &number))
-			return key->type == KEY_COUNT ? "must be a whole number"
-						      : "must be a time like 500ms, 30s, 10m, 2h, 7d";
-		if (number < key->least || number > key->most)
-			return arena_printf(&l->config->arena, "must be from %lld to %lld",
-					    (long long)key->least, (long long)key->most)
-				.data;
-		*(int64_t *)field = number;
-		return NULL;
-	case KEY_BOOL:
-		if (!str_eq(text, STR("true")) && !str_eq(text, STR("false")))
-			return "must be true or false";
-		*(bool *)field = text.data[0] == 't';
-		return NULL;
-	case KEY_EVIDENCE: {
-		static const char *const modes[] = {"masked", "none", "full"}; /* evidence_mode */
-		for (size_t i = 0; i < ARRAY_LEN(modes); i++)
-			if (str_eq(text, str_of(modes[i]))) {
-				*(enum evidence_mode *)field = (enum evidence_mode)i;
-				return NULL;
-			}
-		return "must be none, masked or full";
-	}
-	case KEY_PROPERTIES:
-		return "must be a map of names and values";
-	}
-	UNREACHABLE("a key's type that is not in the enum");
 }
 
 /* A scalar as it stands, or what {file: …} and {env: …} name. False: told in the findings. */
@@ -221,7 +66,7 @@ static bool read_scalar(struct loader *l, const char *path, const struct yaml_no
 		return false;
 	}
 	struct err err;
-	if (file_read(&l->config->arena, resolve(l, name), FILE_BYTES_MAX, text, &err) < 0) {
+	if (file_read(&l->config->arena, config_resolve(l->config, name), FILE_BYTES_MAX, text, &err) < 0) {
 		complain(l, node, path, err.text);
 		return false;
 	}
@@ -232,16 +77,6 @@ static bool read_scalar(struct loader *l, const char *path, const struct yaml_no
 }
 
 /* ---- keys ---- */
-
-static bool sounds_secret(struct str name)
-{
-	static const char *const words[] = {"password", "secret", "jaas", "token", "key.pem",
-					    "oauthbearer.config"};
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (memmem(name.data, name.len, words[i], strlen(words[i])))
-			return true;
-	return false;
-}
 
 static void put_property(struct loader *l, size_t row, struct str name, struct str value,
 			 bool secret, const struct yaml_node *at)
@@ -255,14 +90,15 @@ static void put_property(struct loader *l, size_t row, struct str name, struct s
 	while (i < *count && !str_eq(str_of((*list)[i].name), name))
 		i++;
 	if (i == PROPERTIES_MAX) {
-		complain(l, at, keys[row].path, "has too many entries");
+		complain(l, at, config_key(row)->path, "has too many entries");
 		return;
 	}
 	*count = MAX(*count, i + 1);
+	struct str copy = arena_copy(&l->config->arena, name);
 	(*list)[i] = (struct property){
-		.name = arena_copy(&l->config->arena, name).data,
+		.name = copy.data,
 		.value = arena_copy(&l->config->arena, value).data,
-		.secret = secret || sounds_secret(name),
+		.secret = secret || kafka_property_is_secret(copy.data),
 		.origin = l->origin,
 		.line = at ? at->line : 0,
 		.col = at ? at->col : 0,
@@ -272,7 +108,7 @@ static void put_property(struct loader *l, size_t row, struct str name, struct s
 static void take_properties(struct loader *l, size_t row, const struct yaml_node *map)
 {
 	if (map->kind != YAML_MAP) {
-		complain(l, map, keys[row].path, "must be a map of names and values");
+		complain(l, map, config_key(row)->path, "must be a map of names and values");
 		return;
 	}
 	for (size_t i = 0; i < map->count; i++) {
@@ -287,11 +123,12 @@ static void take_properties(struct loader *l, size_t row, const struct yaml_node
 
 static void unknown_key(struct loader *l, const struct yaml_node *at, const char *path)
 {
-	const char *names[ARRAY_LEN(keys)];
+	const char *names[CONFIG_KEYS_MAX];
+	size_t count = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		names[i] = keys[i].path;
-	const char *nearest = str_nearest(str_of(path), names, ARRAY_LEN(keys));
+	for (; config_key(count); count++)
+		names[count] = config_key(count)->path;
+	const char *nearest = str_nearest(str_of(path), names, count);
 	complain(l, at, path,
 		 nearest ? arena_printf(&l->config->arena, "unknown key; did you mean %s?", nearest)
 				   .data
@@ -300,8 +137,8 @@ static void unknown_key(struct loader *l, const struct yaml_node *at, const char
 
 static bool is_section(struct str path)
 {
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		struct str known = str_of(keys[i].path);
+	for (size_t i = 0; config_key(i); i++) {
+		struct str known = str_of(config_key(i)->path);
 		if (known.len > path.len && str_starts(known, path) && known.data[path.len] == '.')
 			return true;
 	}
@@ -310,24 +147,24 @@ static bool is_section(struct str path)
 
 static void take(struct loader *l, const char *path, const struct yaml_node *node)
 {
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		if (strcmp(keys[i].path, path) != 0)
+	for (size_t i = 0; config_key(i); i++) {
+		if (strcmp(config_key(i)->path, path) != 0)
 			continue;
 		struct str text;
 		bool secret;
 		l->config->origins[i] = l->origin;
-		if (keys[i].type == KEY_PROPERTIES) {
+		if (config_key(i)->type == KEY_PROPERTIES) {
 			take_properties(l, i, node);
 			return;
 		}
 		if (yaml_is_null(node)) { /* as if the key were not there, but for keys off by null */
-			if (!keys[i].standard)
-				*(const char **)((char *)l->config + keys[i].offset) = NULL;
+			if (!config_key(i)->standard)
+				*(const char **)((char *)l->config + config_key(i)->offset) = NULL;
 			return;
 		}
 		if (!read_scalar(l, path, node, &text, &secret))
 			return;
-		const char *wrong = put_value(l, &keys[i], text);
+		const char *wrong = config_put_value(l->config, config_key(i), text);
 		if (wrong)
 			complain(l, node, path, wrong);
 		return;
@@ -364,13 +201,13 @@ static void take_environment(struct loader *l, const char *name, const char *val
 	buf_putc(&path, '\0');
 	struct yaml_node node = {.kind = YAML_SCALAR, .quoted = true, .text = str_of(value)};
 	bool done = false;
-	for (size_t i = 0; i < ARRAY_LEN(keys) && !done; i++) {
-		size_t len = strlen(keys[i].path);
-		if (keys[i].type != KEY_PROPERTIES || strncmp(path.data, keys[i].path, len) != 0 ||
+	for (size_t i = 0; config_key(i) && !done; i++) {
+		size_t len = strlen(config_key(i)->path);
+		if (config_key(i)->type != KEY_PROPERTIES || strncmp(path.data, config_key(i)->path, len) != 0 ||
 		    path.data[len] != '.')
 			continue;
 		char *property = path.data + len + 1;
-		for (char *c = property; *c && !strcmp(keys[i].path, "kafka"); c++)
+		for (char *c = property; *c && !strcmp(config_key(i)->path, "kafka"); c++)
 			*c = *c == '_' ? '.' : *c;
 		put_property(l, i, str_of(property), str_of(value), false, &node);
 		done = true;
@@ -386,10 +223,12 @@ static void take_defaults(struct loader *l)
 {
 	char host[61] = "";
 
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		if (keys[i].standard && put_value(l, &keys[i], str_of(keys[i].standard)))
+	for (size_t i = 0; config_key(i); i++) {
+		const struct key *key = config_key(i);
+		if (key->standard && config_put_value(l->config, key, str_of(key->standard)))
 			UNREACHABLE("a default of our own is wrong");
-	if (gethostname(host, sizeof host - 1) < 0 || !is_name(str_of(host)))
+	}
+	if (gethostname(host, sizeof host - 1) < 0 || !config_is_name(str_of(host)))
 		(void)snprintf(host, sizeof host, "localhost");
 	l->config->instance = arena_copy(&l->config->arena, str_of(host)).data;
 }
@@ -410,9 +249,9 @@ static void finish(struct loader *l)
 {
 	struct config *c = l->config;
 
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		if (keys[i].type == KEY_PROPERTIES)
-			*(struct properties *)((char *)c + keys[i].offset) =
+	for (size_t i = 0; config_key(i); i++)
+		if (config_key(i)->type == KEY_PROPERTIES)
+			*(struct properties *)((char *)c + config_key(i)->offset) =
 				(struct properties){l->properties[i], l->property_counts[i]};
 	check_consent(l);
 	(void)snprintf(c->source, sizeof c->source, "/chatmill/%s", c->pipeline);
@@ -508,56 +347,3 @@ enum consent config_consent(const struct config *c, struct str corpid)
 					      : CONSENT_IGNORE;
 }
 
-static void show_value(const struct config *c, const struct key *key, FILE *out)
-{
-	const void *field = (const char *)c + key->offset;
-	static const char *const modes[] = {"masked", "none", "full"};
-
-	switch (key->type) {
-	case KEY_NAME:
-	case KEY_TEXT:
-	case KEY_PATH:
-		fprintf(out, "%s", *(const char *const *)field ? *(const char *const *)field : "null");
-		return;
-	case KEY_COUNT:
-		fprintf(out, "%lld", (long long)*(const int64_t *)field);
-		return;
-	case KEY_DURATION:
-		fprintf(out, "%lldms", (long long)*(const int64_t *)field);
-		return;
-	case KEY_BOOL:
-		fprintf(out, "%s", *(const bool *)field ? "true" : "false");
-		return;
-	case KEY_EVIDENCE:
-		fprintf(out, "%s", modes[*(const enum evidence_mode *)field]);
-		return;
-	case KEY_PROPERTIES:
-		return;
-	}
-}
-
-void config_show(const struct config *c, FILE *out)
-{
-	static const char *const origins[] = {"default", "file", "environment"};
-
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-		const struct key *key = &keys[i];
-		if (key->type == KEY_PROPERTIES) {
-			const struct properties *all =
-				(const struct properties *)((const char *)c + key->offset);
-			for (size_t k = 0; k < all->count; k++)
-				fprintf(out, "%s.%s: %s  # %s\n", key->path, all->items[k].name,
-					all->items[k].secret ? "***" : all->items[k].value,
-					origins[all->items[k].origin]);
-			continue;
-		}
-		fprintf(out, "%s: ", key->path);
-		show_value(c, key, out);
-		fprintf(out, "  # %s\n", origins[c->origins[i]]);
-	}
-}
-
-const struct key *config_key(size_t i)
-{
-	return i < ARRAY_LEN(keys) ? &keys[i] : NULL;
-}

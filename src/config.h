@@ -15,7 +15,6 @@
 #include "base/err.h"
 #include "base/findings.h"
 #include "model.h"
-#include "model.h"
 #include "send/encode.h"
 
 enum origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT };

@@ -56,7 +56,7 @@ static void put_type(struct buf *out, const struct key *key)
 		return;
 	case KEY_DURATION:
 		buf_put(out, STR("{\"type\":[\"string\",\"null\"],"
-				 "\"pattern\":\"^[0-9]+(ms|s|m|h|d)$\"}"));
+				 "\"pattern\":\"^(0|(?=[0-9])([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$\"}"));
 		return;
 	case KEY_BOOL:
 		buf_put(out, STR("{\"type\":[\"boolean\",\"null\"]}"));

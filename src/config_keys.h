@@ -1,11 +1,13 @@
 /* config_keys.h - the table of configuration keys, for whoever reads a file by it or describes it.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Private to config.c, which holds the table, and config_describe.c. Thread: any.
+ * Private to the files config*.c. Thread: any.
  */
 #pragma once
 
 #include "base/base.h"
+
+enum { CONFIG_KEYS_MAX = 64 };
 
 enum key_type {
 	KEY_TEXT,

@@ -276,7 +276,7 @@ void series_set(struct series *s, int64_t value)
 	atomic_store_explicit(&s->value, value, memory_order_relaxed);
 }
 
-int64_t series_value(const struct series *s)
+static int64_t series_value(const struct series *s)
 {
 	return atomic_load_explicit(&s->value, memory_order_relaxed);
 }
@@ -433,16 +433,4 @@ void metrics_write(struct metrics *m, struct buf *out)
 	}
 	free(all);
 	pthread_mutex_unlock(&m->lock);
-}
-
-void metrics_describe(FILE *out)
-{
-	static const char *const kinds[] = {"counter", "gauge", "histogram"};
-
-	for (size_t i = 0; i < METRIC_COUNT; i++) {
-		const struct description *d = &table[i];
-		fprintf(out, "| `%s` | %s | %s%s%s | %s |\n", d->name, kinds[d->kind],
-			d->labels[0] ? d->labels[0] : "", d->labels[1] ? ", " : "",
-			d->labels[1] ? d->labels[1] : "", d->help);
-	}
 }

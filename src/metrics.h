@@ -93,9 +93,6 @@ void metrics_hide(struct metrics *m, struct series *s);
 void series_add(struct series *s, uint64_t more);  /* counters */
 void series_set(struct series *s, int64_t value);  /* gauges; in the metric's own unit: metrics.c */
 void series_observe(struct series *s, int64_t us); /* histograms of time; microseconds */
-int64_t series_value(const struct series *s);
 
 /* All series of all writers, by metric and labels. */
 void metrics_write(struct metrics *m, struct buf *out);
-/* The table as the reference page has it: name, type, labels, help. */
-void metrics_describe(FILE *out);

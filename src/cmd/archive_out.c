@@ -92,11 +92,6 @@ struct producer *archive_out_producer(struct archive_out *a)
 	return a->producer;
 }
 
-int32_t archive_out_partitions(const struct archive_out *a)
-{
-	return a->partitions;
-}
-
 static int send(struct archive_out *a, int32_t partition, struct str key, struct str value,
 		const struct extras *extras, struct err *err)
 {

@@ -28,7 +28,6 @@ DEFINE_OWNED(archive_out);
 
 /* For begin and commit of a transaction. */
 struct producer *archive_out_producer(struct archive_out *a);
-int32_t archive_out_partitions(const struct archive_out *a);
 
 /* Sends the record's value: to the partition of its subject with that key; a record that speaks to
  * all (clock, rules) to every partition; the messages of an E5 batch one by one; what cannot be

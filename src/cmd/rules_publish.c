@@ -1,9 +1,9 @@
 /* rules_publish.c - `chatmill rules publish|list|show`: rule sets on the topic. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
+#include "base/duration.h"
 #include "cmd/commands.h"
 #include "cmd/dry_run.h"
-#include "cmd/duration.h"
 
 enum { READ_MS = 60000, ENTRIES_MAX = 4096, MINUTES_STANDARD = 60 };
 

@@ -2,9 +2,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/duration.h"
 #include "brokers.h"
 #include "cmd/commands.h"
-#include "cmd/duration.h"
 #include "database.h"
 #include "kafka/consumer.h"
 #include "shelf.h"

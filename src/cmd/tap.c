@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/duration.h"
 #include "brokers.h"
 #include "cmd/commands.h"
-#include "cmd/duration.h"
 #include "cmd/event_filter.h"
 #include "cmd/event_line.h"
 #include "decode/event.h"

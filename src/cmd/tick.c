@@ -1,9 +1,9 @@
 /* tick.c - `chatmill tick`: a clock record on every partition of the archive. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
+#include "base/duration.h"
 #include "cmd/archive_out.h"
 #include "cmd/commands.h"
-#include "cmd/duration.h"
 
 struct tick_options {
 	const char *file, *behind, *corp;

@@ -96,11 +96,6 @@ const struct events *trial_events(const struct trial *t)
 	return &pipeline_batch(t->pipeline)->events;
 }
 
-const struct message *trial_message(const struct trial *t)
-{
-	return &t->reading.message;
-}
-
 int trial_example(struct trial *t, const struct rule *rule, const struct example *example,
 		  bool *as_said, struct err *err)
 {

@@ -32,8 +32,6 @@ enum decode_result trial_next(struct trial *t, const struct record *record);
 void trial_clock(struct trial *t, int64_t ms);
 
 const struct events *trial_events(const struct trial *t);
-/* The last message that was taken, until the next trial_begin(). */
-const struct message *trial_message(const struct trial *t);
 
 /* Does the example do what it says: hit its rule, or not? */
 MUST_CHECK int trial_example(struct trial *t, const struct rule *rule, const struct example *example,

@@ -4,9 +4,9 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/duration.h"
 #include "base/log.h"
 #include "cmd/commands.h"
-#include "cmd/duration.h"
 #include "cmd/progress.h"
 
 enum { SHELF_MS = 60000, KEYS_MAX = 48 };

@@ -496,11 +496,6 @@ int consumer_partition_count(struct consumer *c, const char *topic, int timeout_
 	return handle_partition_count(c->rk, topic, timeout_ms, out, err);
 }
 
-bool consumer_is_connected(const struct consumer *c)
-{
-	return !c->away;
-}
-
 bool consumer_look_for_brokers(struct consumer *c, const char *topic, int timeout_ms)
 {
 	struct err ignored; /* an answer is all that is wanted */
@@ -509,16 +504,6 @@ bool consumer_look_for_brokers(struct consumer *c, const char *topic, int timeou
 	if (c->away && handle_partition_count(c->rk, topic, timeout_ms, &partitions, &ignored) == 0)
 		note_back(c);
 	return !c->away;
-}
-
-bool consumer_is_fenced(const struct consumer *c)
-{
-	return rd_kafka_fatal_error(c->rk, NULL, 0) == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
-}
-
-bool consumer_lost_assignment(const struct consumer *c)
-{
-	return rd_kafka_assignment_lost(c->rk) != 0;
 }
 
 const rd_kafka_consumer_group_metadata_t *consumer_member(const struct consumer *c)

@@ -130,12 +130,6 @@ void consumer_cluster_id(struct consumer *c, int timeout_ms, char *out, size_t s
 MUST_CHECK int consumer_partition_count(struct consumer *c, const char *topic, int timeout_ms,
 					int32_t *out, struct err *err);
 
-/* False once the last connection to every broker is gone. */
-bool consumer_is_connected(const struct consumer *c);
 /* While none is there: asks for up to `timeout_ms` whether one answers again (records tell too, but
- * a quiet topic has none). Returns consumer_is_connected(). */
+ * a quiet topic has none). False once the last connection to every broker is gone. */
 bool consumer_look_for_brokers(struct consumer *c, const char *topic, int timeout_ms);
-/* Whether a second member took this one's name: the consumer is of no more use. */
-bool consumer_is_fenced(const struct consumer *c);
-/* Whether the group has given this member's partitions to somebody else. */
-bool consumer_lost_assignment(const struct consumer *c);

@@ -4,6 +4,8 @@
 
 #include <ctype.h>
 
+#include "base/duration.h"
+
 static const char *kind_name(const struct yaml_node *node)
 {
 	return node->kind == YAML_LIST ? "a list" : node->kind == YAML_MAP ? "a mapping" : "a text";
@@ -184,52 +186,7 @@ bool field_int(const struct scope *s, const struct yaml_node *node, const char *
 	return true;
 }
 
-enum { SECOND_MS = 1000, DURATION_DAYS_MAX = 3660 };
-
-static const struct {
-	struct str name;
-	int64_t ms;
-} units[] = {
-	/* From long to short, which is also the only order they may stand in. */
-	{{"w", 1}, INT64_C(7) * 86400 * SECOND_MS}, {{"d", 1}, INT64_C(86400) * SECOND_MS},
-	{{"h", 1}, 3600 * SECOND_MS},		    {{"m", 1}, 60 * SECOND_MS},
-	{{"s", 1}, SECOND_MS},			    {{"ms", 2}, 1},
-};
-
-bool duration_parse(struct str text, int64_t *out_ms)
-{
-	int64_t total = 0;
-	size_t first_unit = 0;
-
-	if (str_eq(text, STR("0"))) {
-		*out_ms = 0;
-		return true;
-	}
-	while (text.len) {
-		size_t digits = 0, letters = 0, unit;
-		uint64_t value;
-		while (digits < text.len && isdigit((unsigned char)text.data[digits]))
-			digits++;
-		while (digits + letters < text.len &&
-		       !isdigit((unsigned char)text.data[digits + letters]))
-			letters++;
-		if (digits > 12 || !str_to_u64((struct str){text.data, digits}, &value))
-			return false;
-		struct str name = {text.data + digits, letters};
-		for (unit = first_unit; unit < ARRAY_LEN(units); unit++)
-			if (str_eq(name, units[unit].name))
-				break;
-		int64_t ms;
-		if (unit == ARRAY_LEN(units) ||
-		    __builtin_mul_overflow((int64_t)value, units[unit].ms, &ms) ||
-		    __builtin_add_overflow(total, ms, &total))
-			return false;
-		first_unit = unit + 1;
-		text = str_from(text, digits + letters);
-	}
-	*out_ms = total;
-	return first_unit > 0;
-}
+enum { DURATION_DAYS_MAX = 3660 };
 
 bool field_duration(const struct scope *s, const struct yaml_node *node, const char *what,
 		    int64_t *out_ms)

@@ -45,8 +45,6 @@ bool field_int(const struct scope *s, const struct yaml_node *node, const char *
 /* 500ms, 10m, 24h, 7d, 2w, 1h30m; more than nothing and at most ten years. */
 bool field_duration(const struct scope *s, const struct yaml_node *node, const char *what,
 		    int64_t *out_ms);
-/* The same without findings, for readers of other files. */
-bool duration_parse(struct str text, int64_t *out_ms);
 
 /* An amount in yuan with at most two decimals, as 0.01 yuan; more than nothing. */
 bool field_amount(const struct scope *s, const struct yaml_node *node, const char *what,

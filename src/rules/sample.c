@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rules/sample.h"
 
+#include "base/duration.h"
 #include "rules/directory.h"
 #include "rules/field.h"
 #include "rules/hours.h"

@@ -21,11 +21,6 @@ static const struct str folds[] = {STR("width"),     STR("compat"), STR("case"),
 				   STR("trad"),	     STR("invisible"), STR("digit"),
 				   STR("letter"),    STR("homophone"), STR("gap")};
 
-struct str encode_type(enum event_type type)
-{
-	return types[type];
-}
-
 static bool is_digit(uint32_t code)
 {
 	return (code >= '0' && code <= '9') || (code >= 0xff10 && code <= 0xff19) ||

@@ -16,9 +16,6 @@ struct encode_settings {
 	enum evidence_mode evidence;
 };
 
-/* "chatmill.tag.v1" … Static. */
-struct str encode_type(enum event_type type);
-
 /* The value of a Kafka record: the JSON object `data`. Appends to `out`. */
 void encode_data(struct buf *out, const struct event *event, const struct encode_settings *settings);
 

@@ -10,7 +10,6 @@ struct sender {
 	struct producer_topic *topics[EVENT_TYPE_COUNT], *deadletter, *state;
 	struct buf value, headers, key;
 	size_t bytes;
-	uint64_t records;
 };
 
 int sender_new(struct sender **out, const struct sender_settings *settings, struct err *err)
@@ -102,14 +101,12 @@ bool sender_is_open(const struct sender *s)
 int sender_begin(struct sender *s, struct err *err)
 {
 	s->bytes = 0;
-	s->records = 0;
 	return producer_begin(s->producer, err);
 }
 
 static int send(struct sender *s, const struct outgoing *record, struct err *err)
 {
 	s->bytes += record->value.len + record->key.len + record->header_count * 24;
-	s->records++;
 	return producer_send(s->producer, record, err);
 }
 
@@ -232,14 +229,4 @@ bool sender_is_fenced(const struct sender *s)
 size_t sender_bytes(const struct sender *s)
 {
 	return s->bytes;
-}
-
-uint64_t sender_records(const struct sender *s)
-{
-	return s->records;
-}
-
-struct producer *sender_producer(struct sender *s)
-{
-	return s->producer;
 }

@@ -70,8 +70,5 @@ enum producer_state sender_state(const struct sender *s);
 bool sender_hygiene(const struct sender *s); /* must be renewed before the next transaction */
 bool sender_is_fenced(const struct sender *s);
 
-/* Bytes and records sent since sender_begin(). */
+/* Bytes sent since sender_begin(). */
 size_t sender_bytes(const struct sender *s);
-uint64_t sender_records(const struct sender *s);
-
-struct producer *sender_producer(struct sender *s);
