@@ -11,8 +11,9 @@
 
 /* The block has MARGIN readable bytes before its first and after its last byte: texts are
  * searched in place (model.h). What is left of a line that is not whole yet moves to the front of
- * the next block. */
-enum { BLOCK_BYTES = 1024 * 1024, INPUT_BYTES = 256 * 1024, MARGIN = 64 };
+ * the next block. Small blocks, with what is made of their messages, stay in the processor's second
+ * cache: with 1 MiB instead of 64 KiB scan takes a third more CPU. */
+enum { BLOCK_BYTES = 64 * 1024, INPUT_BYTES = 64 * 1024, MARGIN = 64 };
 
 struct file_source {
 	char *name;
@@ -64,17 +65,27 @@ void file_source_free(struct file_source *f)
 	free(f);
 }
 
-static int read_input(struct file_source *f, struct err *err)
+/* Reads up to `room` bytes; 0 at the end of the file. */
+static int64_t read_bytes(struct file_source *f, char *to, size_t room, struct err *err)
 {
 	ssize_t got;
 
 	do
-		got = read(f->fd, f->input, INPUT_BYTES);
+		got = read(f->fd, to, room);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return err_errno(err, ERR_NOINPUT, "%s cannot be read", f->name);
-	f->pending = (struct str){f->input, (size_t)got};
 	f->read_bytes += (uint64_t)got;
+	return got;
+}
+
+static int read_input(struct file_source *f, struct err *err)
+{
+	int64_t got = read_bytes(f, f->input, INPUT_BYTES, err);
+
+	if (got < 0)
+		return -1;
+	f->pending = (struct str){f->input, (size_t)got};
 	if (!f->looked && got > 0 && zstd_is_frame(f->pending) && zstd_reader_new(&f->zstd, err) < 0)
 		return -1;
 	f->looked = true;
@@ -87,6 +98,14 @@ static int append(struct file_source *f, struct err *err)
 	char *to = f->block + MARGIN + f->len;
 	size_t room = f->cap - f->len;
 
+	if (f->looked && !f->zstd && !f->pending.len) { /* plain text needs no other place */
+		int64_t got = read_bytes(f, to, room, err);
+		if (got < 0)
+			return -1;
+		f->ended = got == 0;
+		f->len += (size_t)got;
+		return 0;
+	}
 	if (!f->pending.len && read_input(f, err) < 0)
 		return -1;
 	if (!f->pending.len && (!f->zstd || zstd_reader_at_end(f->zstd))) {
