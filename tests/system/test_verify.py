@@ -337,6 +337,17 @@ def test_the_tables(done):
             which, p, offset = at[f["id"]]
             assert (f["topic"], f["at"]) == (setup.topic[which], {"partition": p, "offset": offset})
     assert not verify(setup, "--no-database", check=0)[0]
+
+    # What the database refused leaves no row, and what stood in months that were dropped neither.
+    which, p, offset = at[lost]
+    sql("INSERT INTO chatmill.sink_reject (topic, partition, \"offset\", sqlstate, message) "
+        "VALUES (%s, %s, %s, '22021', 'test')", (setup.topic[which], p, offset))
+    assert ("tag_event", lost) not in {(f["table"], f["id"]) for f in verify(setup, check=1)[0]}
+    assert sql("SELECT chatmill.drop_months('2026-06-01')")
+    events = sum(e["type"] != "chatmill.alert.v1" for e in setup.events())
+    findings, summary = verify(setup, check=1)
+    assert {f["table"] for f in findings} == {"alert", "customer_tag", "customer_stage"}
+    assert summary["passed"] > 0.97 * events
     moved = sql("UPDATE chatmill.sink_offset SET next_offset = next_offset + 1000000 WHERE partition = 0 "
                 "AND topic = %s RETURNING 1", (setup.topic["tags"],))
     assert moved and "sink_offset" in {f["table"] for f in verify(setup, check=1)[0]}
