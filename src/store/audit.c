@@ -1,54 +1,9 @@
 /* audit.c - one snapshot, compared by the server. */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/audit.h"
+#include "store/audit_parts.h"
 
 #include "base/hash.h"
-#include "store/audit_keys.h"
-#include "store/erasure.h"
 #include "store/migrate.h"
-#include "store/rows.h"
-#include "store/tally.h"
-
-enum { BATCH = 1000, COLUMNS_MAX = 26, TALLY_COLUMNS = 12 };
-
-struct audit {
-	struct audit_settings settings;
-	struct pg *pg;
-	struct pg_result *offsets; /* topic, partition, next offset */
-	bool any_erased;
-	struct erasure erasure;
-
-	struct arena arena, rows_arena; /* of the batch; of its columns */
-	struct store_item *items;
-	struct audit_event *events; /* of each item */
-	size_t count;
-	struct rows rows;
-
-	struct tally *tally;
-	struct column columns[TALLY_COLUMNS];
-	const struct tally_row **settled; /* rows in the columns, in their order */
-	size_t settled_count;
-	enum tally_table settling;
-	bool failed;
-	struct pg_fault fault;
-
-	struct audit_keys keys[AUDIT_TABLE_COUNT], refused; /* refused: places of records */
-	struct audit_counts counts;
-};
-
-/* ---- the tables ---- */
-
-struct field {
-	const char *name;
-	bool is_list;
-};
-
-/* Keys come first. Columns in the order in which rows.c and columns_of() lay them out. */
-struct layout {
-	const char *table;
-	size_t keys, count;
-	struct field fields[COLUMNS_MAX];
-};
 
 #define EVENT_FIELDS                                                                               \
 	{"event_id"}, {"day"}, {"corpid"}, {"external_userid"}, {"time"}, {"msgtime"}, {"sequence"}, \
@@ -65,35 +20,15 @@ static const struct layout alert_first = {
 	{{"alert_id"}, {"corpid"}, {"subject"}, {"customer"}, {"room"}, {"staff", true}, {"severity"},
 	 {"category"}, {"title"}, {"pack"}, {"rule"}, {"ruleset"}, {"time"}, {"msgtime"}, {"chat"},
 	 {"sender"}, {"sender_role"}, {"msgid"}, {"evidence"}}};
-static const struct layout settled[TALLY_TABLE_COUNT] = {
-	[TALLY_TAG] = {"customer_tag", 4, 12,
-		       {{"corpid"}, {"external_userid"}, {"group"}, {"tag"}, {"wecom_id"},
-			{"userids", true}, {"since"}, {"removed_at"}, {"pack"}, {"rule"}, {"msgid"},
-			{"sequence"}}},
-	[TALLY_STAGE] = {"customer_stage", 3, 10,
-			 {{"corpid"}, {"external_userid"}, {"ladder"}, {"stage"}, {"since"},
-			  {"previous"}, {"pack"}, {"rule"}, {"msgid"}, {"sequence"}}},
-	[TALLY_ALERT] = {"alert", 1, 6,
-			 {{"alert_id"}, {"count"}, {"msgids", true}, {"recalled"}, {"recalled_at"},
-			  {"sequence"}}},
-};
-static const enum column_type settled_types[TALLY_TABLE_COUNT][TALLY_COLUMNS] = {
-	[TALLY_TAG] = {COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT,
-		       COLUMN_TIME, COLUMN_TIME, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_I64},
-	[TALLY_STAGE] = {COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TIME, COLUMN_TEXT,
-			 COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_I64},
-	[TALLY_ALERT] = {COLUMN_UUID, COLUMN_I64, COLUMN_TEXT, COLUMN_BOOL, COLUMN_TIME, COLUMN_I64},
-};
-
 /* ---- life ---- */
 
 int audit_new(struct audit **out, const struct audit_settings *settings, struct err *err)
 {
 	OWNED(audit) *a = calloc(1, sizeof *a);
 
-	if (!a || !(a->items = calloc(BATCH, sizeof *a->items)) ||
-	    !(a->events = calloc(BATCH, sizeof *a->events)) ||
-	    !(a->settled = calloc(BATCH, sizeof *a->settled)))
+	if (!a || !(a->items = calloc(AUDIT_BATCH, sizeof *a->items)) ||
+	    !(a->events = calloc(AUDIT_BATCH, sizeof *a->events)) ||
+	    !(a->settled = calloc(AUDIT_BATCH, sizeof *a->settled)))
 		return err_set(err, ERR_OS, "verify: out of memory");
 	a->settings = *settings;
 	a->tally = tally_new();
@@ -217,90 +152,6 @@ struct audit_counts audit_counts(const struct audit *a)
 	return a->counts;
 }
 
-/* ---- comparing ---- */
-
-static const char *type_name(enum column_type type)
-{
-	switch (type) {
-	case COLUMN_TEXT:
-	case COLUMN_LIST:
-		return "text";
-	case COLUMN_JSON:
-		return "jsonb";
-	case COLUMN_UUID:
-		return "uuid";
-	case COLUMN_TIME:
-		return "timestamptz";
-	case COLUMN_DAY:
-		return "date";
-	case COLUMN_I64:
-		return "int8";
-	case COLUMN_I32:
-		return "int4";
-	case COLUMN_BOOL:
-		return "bool";
-	case COLUMN_BYTES:
-		return "bytea";
-	}
-	UNREACHABLE("a column's type that is not in the enum");
-}
-
-/* The rows that the table lacks or has otherwise: place in the columns (from 1), id of the first
- * column, whether it is missing, names of the columns that differ. */
-static void put_sql(struct buf *sql, const struct layout *l, const struct column *columns)
-{
-	buf_printf(sql, "SELECT x.n, x.\"%s\"::text, t.\"%s\" IS NULL, concat_ws(', '",
-		   l->fields[0].name, l->fields[0].name);
-	for (size_t i = l->keys; i < l->count; i++)
-		buf_printf(sql, ", CASE WHEN t.\"%s\" IS DISTINCT FROM x.\"%s\"%s THEN '%s' END",
-			   l->fields[i].name, l->fields[i].name,
-			   l->fields[i].is_list ? "::text[]" : "", l->fields[i].name);
-	buf_put(sql, STR(") FROM unnest("));
-	for (size_t i = 0; i < l->count; i++)
-		buf_printf(sql, "%s$%zu::%s[]", i ? ", " : "", i + 1, type_name(columns[i].type));
-	buf_put(sql, STR(") WITH ORDINALITY AS x("));
-	for (size_t i = 0; i < l->count; i++)
-		buf_printf(sql, "\"%s\", ", l->fields[i].name);
-	buf_printf(sql, "n) LEFT JOIN chatmill.%s t ON ", l->table);
-	for (size_t i = 0; i < l->keys; i++)
-		buf_printf(sql, "%st.\"%s\" = x.\"%s\"", i ? " AND " : "", l->fields[i].name,
-			   l->fields[i].name);
-	buf_printf(sql, " WHERE t.\"%s\" IS NULL", l->fields[0].name);
-	for (size_t i = l->keys; i < l->count; i++)
-		buf_printf(sql, " OR t.\"%s\" IS DISTINCT FROM x.\"%s\"%s", l->fields[i].name,
-			   l->fields[i].name, l->fields[i].is_list ? "::text[]" : "");
-	buf_put(sql, STR(" ORDER BY 1"));
-	buf_putc(sql, '\0');
-}
-
-static int compare(struct audit *a, const struct layout *l, struct column *columns,
-		   struct pg_result **out, struct pg_fault *fault)
-{
-	struct pg_parameter parameters[COLUMNS_MAX];
-	struct buf sql = {0};
-
-	put_sql(&sql, l, columns);
-	for (size_t i = 0; i < l->count; i++)
-		parameters[i] = column_parameter(&columns[i]);
-	int rc = pg_query(a->pg, sql.data, parameters, l->count, out, fault);
-	buf_fini(&sql);
-	return rc;
-}
-
-static void report(struct audit *a, const char *table, bool lost, bool changed, const char *reason,
-		   const char *topic, int32_t partition, int64_t offset, struct str id)
-{
-	struct audit_row row = {table, reason, lost, changed, topic, partition, offset, id};
-
-	a->settings.report(a->settings.context, &row);
-}
-
-static void say_columns(char out[160], struct str columns)
-{
-	(void)snprintf(out, 160, "differs in %.*s", (int)MIN(columns.len, (size_t)120),
-		       columns.data);
-}
-
 /* ---- events ---- */
 
 /* Whether the month of an event was dropped (drop_months, docs/database.md). The sink makes a month
@@ -351,7 +202,7 @@ static int compare_events(struct audit *a, enum rows_table table, const struct l
 	if (a->rows.columns[table][0].count == 0)
 		return 0;
 	a->counts.rows += a->rows.columns[table][0].count;
-	if (compare(a, l, a->rows.columns[table], &found, &fault) < 0)
+	if (audit_compare(a, l, a->rows.columns[table], &found, &fault) < 0)
 		return pg_err(err, &fault, "comparing events");
 	for (int i = 0; i < pg_rows(found); i++) {
 		const struct audit_event *e =
@@ -362,9 +213,17 @@ static int compare_events(struct audit *a, enum rows_table table, const struct l
 		a->counts.passed += dropped;
 		if (dropped || !e->asked)
 			continue;
-		say_columns(why, pg_text(found, i, 3));
-		report(a, l->table, lost, !lost, lost ? "the event left no row" : why, e->topic,
-		       e->partition, e->offset, (struct str){e->event->id, sizeof e->event->id});
+		audit_say_columns(why, pg_text(found, i, 3));
+		audit_report(a, &(struct audit_row){
+					.table = l->table,
+					.reason = lost ? "the event left no row" : why,
+					.is_lost = lost,
+					.is_changed = !lost,
+					.topic = e->topic,
+					.partition = e->partition,
+					.offset = e->offset,
+					.id = {e->event->id, sizeof e->event->id},
+				});
 	}
 	return 0;
 }
@@ -447,135 +306,22 @@ int audit_take(struct audit *a, const struct audit_event *event, struct err *err
 						 .offset = event->offset,
 						 .evidence_json = event->evidence_json};
 	a->events[a->count++] = *event;
-	return a->count < BATCH ? 0 : end_batch(a, err);
+	return a->count < AUDIT_BATCH ? 0 : end_batch(a, err);
 }
 
 /* ---- customers ---- */
 
-static void put_time(struct column *c, bool known, int64_t ms)
-{
-	if (known)
-		column_number(c, ms);
-	else
-		column_null(c);
-}
-
-static void put_text(struct column *c, struct str text)
-{
-	if (text.len)
-		column_str(c, text);
-	else
-		column_null(c);
-}
-
-/* As settled[] names them. */
-static void put_row(struct column *c, const struct tally_row *r)
-{
-	switch (r->table) {
-	case TALLY_TAG:
-		column_str(c++, r->corpid);
-		column_str(c++, r->subject);
-		column_str(c++, r->group);
-		column_str(c++, r->name);
-		column_str(c++, r->wecom_id);
-		column_list(c++, r->texts, r->text_count);
-		put_time(c++, r->has_since, r->since_ms);
-		put_time(c++, !r->here, r->removed_ms);
-		break;
-	case TALLY_STAGE:
-		column_str(c++, r->corpid);
-		column_str(c++, r->subject);
-		column_str(c++, r->name);
-		put_text(c++, r->stage);
-		column_number(c++, r->since_ms);
-		put_text(c++, r->previous);
-		break;
-	case TALLY_ALERT:
-		column_uuid(c++, r->alert_id);
-		column_number(c++, (int64_t)r->count);
-		column_list(c++, r->texts, r->text_count);
-		column_number(c++, r->recalled);
-		put_time(c++, r->recalled, r->recalled_ms);
-		column_number(c, (int64_t)r->sequence);
-		return;
-	case TALLY_TABLE_COUNT:
-		UNREACHABLE("a row of no table");
-	}
-	column_str(c++, r->pack);
-	column_str(c++, r->rule);
-	column_str(c++, r->msgid);
-	column_number(c, (int64_t)r->sequence);
-}
-
-static uint64_t key_of(const struct tally_row *r)
-{
-	const struct str parts[] = {r->corpid, r->subject, r->group, r->name};
-
-	return audit_key(parts, ARRAY_LEN(parts));
-}
-
-static void begin_columns(struct audit *a)
-{
-	for (size_t i = 0; i < settled[a->settling].count; i++)
-		column_begin(&a->columns[i], settled_types[a->settling][i]);
-	a->settled_count = 0;
-}
-
-/* The server names rows that differ; an alert that is missing was told by its first event. */
-static void compare_settled(struct audit *a)
-{
-	const struct layout *l = &settled[a->settling];
-	OWNED(pg_result) *found = NULL;
-	char why[160];
-
-	if (a->failed || !a->settled_count)
-		return;
-	a->counts.rows += a->settling == TALLY_ALERT ? 0 : a->settled_count;
-	if (compare(a, l, a->columns, &found, &a->fault) < 0) {
-		a->failed = true;
-		return;
-	}
-	for (int i = 0; i < pg_rows(found); i++) {
-		const struct tally_row *r = a->settled[pg_i64(found, i, 0) - 1];
-		bool lost = pg_text(found, i, 2).data[0];
-		if (!r->place.asked || (lost && a->settling == TALLY_ALERT))
-			continue;
-		say_columns(why, pg_text(found, i, 3));
-		report(a, l->table, lost, !lost,
-		       lost ? "the row that its newest event leaves is missing" : why,
-		       r->place.topic, r->place.partition, r->place.offset,
-		       (struct str){r->event_id, sizeof r->event_id});
-	}
-}
-
-static void settle_row(void *context, const struct tally_row *row)
-{
-	struct audit *a = context;
-
-	put_row(a->columns, row);
-	a->settled[a->settled_count++] = row;
-	if (row->table == TALLY_TAG)
-		audit_keys_add(&a->keys[AUDIT_CUSTOMER_TAG], key_of(row));
-	else if (row->table == TALLY_STAGE)
-		audit_keys_add(&a->keys[AUDIT_CUSTOMER_STAGE], key_of(row));
-	if (a->settled_count == BATCH) {
-		compare_settled(a);
-		begin_columns(a);
-	}
-}
-
 int audit_settle(struct audit *a, struct err *err)
 {
+	struct pg_fault fault;
+
 	if (end_batch(a, err) < 0)
 		return -1;
-	for (a->settling = 0; a->settling < TALLY_TABLE_COUNT; a->settling++) {
-		begin_columns(a);
-		tally_each(a->tally, a->settling, settle_row, a);
-		compare_settled(a);
-	}
+	if (audit_compare_tally(a, &fault) < 0)
+		return pg_err(err, &fault, "comparing rows of customers");
 	tally_free(a->tally);
 	a->tally = tally_new();
-	return a->failed ? pg_err(err, &a->fault, "comparing rows of customers") : 0;
+	return 0;
 }
 
 /* ---- rows that nothing makes ---- */
@@ -587,7 +333,8 @@ static void report_unmade(void *context, const char *table, struct str id, struc
 
 	(void)snprintf(why, sizeof why, "no event on the topics makes it (message %.*s)",
 		       (int)MIN(msgid.len, (size_t)MSGID_BYTES_MAX), msgid.data);
-	report(a, table, false, false, why, NULL, -1, -1, id);
+	audit_report(a, &(struct audit_row){
+				.table = table, .reason = why, .partition = -1, .offset = -1, .id = id});
 }
 
 int audit_close(struct audit *a, struct err *err)

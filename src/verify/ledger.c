@@ -1,6 +1,6 @@
 /* ledger.c - pairs events that are expected with events that are found. */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "verify/ledger.h"
+#include "verify/ledger_parts.h"
 
 #include "base/hash.h"
 #include "verify/difference.h"
@@ -8,35 +8,6 @@
 enum {
 	BUCKETS_FIRST = 4096,
 	KEPT_BYTES_MAX = 64 << 20, /* bytes kept to say later what differs; beyond only hashes */
-	ID_LEN = 36,
-};
-
-struct ledger_group {
-	uint32_t refs, expected, met;
-};
-
-struct entry {
-	struct entry *next;
-	struct ledger_stream *stream;
-	uint64_t hash; /* of topic and id */
-	bool found;    /* else expected */
-	char id[ID_LEN];
-	int64_t offset;	 /* found: on the topic */
-	int64_t twin;	 /* found: where the same id stands too; -1: nowhere */
-	uint64_t place;	 /* found: in the order of its stream */
-	uint64_t number; /* expected: of the stream */
-	struct ledger_source source;
-	uint64_t key_hash, headers_hash, value_hash;
-	uint32_t headers_len, value_len; /* kept behind the entry; both 0: not kept */
-	char kept[];
-};
-
-struct ledger {
-	struct ledger_settings settings;
-	struct entry **buckets;
-	size_t mask, expected, surplus, kept_bytes;
-	struct ledger_counts counts;
-	struct buf headers; /* of the sheet at hand */
 };
 
 int ledger_new(struct ledger **out, const struct ledger_settings *settings, struct err *err)
@@ -71,7 +42,7 @@ void ledger_group_release(struct ledger_group *g)
 
 /* ---- entries ---- */
 
-static void drop(struct ledger *l, struct entry *e)
+void ledger_drop(struct ledger *l, struct entry *e)
 {
 	l->kept_bytes -= e->headers_len + e->value_len;
 	if (e->found)
@@ -90,7 +61,7 @@ void ledger_free(struct ledger *l)
 		while (l->buckets[i]) {
 			struct entry *e = l->buckets[i];
 			l->buckets[i] = e->next;
-			drop(l, e);
+			ledger_drop(l, e);
 		}
 	free(l->buckets);
 	buf_fini(&l->headers);
@@ -182,7 +153,7 @@ static struct entry *add(struct ledger *l, struct ledger_stream *stream, uint64_
 
 /* ---- a pair ---- */
 
-static void report(const struct ledger *l, enum discrepancy_kind kind,
+void ledger_report(const struct ledger *l, enum discrepancy_kind kind,
 		   const struct ledger_stream *stream, int64_t offset, const char *id,
 		   int64_t source_offset, const char *reason)
 {
@@ -213,7 +184,7 @@ static void report_order(void *context, const struct order_place *place,
 
 	(void)snprintf(why, sizeof why, "it stands behind event %.36s, which was made later",
 		       before->id);
-	report(c->ledger, DISCREPANCY_DISORDER, c->stream, place->offset, place->id,
+	ledger_report(c->ledger, DISCREPANCY_DISORDER, c->stream, place->offset, place->id,
 	       place->source_offset, why);
 }
 
@@ -240,16 +211,16 @@ static void check_bytes(struct ledger *l, const struct entry *e, const struct sh
 	if (source->side)
 		return;
 	if (e->key_hash != hash_64(sheet->key)) {
-		report(l, DISCREPANCY_CHANGED, e->stream, offset, e->id, source->offset,
+		ledger_report(l, DISCREPANCY_CHANGED, e->stream, offset, e->id, source->offset,
 		       "the key differs");
 	} else if (e->headers_hash != hash_64(headers)) {
 		difference_in_lines(why, sizeof why, (struct str){e->kept, e->headers_len}, headers);
-		report(l, DISCREPANCY_CHANGED, e->stream, offset, e->id, source->offset, why);
+		ledger_report(l, DISCREPANCY_CHANGED, e->stream, offset, e->id, source->offset, why);
 	} else if (e->value_hash != hash_64(sheet->value)) {
 		difference_in_object(why, sizeof why,
 				     (struct str){e->kept + e->headers_len, e->value_len},
 				     sheet->value);
-		report(l, DISCREPANCY_CHANGED, e->stream, offset, e->id, source->offset, why);
+		ledger_report(l, DISCREPANCY_CHANGED, e->stream, offset, e->id, source->offset, why);
 	}
 }
 
@@ -283,7 +254,7 @@ static void meet(struct ledger *l, const struct entry *e, const struct sheet *sh
 		source->group->met++;
 	if (want->partition != have->partition) {
 		if (source->side == 0)
-			report(l, DISCREPANCY_CHANGED, have, offset, e->id, source->offset,
+			ledger_report(l, DISCREPANCY_CHANGED, have, offset, e->id, source->offset,
 			       "it stands on a partition that is not that of its key");
 		return;
 	}
@@ -294,7 +265,7 @@ static void meet(struct ledger *l, const struct entry *e, const struct sheet *sh
 	check_bytes(l, e, sheet, offset, source);
 	note_range(want, offset, source->side);
 	if (source->ahead && source->side == 0)
-		report(l, DISCREPANCY_TORN, want, offset, e->id, source->offset,
+		ledger_report(l, DISCREPANCY_TORN, want, offset, e->id, source->offset,
 		       "it is on the topic, but the position in the state is not behind its record");
 }
 
@@ -321,7 +292,7 @@ enum ledger_answer ledger_expect(struct ledger *l, struct ledger_stream *stream,
 		*at = e->next;
 		*meeting = (struct ledger_meeting){e->offset, source->side == 0};
 		meet(l, e, sheet, stream, e->stream, number, e->offset, source);
-		drop(l, e);
+		ledger_drop(l, e);
 		return LEDGER_MET;
 	}
 	if (stream->begins_late && !stream->met) {
@@ -352,7 +323,7 @@ enum ledger_answer ledger_found(struct ledger *l, struct ledger_stream *stream, 
 	*at = e->next;
 	*meeting = (struct ledger_meeting){offset, e->source.side == 0};
 	meet(l, e, sheet, e->stream, stream, e->number, offset, &e->source);
-	drop(l, e);
+	ledger_drop(l, e);
 	return LEDGER_MET;
 }
 
@@ -375,88 +346,6 @@ void ledger_seen_again(struct ledger *l, const struct ledger_stream *stream, int
 		if (e->found && e->hash == hash && e->stream->topic == stream->topic &&
 		    e->offset != offset && str_eq(id, (struct str){e->id, ID_LEN}))
 			e->twin = offset;
-}
-
-/* ---- the end ---- */
-
-static int by_place(const void *a, const void *b)
-{
-	const struct entry *x = *(const struct entry *const *)a, *y = *(const struct entry *const *)b;
-	int topic = strcmp(x->stream->topic, y->stream->topic);
-
-	if (topic)
-		return topic;
-	if (x->stream->partition != y->stream->partition)
-		return x->stream->partition < y->stream->partition ? -1 : 1;
-	if (x->stream->source_partition != y->stream->source_partition)
-		return x->stream->source_partition < y->stream->source_partition ? -1 : 1;
-	if (x->found != y->found)
-		return x->found - y->found;
-	if (x->found)
-		return (x->offset > y->offset) - (x->offset < y->offset);
-	return (x->number > y->number) - (x->number < y->number);
-}
-
-static void report_expected(struct ledger *l, const struct entry *e)
-{
-	const struct ledger_group *g = e->source.group;
-	char why[120];
-
-	if (e->source.optional) {
-		l->counts.not_yet++;
-		return;
-	}
-	if (e->source.side)
-		return;
-	if (g && g->met) {
-		(void)snprintf(why, sizeof why,
-			       "%u of the %u events that the message makes are there, not this one",
-			       g->met, g->expected);
-		report(l, DISCREPANCY_TORN, e->stream, -1, e->id, e->source.offset, why);
-		return;
-	}
-	report(l, DISCREPANCY_LOST, e->stream, -1, e->id, e->source.offset,
-	       "derived from the archive, and not on the topic");
-}
-
-static void report_found(const struct ledger *l, const struct entry *e)
-{
-	const struct ledger_stream *s = e->stream;
-	char why[120];
-
-	if (e->offset < s->from_offset || e->offset > s->until_offset)
-		return;
-	if (e->twin >= 0) {
-		(void)snprintf(why, sizeof why, "the same event stands at offset %lld",
-			       (long long)e->twin);
-		report(l, DISCREPANCY_DOUBLED, s, e->offset, e->id, -1, why);
-		return;
-	}
-	report(l, DISCREPANCY_UNEXPECTED, s, e->offset, e->id, -1,
-	       "no record of the archive makes it by the rules that held");
-}
-
-void ledger_close(struct ledger *l)
-{
-	size_t count = l->expected + l->surplus, n = 0;
-	struct entry **all = calloc(count + 1, sizeof(struct entry *));
-
-	if (!all)
-		abort(); /* as in arena.h */
-	for (size_t i = 0; i <= l->mask; i++)
-		for (; l->buckets[i]; l->buckets[i] = l->buckets[i]->next)
-			all[n++] = l->buckets[i];
-	assert(n == count);
-	qsort(all, count, sizeof *all, by_place);
-	for (size_t i = 0; i < count; i++) {
-		if (all[i]->found)
-			report_found(l, all[i]);
-		else
-			report_expected(l, all[i]);
-	}
-	for (size_t i = 0; i < count; i++)
-		drop(l, all[i]);
-	free(all);
 }
 
 struct ledger_counts ledger_counts(const struct ledger *l)
