@@ -4,6 +4,8 @@
 
 #include <ctype.h>
 
+#include "base/clock.h"
+
 enum { SECOND_MS = 1000 };
 
 static const struct {
@@ -57,4 +59,20 @@ int duration_read(const char *option, const char *text, int64_t *ms, struct err 
 		return 0;
 	return err_set(err, ERR_USAGE, "%s takes a time like 500ms, 30s, 10m, 2h or 7d; not '%s'",
 		       option, text);
+}
+
+int duration_read_time(const char *option, const char *text, int64_t *out, struct err *err)
+{
+	int64_t ago_ms;
+	struct err ignored; /* the sentence below is about both ways */
+
+	if (!text || str_to_time(str_of(text), out))
+		return 0;
+	if (duration_read(option, text, &ago_ms, &ignored) < 0)
+		return err_set(err, ERR_USAGE,
+			       "%s takes a time like 2026-03-02T09:00:00Z, or how long ago: 30m, 24h, "
+			       "7d; not '%s'",
+			       option, text);
+	*out = clock_wall_ms() - ago_ms;
+	return 0;
 }

@@ -1,13 +1,14 @@
 /* dlq.c - `chatmill dlq list|show|redrive`: dead letters, and sending them back. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/duration.h"
 #include "base/utf8.h"
 #include "cmd/archive_out.h"
 #include "cmd/commands.h"
 #include "cmd/topic_reader.h"
 
 struct dlq_options {
-	const char *file, *error;
-	bool json, raw, all, insecure;
+	const char *file, *error, *since, *until;
+	bool json, raw, all, dry_run, insecure;
 };
 
 /* A place on the topic: partition/offset. */
@@ -22,6 +23,7 @@ struct dlq {
 	struct brokers *brokers;
 	struct place *places; /* chosen by the arguments; none: all that --error chooses */
 	size_t place_count, found;
+	int64_t since_ms, until_ms; /* [since, until) of the time when it was set aside */
 	struct archive_out *out; /* redrive */
 	struct arena arena;
 	uint64_t redriven, dead_again;
@@ -47,6 +49,8 @@ static struct str header(const struct consumed_header *headers, size_t count, co
 static bool is_chosen(struct dlq *d, const struct record *record, struct str error)
 {
 	if (d->options->error && !str_eq(error, str_of(d->options->error)))
+		return false;
+	if (record->time_ms < d->since_ms || record->time_ms >= d->until_ms)
 		return false;
 	for (size_t i = 0; i < d->place_count; i++)
 		if (d->places[i].partition == record->partition &&
@@ -92,6 +96,7 @@ static int list_one(void *context, const struct consumed *got, struct err *err)
 	struct str error = header(headers, count, "chatmill.error");
 	if (!is_chosen(d, r, error))
 		return 0;
+	d->found++;
 	if (d->options->json) {
 		put_facts(&line, r, headers, count);
 		buf_put(&line, STR("}\n"));
@@ -247,8 +252,11 @@ static int dlq_open(struct dlq *d, const void *options, const char *const *argum
 				       d->options->error, nearest ? "; did you mean " : "",
 				       nearest ? nearest : "", nearest ? "?" : "");
 	}
-	if (read_places(d, arguments, count, err) < 0 ||
-	    config_open(&d->config, d->options->file, err) < 0)
+	d->since_ms = INT64_MIN;
+	d->until_ms = INT64_MAX;
+	if (duration_read_time("--since", d->options->since, &d->since_ms, err) < 0 ||
+	    duration_read_time("--until", d->options->until, &d->until_ms, err) < 0 ||
+	    read_places(d, arguments, count, err) < 0 || config_open(&d->config, d->options->file, err) < 0)
 		return -1;
 	return brokers_new(&d->brokers, d->config, d->options->insecure, err);
 }
@@ -292,9 +300,18 @@ static int send_back(struct dlq *d, struct err *err)
 {
 	struct archive_out_settings settings = {.config = d->config, .brokers = d->brokers};
 
-	if (!d->place_count && !d->options->error && !d->options->all)
+	const struct dlq_options *o = d->options;
+
+	if (!d->place_count && !o->error && !o->since && !o->until && !o->all)
 		return err_set(err, ERR_USAGE, "which? name them PARTITION/OFFSET, or say --error "
-					       "REASON or --all");
+					       "REASON, --since TIME or --all");
+	if (o->dry_run) {
+		if (read_dlq(d, list_one, err) < 0)
+			return -1;
+		fprintf(stderr, "%zu dead letters would be sent to %s\n", d->found,
+			d->config->input.topic);
+		return d->found < d->place_count ? missing(d, err) : 0;
+	}
 	if (archive_out_new(&d->out, &settings, err) < 0 || read_dlq(d, redrive_one, err) < 0 ||
 	    archive_out_flush(d->out, err) < 0)
 		return -1;
@@ -319,9 +336,16 @@ static int redrive(const void *options, const char *const *arguments, int count,
 	{"error", 'e', OPTION_TEXT, "REASON", "only those: bad_json, no_msgid, misrouted …",       \
 	 offsetof(struct dlq_options, error)}
 
+#define ROWS_TIME                                                                                  \
+	{"since", 0, OPTION_TEXT, "TIME", "only those set aside then or later, or so long ago",    \
+	 offsetof(struct dlq_options, since)},                                                     \
+	{"until", 0, OPTION_TEXT, "TIME", "only those set aside before then, or so long ago",      \
+	 offsetof(struct dlq_options, until)}
+
 static const struct option list_rows[] = {
 	OPTION_CONFIG(struct dlq_options),
 	ROW_ERROR,
+	ROWS_TIME,
 	OPTION_JSON(struct dlq_options),
 	OPTION_INSECURE(struct dlq_options),
 	OPTIONS_END,
@@ -338,15 +362,18 @@ static const struct option show_rows[] = {
 static const struct option redrive_rows[] = {
 	OPTION_CONFIG(struct dlq_options),
 	ROW_ERROR,
+	ROWS_TIME,
 	{"all", 0, OPTION_FLAG, NULL, "every dead letter on the topic",
 	 offsetof(struct dlq_options, all)},
+	{"dry-run", 0, OPTION_FLAG, NULL, "send nothing; list those that would be sent",
+	 offsetof(struct dlq_options, dry_run)},
 	OPTION_INSECURE(struct dlq_options),
 	OPTIONS_END,
 };
 
 const struct command cmd_dlq_list = {
 	.words = "dlq list",
-	.arguments = "-c FILE [--error REASON] [--json]",
+	.arguments = "-c FILE [--error REASON] [--since TIME] [--json]",
 	.summary = "dead letters: where, when, why",
 	.help = "One line for each dead letter: PARTITION/OFFSET on the dead letters' topic, when it was\n"
 		"set aside, the reason, partition/offset on the archive, bytes; with tabs between.\n"
@@ -379,13 +406,14 @@ const struct command cmd_dlq_show = {
 
 const struct command cmd_dlq_redrive = {
 	.words = "dlq redrive",
-	.arguments = "-c FILE (PARTITION/OFFSET… | --error REASON | --all)",
+	.arguments = "-c FILE [--dry-run] (PARTITION/OFFSET… | --error REASON | --since TIME | --all)",
 	.summary = "send dead letters back onto the archive, keyed anew",
 	.help = "Each keeps its bytes and headers, gets the key that `run` wants and the header\n"
 		"chatmill.redrive: n. Doing it twice has one effect: messages are known by their id.\n"
 		"\n"
 		"examples:\n"
-		"  chatmill dlq redrive -c chatmill.yaml --error misrouted\n"
+		"  chatmill dlq redrive -c chatmill.yaml --error misrouted --since 24h --dry-run\n"
+		"  chatmill dlq redrive -c chatmill.yaml --error misrouted --since 24h\n"
 		"  chatmill dlq redrive -c chatmill.yaml 3/17 3/18\n"
 		"\n"
 		"exit status: 0 sent, 64 wrong usage, 66 a dead letter that was named is not there",

@@ -37,7 +37,7 @@ struct tap {
 	struct encode_settings encode;
 	const char *topics[TOPICS_MAX];
 	size_t topic_count;
-	int64_t since_ms;    /* before now; -1: from now on */
+	int64_t since_ms; /* since 1970; -1: from now on */
 	int64_t second_ms, in_second;
 	uint64_t shown, left_out, left_out_before, strange;
 };
@@ -156,7 +156,7 @@ static int read_options(struct tap *t, struct err *err)
 	t->since_ms = -1;
 	if (event_filter_read(&o->filter, err) < 0)
 		return -1;
-	return o->since ? duration_read("--since", o->since, &t->since_ms, err) : 0;
+	return duration_read_time("--since", o->since, &t->since_ms, err);
 }
 
 /* Of the topics of events those on which the wanted ones stand. */
@@ -183,7 +183,7 @@ static int find_places(struct tap *t, const char *topic, struct consumer_partiti
 {
 	for (int32_t i = 0; i < count; i++) {
 		int64_t low;
-		parts[i] = (struct consumer_partition){topic, i, clock_wall_ms() - t->since_ms};
+		parts[i] = (struct consumer_partition){topic, i, t->since_ms};
 		if (t->since_ms < 0 && consumer_query_offsets(t->consumer, topic, i, ASK_MS, &low,
 							      &parts[i].offset, err) < 0)
 			return -1;
@@ -305,7 +305,7 @@ static const struct option options[] = {
 	{"corp", 0, OPTION_TEXT, "LIST", "only these corps", offsetof(struct tap_options, filter.corp)},
 	{"severity", 's', OPTION_TEXT, "LEVEL", "only alerts, of low, medium, high or critical and above",
 	 offsetof(struct tap_options, filter.severity)},
-	{"since", 0, OPTION_TEXT, "TIME", "begin with what was written so long ago (default: now)",
+	{"since", 0, OPTION_TEXT, "TIME", "begin with what was written then, or so long ago (default: now)",
 	 offsetof(struct tap_options, since)},
 	{"limit", 'n', OPTION_NUMBER, "N", "end after N events", offsetof(struct tap_options, limit), 1},
 	{"rate", 0, OPTION_NUMBER, "N", "events shown in a second at most (default: 100)",

@@ -3,7 +3,6 @@
 #include "verify/verify.h"
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/duration.h"
 #include "base/log.h"
 #include "cmd/commands.h"
@@ -175,23 +174,6 @@ static int read_number(const char *option, const char *text, int64_t *out, struc
 	return 0;
 }
 
-/* A time, or how long ago. */
-static int read_time(const char *option, const char *text, int64_t *out, struct err *err)
-{
-	int64_t ago_ms;
-	struct err ignored; /* the sentence below is about both ways */
-
-	if (!text || str_to_time(str_of(text), out))
-		return 0;
-	if (duration_read(option, text, &ago_ms, &ignored) < 0)
-		return err_set(err, ERR_USAGE,
-			       "%s takes a time like 2026-03-02T09:00:00Z, or how long ago: 30m, 24h, "
-			       "7d; not '%s'",
-			       option, text);
-	*out = clock_wall_ms() - ago_ms;
-	return 0;
-}
-
 static int read_range(const struct verify_options *o, struct verify_range *range, struct err *err)
 {
 	int64_t partition = -1;
@@ -200,8 +182,8 @@ static int read_range(const struct verify_options *o, struct verify_range *range
 	if (read_number("--partition", o->partition, &partition, err) < 0 ||
 	    read_number("--from", o->from, &range->from_offset, err) < 0 ||
 	    read_number("--to", o->to, &range->to_offset, err) < 0 ||
-	    read_time("--since", o->since, &range->from_ms, err) < 0 ||
-	    read_time("--until", o->until, &range->to_ms, err) < 0)
+	    duration_read_time("--since", o->since, &range->from_ms, err) < 0 ||
+	    duration_read_time("--until", o->until, &range->to_ms, err) < 0)
 		return -1;
 	if (partition > INT32_MAX)
 		return err_set(err, ERR_USAGE, "--partition is too large");

@@ -139,6 +139,16 @@ def test_dead_letters_are_listed_shown_and_sent_back(pipeline, processes):
     assert shown["headers"] == {"trace": "t"} and shown["key"] == "foreign"
     raw = chatmill.run("dlq", "show", "-c", pipeline.file, "--raw", name, check=0).stdout
     assert raw in good
+    assert len(listed("--since", "1h")) == 4 and not listed("--until", "1h")
+    times = sorted(d["time"] for d in listed())
+    assert len(listed("--since", times[-1])) + len(listed("--until", times[-1])) == 4
+    assert b"--since takes a time like" in chatmill.run("dlq", "list", "-c", pipeline.file, "--since", "noon", check=64).stderr
+    ends = right.high_watermarks(pipeline.topic["archive"])
+    dry = chatmill.run("dlq", "redrive", "-c", pipeline.file, "--error", "misrouted", "--since", "1h", "--dry-run", check=0)
+    assert sorted(line.split(b"\t")[0].decode() for line in dry.stdout.splitlines()) == sorted(
+        f"{d['partition']}/{d['offset']}" for d in wrong) and b"3 dead letters would be sent" in dry.stderr
+    assert right.high_watermarks(pipeline.topic["archive"]) == ends
+    assert chatmill.run("dlq", "redrive", "-c", pipeline.file, "--until", "1h", check=0).stderr.startswith(b"0 dead letters")
     for _ in range(2):
         chatmill.run("dlq", "redrive", "-c", pipeline.file, "--error", "misrouted", check=0)
     pipeline.wait_run(run)
