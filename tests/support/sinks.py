@@ -85,8 +85,11 @@ def die_at(setup, processes, points, batches):
         for point in points:
             sink = setup.start("sink", CHATMILL_FAULT=f"{point}:{n}")
             processes.append(sink)
+            # How long a group takes to give partitions is not what is waited for here.
+            proc.wait_for(lambda: not sink.running() or "sink_assigned" in sink.log(), 90,
+                          f"partitions of the sink that dies at {point}")
             try:  # not everything is passed in every batch, and at last there are no more
-                proc.wait_for(lambda: not sink.running(), 8, f"end at {point}", 0.02)
+                proc.wait_for(lambda: not sink.running(), 20, f"end at {point}", 0.02)
             except proc.Timeout:
                 pass
             if not sink.running():
