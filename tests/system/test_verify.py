@@ -111,12 +111,13 @@ class Copies:
         self.setup, self.topic = setup, dict(setup.topic)
         self.name = f"{setup.name}.{name}"
 
-    def of(self, kind, change=lambda records: records):
+    def of(self, kind, change=lambda records: records, partitions=None):
+        """The same places, or of another number of partitions those of the keys."""
         topic = self.topic[kind] = f"{self.name}.{kind}"
         kafka = self.setup.kafka
-        kafka.create_topic(topic, self.setup.partitions)
-        kafka.produce(topic, [dict(key=r.key, value=r.value, headers=r.headers, partition=r.partition,
-                                   timestamp=r.timestamp)
+        kafka.create_topic(topic, partitions or self.setup.partitions)
+        kafka.produce(topic, [dict(key=r.key, value=r.value, headers=r.headers, timestamp=r.timestamp,
+                                   **({} if partitions else {"partition": r.partition}))
                               for r in change(kafka.read(self.setup.topic[kind]))])
         return topic
 
@@ -234,6 +235,21 @@ def test_every_planted_difference_is_found_and_nothing_else(done):
     assert [f["id"] for f in found if f["finding"] == "lost"] == [lost]
     found, _ = verify(done, "-p", p, "--from", at + 1, file=copies.file())
     assert lost not in [f["id"] for f in found]
+
+
+def test_topics_of_other_partition_counts(done):
+    """What one partition of the archive makes lies on many, and what lies on one comes of many."""
+    copies = Copies(done, "other")
+    gone = []
+
+    def without_one(given):
+        gone.append(header(given[len(given) // 3], "ce_id"))
+        return given[:len(given) // 3] + given[len(given) // 3 + 1:]
+    copies.of("tags", partitions=6)
+    copies.of("stages", without_one, partitions=2)
+    findings, summary = verify(done, file=copies.file(), check=1)
+    assert [f["id"] for f in findings] == gone and findings[0]["finding"] in ("lost", "torn")
+    assert summary["events"] == len(done.events()) - 1
 
 
 def test_a_topic_that_lost_its_beginning(done):
