@@ -68,9 +68,13 @@ static const char *const known_types[] = {
 	"voipdocshare", "sphfeed", "voiptext", "qydiskfile", "qy_disk_file", "solitaire", "note", "switch",
 };
 
-static void read_types(const struct scope *s, const struct yaml_node *node, struct strs *out)
+/* Who names the type revoke means recalls; `action`, which is read later, overrules it. */
+static void read_types(const struct scope *s, const struct yaml_node *node, struct filter *filter)
 {
-	read_strs(s, node, "types", out);
+	read_strs(s, node, "types", &filter->types);
+	for (size_t i = 0; i < filter->types.count; i++)
+		if (str_eq(filter->types.items[i], STR("revoke")))
+			filter->actions |= ACTION_RECALL_BIT;
 	for (size_t i = 0; i < field_count(node); i++) {
 		const struct yaml_node *item = field_item(node, i);
 		bool known = item->kind != YAML_SCALAR;
@@ -319,7 +323,7 @@ bool filter_read(const struct scope *s, const char *name, const struct yaml_node
 	else if (strcmp(name, "action") == 0)
 		read_bits(s, node, name, actions, ARRAY_LEN(actions), &filter->actions);
 	else if (strcmp(name, "types") == 0)
-		read_types(s, node, &filter->types);
+		read_types(s, node, filter);
 	else if (strcmp(name, "fields") == 0)
 		read_fields(s, node, &filter->fields);
 	else if (strcmp(name, "rooms") == 0)
