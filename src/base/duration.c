@@ -49,8 +49,10 @@ bool duration_parse(struct str text, int64_t *out_ms)
 		first_unit = unit + 1;
 		text = str_from(text, digits + letters);
 	}
+	if (first_unit == 0)
+		return false; /* nothing at all */
 	*out_ms = total;
-	return first_unit > 0;
+	return true;
 }
 
 int duration_read(const char *option, const char *text, int64_t *ms, struct err *err)

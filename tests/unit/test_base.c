@@ -2,12 +2,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/digest.h"
+#include "base/duration.h"
 #include "base/err.h"
 #include "base/findings.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/utf8.h"
 #include "base/zstd.h"
 
@@ -308,4 +315,80 @@ Test(findings, are_sorted_and_counted_past_the_limit)
 	cr_expect_eq(f.errors, FINDINGS_MAX + 2);
 	cr_expect_eq(f.count, FINDINGS_MAX);
 	findings_fini(&f);
+}
+
+Test(duration, units_from_long_to_short)
+{
+	static const struct {
+		const char *text;
+		int64_t ms; /* -1: none */
+	} rows[] = {
+		{"500ms", 500}, {"1h30m", 5400000}, {"2w", 1209600000}, {"0", 0},   {"7d", 604800000},
+		{"", -1},	{"7", -1},	    {"30m1h", -1},	{"-1s", -1}, {"7 days", -1},
+		{"1x", -1},	{"s", -1},	    {"999999999999w", -1},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int64_t ms = -1;
+		bool ok = duration_parse(str_of(rows[i].text), &ms);
+		cr_expect(ok == (rows[i].ms >= 0) && ms == rows[i].ms, "%s", rows[i].text);
+	}
+}
+
+/* Lines that log_write() writes while `say` runs, with standard error as systemd's journal. */
+static void logged(void (*say)(void), char *out, size_t size)
+{
+	int pipes[2], before = dup(STDERR_FILENO);
+	char stream[64];
+	struct stat st;
+
+	cr_assert(pipe(pipes) == 0 && fstat(pipes[1], &st) == 0);
+	(void)snprintf(stream, sizeof stream, "%llu:%llu", (unsigned long long)st.st_dev,
+		       (unsigned long long)st.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	dup2(pipes[1], STDERR_FILENO);
+	say();
+	dup2(before, STDERR_FILENO);
+	unsetenv("JOURNAL_STREAM");
+	close(before);
+	close(pipes[1]);
+	ssize_t len = read(pipes[0], out, size - 1);
+	cr_assert(len >= 0);
+	out[len] = '\0';
+	close(pipes[0]);
+}
+
+static void say_again(void)
+{
+	for (int i = 0; i < 3; i++)
+		log_event(LOG_WARN, "same", LOG_NUM("n", 1));
+	log_event(LOG_WARN, "same", LOG_NUM("n", 2));
+	for (int i = 0; i < 2; i++)
+		log_event(LOG_INFO, "news", LOG_TEXT("text", "x"));
+	log_event(LOG_ERROR, "worse", LOG_NUM("n", 1));
+}
+
+Test(log, repeats_are_counted_and_systemd_gets_priorities)
+{
+	static const char *const wanted[] = {
+		"\"level\":\"warn\",\"event\":\"same\",\"n\":1}",
+		"\"level\":\"warn\",\"event\":\"same\",\"n\":2}",
+		"\"level\":\"info\",\"event\":\"news\",\"text\":\"x\"}",
+		"\"level\":\"info\",\"event\":\"news\",\"text\":\"x\"}",
+		"\"level\":\"error\",\"event\":\"worse\",\"n\":1}",
+	};
+	static const char *const priorities[] = {"<4>{", "<4>{", "<6>{", "<6>{", "<3>{"};
+	struct log_counts before = log_counts(), after;
+	char text[4096], *rest = text;
+
+	logged(say_again, text, sizeof text);
+	after = log_counts();
+	cr_expect_eq(after.repeated - before.repeated, 2);
+	cr_expect_eq(after.lines[LOG_WARN] - before.lines[LOG_WARN], 4);
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+		char *line = strsep(&rest, "\n");
+		cr_assert(line, "only %zu lines", i);
+		cr_expect(!strncmp(line, priorities[i], 4), "%s", line);
+		cr_expect(strstr(line, wanted[i]), "%s", line);
+	}
+	cr_expect_str_empty(rest);
 }
