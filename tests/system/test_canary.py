@@ -94,6 +94,10 @@ def test_canaries_stay_silent(pipeline, processes, postgres):
         data = pipeline.folder / "rows.jsonl"
         data.write_bytes(b"\n".join(records) + b"\n")
         note(chatmill.run("scan", "--rules", rules, "--corp", "ww1", "--summary", data))
+        # Every event differs from what would be made without evidence, and is named.
+        judged = note(chatmill.run("verify", "-c", pipeline.write("none.yaml", evidence="none"), check=1))
+        assert b"differs in evidence" in judged.stdout
+        said.append(judged.stdout)
         note(chatmill.run("load", "-c", pipeline.file, data))
     finally:
         del os.environ["CANARY_KEY"]
