@@ -41,7 +41,7 @@ def by_words(bench, kafka, archive, count, size, peers):
     oracle, want = bench.oracle(archive, rules / "words.txt")
     source = onkafka.Input(bench, kafka, rules, archive)
     rows, payloads = Rows(), None
-    for i in bench.turns(seconds=120):
+    for i in bench.turns(seconds=125):
         ran = onkafka.start_run(source)
         rows.add(OURS, ran.steady())
         ran.end()
@@ -77,7 +77,7 @@ def by_commit(bench, kafka, archive, count, size=1000):
     words, _ = bench.pick(size)
     source = onkafka.Input(bench, kafka, bench.rules(words), archive)
     rows, payloads = Rows(), {}
-    for i in bench.turns(table=2, seconds=120):
+    for i in bench.turns(table=2, seconds=140):
         for ms in (20, 100, 1000):
             ran = onkafka.start_run(source, commit_interval_ms=ms)
             rows.add(f"run, {ms:,} ms", ran.steady())
@@ -100,7 +100,7 @@ def by_commit(bench, kafka, archive, count, size=1000):
 def scenario(bench):
     peers = [p for p in ("rust", "streams", "python") if bench.has(p)]
     sizes = (1000,) if bench.mode == "quick" else (1000, 10000, 100000)
-    count = bench.size(1_000_000, table=800_000, quick=600_000)
+    count = bench.size(1_000_000, table=600_000, quick=600_000)
     archive = bench.archive(count)
     tables, targets, pictures = [], [], []
     for size in sizes:

@@ -52,7 +52,7 @@ def add(rows, name, figures):
 
 
 def scenario(bench):
-    seconds = {"full": 20, "table": 5, "quick": 4}[bench.mode] if not bench.count else 4
+    seconds = {"full": 20, "table": 8, "quick": 4}[bench.mode] if not bench.count else 4
     kafka = bench.kafka()
     source = onkafka.Input(bench, kafka, bench.rules(bench.own_words()))
     messages = live.write_messages(bench, bench.folder / "paced", words=bench.own_words(), hit_rate=0.1)
@@ -67,7 +67,7 @@ def scenario(bench):
     bench.say(f"B6: run keeps up with {full:,.0f} messages/s sent on the same machine")
     by_load, rest = {load: Rows() for load in LOADS}, Rows()
     names = [OURS, LIMIT] + ([STREAMS] if bench.has("streams") else [])
-    for i in bench.turns(table=2, seconds=260):
+    for i in bench.turns(table=1):
         for name in names:
             started = start(name, source, 10)
             warm_up(bench, started, messages)

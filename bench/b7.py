@@ -87,7 +87,7 @@ def by_words(bench, kafka, count):
     absent = absent_words(bench, 100_000 - len(own), own)
     points = [(n, f"{n:,} words", onkafka.Input(bench, kafka, bench.rules(own + absent[:n - len(own)]), archive))
               for n in (100, 1000, 10_000, 100_000)]
-    return measure_points(bench, points, 90, peer_at=(100, 100_000))
+    return measure_points(bench, points, 60, peer_at=(100, 100_000))
 
 
 def by_bytes(bench, kafka, count):
@@ -96,7 +96,7 @@ def by_bytes(bench, kafka, count):
     for n in (300, 600, 2000):
         archive = bench.archive(count if n < 1000 else count // 2, words=bench.own_words(), hit_rate=0.1, mean_bytes=n)
         points.append((n, f"messages of {n:,} bytes", onkafka.Input(bench, kafka, rules, archive)))
-    return measure_points(bench, points, 40)
+    return measure_points(bench, points, 42)
 
 
 def by_partitions(bench, kafka, count):
@@ -140,7 +140,7 @@ def by_hits(bench, kafka, count):
     rules = bench.rules(own, ALERTS)
     return measure_points(bench, [
         (n, f"{n} hit{'' if n == 1 else 's'} a message", onkafka.Input(bench, kafka, rules, with_hits(bench, count, n, own)))
-        for n in (0, 1, 5, 20)], 50)
+        for n in (0, 1, 5, 20)], 40)
 
 
 def scenario(bench):

@@ -135,7 +135,7 @@ class Million:
 
 def restarts(bench, million):
     rows = Rows()
-    for i in bench.turns(table=2, seconds=60):
+    for i in bench.turns(table=2, seconds=85):
         for name in million.started:
             rows.add(f"{name}, kill -9 to caught up", {"seconds": million.again(name)})
             read = onkafka.drain(bench, million.kafka, million.changelog(name))
