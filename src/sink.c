@@ -2,16 +2,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sink.h"
 
-#include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "decode/event.h"
-#include "kafka/consumer.h"
+#include "sink_batch.h"
 #include "sink_rules.h"
 
 enum {
 	POLL_MS = 100,
-	HEADERS_MAX = 32,                   /* ours are 8; what others add is not read */
 	BATCH_BYTES_MAX = 64 * 1024 * 1024, /* events of 1 MiB must not fill a batch of 5,000 */
 	LOG_EVERY_MS = 10000,
 	BROKERS_MS = 500,
@@ -20,8 +17,6 @@ enum {
 struct sink {
 	struct sink_settings settings;
 	struct consumer *consumer;
-	struct event_reader *reader;
-	struct decoder *decoder; /* NULL: no messages */
 	struct store *store;
 	struct sink_rules *rules;
 
@@ -30,11 +25,7 @@ struct sink {
 	size_t part_count;
 	uint64_t assignments; /* goes up when partitions come or go: then the batch is gone */
 
-	struct store_item *items; /* the batch; what it points to lives in the arena */
-	size_t item_count, item_cap;
-	struct arena arena;
-	size_t batch_bytes;
-	int64_t begun_ms; /* when the batch began */
+	struct sink_batch batch;
 
 	bool paused; /* all of `parts`, while the database is away */
 	bool away;
@@ -47,16 +38,9 @@ static bool stopping(const struct sink *s)
 	return atomic_load_explicit(s->settings.stop, memory_order_relaxed);
 }
 
-static void clear_batch(struct sink *s)
-{
-	s->item_count = 0;
-	s->batch_bytes = 0;
-	arena_reset(&s->arena);
-}
-
 static void forget_partitions(struct sink *s)
 {
-	clear_batch(s);
+	sink_batch_clear(&s->batch);
 	free(s->parts);
 	free(s->nexts);
 	s->parts = NULL;
@@ -188,43 +172,6 @@ static void revoked(void *context, bool lost)
 
 /* ---- one record ---- */
 
-static struct store_item *new_item(struct sink *s)
-{
-	if (s->item_count == s->item_cap) {
-		s->item_cap = MAX((size_t)1024, s->item_cap * 2);
-		s->items = realloc(s->items, s->item_cap * sizeof *s->items);
-		if (!s->items)
-			abort(); /* as in arena.h */
-	}
-	if (s->item_count == 0)
-		s->begun_ms = clock_monotonic_ms();
-	return &s->items[s->item_count++];
-}
-
-/* A copy that outlives the next poll, readable RECORD_PADDING bytes past its end. */
-static struct str keep(struct sink *s, struct str bytes)
-{
-	if (!bytes.data)
-		return bytes;
-	char *copy = arena_alloc(&s->arena, bytes.len + RECORD_PADDING);
-	memcpy(copy, bytes.data, bytes.len);
-	memset(copy + bytes.len, 0, RECORD_PADDING);
-	s->batch_bytes += bytes.len;
-	return (struct str){copy, bytes.len};
-}
-
-static size_t keep_headers(struct sink *s, const struct consumed *consumed,
-			   struct event_header out[HEADERS_MAX])
-{
-	struct consumed_header headers[HEADERS_MAX];
-	size_t count = consumed_headers(consumed, headers, HEADERS_MAX);
-
-	for (size_t i = 0; i < count; i++)
-		out[i] = (struct event_header){keep(s, str_of(headers[i].name)),
-					       keep(s, headers[i].value)};
-	return count;
-}
-
 static size_t find_partition(const struct sink *s, const struct consumed *consumed)
 {
 	for (size_t i = 0; i < s->part_count; i++)
@@ -232,48 +179,6 @@ static size_t find_partition(const struct sink *s, const struct consumed *consum
 		    !strcmp(s->parts[i].topic, consumed->topic))
 			return i;
 	return s->part_count;
-}
-
-static void take_event(struct sink *s, const struct consumed *consumed, const struct record *record,
-		       struct store_item *item)
-{
-	struct event_row *row = ARENA_NEW(&s->arena, struct event_row);
-	struct event_header headers[HEADERS_MAX];
-	size_t header_count = keep_headers(s, consumed, headers);
-	struct event_header *kept = arena_alloc(&s->arena, sizeof *kept * header_count + 1);
-
-	memcpy(kept, headers, sizeof *kept * header_count);
-	enum decode_result result =
-		decode_event(s->reader, record, kept, header_count, &s->arena, row);
-	if (result == DECODE_DONE) {
-		item->event = &row->event;
-		item->evidence_json = row->evidence_json;
-	} else if (result != DECODE_NULL) {
-		item->refusal = decode_result_name(result);
-	}
-}
-
-/* What is no message is a dead letter of `run` and no matter of the database: only the offset
- * moves, as for records that speak to `run`. */
-static void take_message(struct sink *s, const struct record *record, struct store_item *item)
-{
-	struct message *m = ARENA_NEW(&s->arena, struct message);
-
-	if (decode(s->decoder, s->settings.directory, record, &s->arena, m) != DECODE_DONE)
-		return;
-	switch (m->kind) {
-	case MESSAGE_CHAT:
-	case MESSAGE_RECALL:
-	case MESSAGE_SWITCH:
-	case MESSAGE_AGREE:
-	case MESSAGE_DISAGREE:
-		item->message = m;
-		return;
-	case MESSAGE_CLOCK:
-	case MESSAGE_CONTROL:
-	case MESSAGE_RULES:
-		return;
-	}
 }
 
 static void take(struct sink *s, const struct consumed *consumed)
@@ -285,18 +190,10 @@ static void take(struct sink *s, const struct consumed *consumed)
 		return;
 	s->nexts[part] = consumed->record.offset + 1;
 
-	struct record record = consumed->record;
-	record.key = keep(s, record.key);
-	record.value = keep(s, record.value);
-	struct store_item *item = new_item(s);
-	*item = (struct store_item){.partition = &s->parts[part],
-				    .offset = record.offset,
-				    .key = record.key,
-				    .value = record.value};
-	if (s->decoder && !strcmp(s->settings.archive, consumed->topic))
-		take_message(s, &record, item);
+	if (s->settings.archive && !strcmp(s->settings.archive, consumed->topic))
+		sink_batch_message(&s->batch, consumed, &s->parts[part]);
 	else
-		take_event(s, consumed, &record, item);
+		sink_batch_event(&s->batch, consumed, &s->parts[part]);
 }
 
 /* The end of what is committed: behind the last record stand markers of transactions, which
@@ -308,8 +205,7 @@ static void take_end(struct sink *s, const struct consumed *consumed)
 	if (part == s->part_count || consumed->record.offset <= s->nexts[part])
 		return;
 	s->nexts[part] = consumed->record.offset;
-	*new_item(s) = (struct store_item){.partition = &s->parts[part],
-					   .offset = consumed->record.offset - 1};
+	sink_batch_offset(&s->batch, consumed->record.offset - 1, &s->parts[part]);
 }
 
 static int poll_once(struct sink *s, int timeout_ms, struct err *err)
@@ -335,14 +231,14 @@ static int gather(struct sink *s, struct err *err)
 				consumer_look_for_brokers(s->consumer, s->settings.topics[0],
 							  BROKERS_MS));
 		sink_rules_turn(s->rules);
-		if (s->item_count) {
-			left_ms = s->begun_ms + s->settings.batch_ms - clock_monotonic_ms();
-			if (left_ms <= 0 || s->item_count >= (size_t)s->settings.batch_rows ||
-			    s->batch_bytes >= BATCH_BYTES_MAX)
+		if (s->batch.count) {
+			left_ms = s->batch.begun_ms + s->settings.batch_ms - clock_monotonic_ms();
+			if (left_ms <= 0 || s->batch.count >= (size_t)s->settings.batch_rows ||
+			    s->batch.bytes >= BATCH_BYTES_MAX)
 				return 0;
 		}
 		/* The clock is looked at once for many records while they flow. */
-		for (int i = 0; i < 64 && s->item_count < (size_t)s->settings.batch_rows; i++) {
+		for (int i = 0; i < 64 && s->batch.count < (size_t)s->settings.batch_rows; i++) {
 			int result = poll_once(s, (int)MIN(left_ms, POLL_MS), err);
 			if (result < 0)
 				return -1;
@@ -375,10 +271,10 @@ static enum flush write_out(struct sink *s, struct err *err)
 	uint64_t assignments = s->assignments;
 	size_t written = 0, taken;
 
-	while (assignments == s->assignments && written < s->item_count) {
+	while (assignments == s->assignments && written < s->batch.count) {
 		int64_t start_us = clock_monotonic_us();
 		struct store_counts counts;
-		switch (store_write(s->store, s->items + written, s->item_count - written, &taken,
+		switch (store_write(s->store, s->batch.items + written, s->batch.count - written, &taken,
 				    err)) {
 		case STORE_DONE:
 			say_back(s);
@@ -412,7 +308,7 @@ static enum flush flush(struct sink *s, struct err *err)
 
 	if (assignments != s->assignments)
 		return result; /* the batch went with its partitions; new ones are not paused */
-	clear_batch(s);
+	sink_batch_clear(&s->batch);
 	if (result == FLUSH_DONE)
 		sink_meter_lag(s->settings.meter, s->consumer, s->parts, s->nexts, s->part_count);
 	if (result == FLUSH_DONE && pause_all(s, false, err) < 0)
@@ -450,9 +346,8 @@ int sink_new(struct sink **out, const struct sink_settings *settings, struct err
 	if (!s)
 		return err_set(err, ERR_OS, "sink: out of memory");
 	s->settings = *settings;
-	if (settings->archive && decoder_new(&s->decoder, &settings->decode, err) < 0)
-		return -1;
-	if (event_reader_new(&s->reader, err) < 0 ||
+	if (sink_batch_init(&s->batch, settings->archive ? &settings->decode : NULL,
+			    settings->directory, err) < 0 ||
 	    store_new(&s->store, &settings->store, err) < 0)
 		return -1;
 	struct sink_rules_settings rules = {settings->kafka, settings->group, settings->rulesets,
@@ -471,10 +366,7 @@ void sink_free(struct sink *s)
 	forget_partitions(s);
 	sink_rules_free(s->rules);
 	store_free(s->store);
-	event_reader_free(s->reader);
-	decoder_free(s->decoder);
-	arena_fini(&s->arena);
-	free(s->items);
+	sink_batch_fini(&s->batch);
 	free(s);
 }
 
