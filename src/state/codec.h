@@ -81,9 +81,10 @@ enum codec_result { CODEC_DONE, CODEC_UNKNOWN_VERSION, CODEC_BAD_CHECKSUM, CODEC
 
 /* Checks the head of a value; *body is what follows. */
 enum codec_result codec_open(struct str key, struct str value, struct str *body);
-/* Reads the body of a subject; corpid and id are left alone. Names go into `names`. */
+/* Reads the body of a subject; corpid and id are left alone. Names go into `names`, and what
+ * codec_pack() would write of it is appended to `packed`: nonsense, if CODEC_BAD_BODY. */
 enum codec_result codec_get_subject(struct str body, struct names *names, struct arena *arena,
-				    struct subject *s);
+				    struct subject *s, struct buf *packed);
 
 /* Writes head and body of a value whose body is `body`. */
 void codec_put_value(struct buf *out, struct str key, struct str body);

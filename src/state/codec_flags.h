@@ -5,4 +5,12 @@
  */
 #pragma once
 
-enum { FLAG_CUSTOMER = 1, FLAG_DISAGREED = 2, FLAG_CONSENT = 4, FLAG_ERASED = 8, FLAG_AWAITS = 16 };
+enum {
+	FLAG_CUSTOMER = 1,
+	FLAG_DISAGREED = 2,
+	FLAG_CONSENT = 4,
+	FLAG_ERASED = 8,
+	FLAGS_VALUE = 15,
+	FLAG_AWAITS = 16, /* of the packed form only */
+	FLAGS_PACKED = 31,
+};

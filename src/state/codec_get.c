@@ -14,9 +14,13 @@ struct reader {
 	struct str *table;		 /* of a changelog value, kept already */
 	uint64_t table_count;
 	struct arena *arena;
+	struct buf *packed; /* the packed form is put together on the way; NULL: it is not */
+	size_t flags_at;    /* in it */
 	int64_t base_ms;
 	bool bad;
 };
+
+/* A number that is the same in a value and in the packed form. */
 
 static uint64_t get(struct reader *r)
 {
@@ -27,10 +31,14 @@ static uint64_t get(struct reader *r)
 		n = (unsigned char)r->in.data[0];
 		r->in.data++;
 		r->in.len--;
+		if (r->packed)
+			buf_putc(r->packed, (char)n);
 		return n;
 	}
 	if (!codec_get_number(&r->in, &n))
 		r->bad = true;
+	if (r->packed)
+		codec_put_number(r->packed, n);
 	return n;
 }
 
@@ -45,18 +53,32 @@ static struct str get_text(struct reader *r)
 
 	if (!codec_get_text(&r->in, &text))
 		r->bad = true;
+	if (r->packed)
+		codec_put_text(r->packed, text);
 	return text;
+}
+
+/* A name of a value, which has another number in the packed form. */
+static struct str get_table_name(struct reader *r)
+{
+	struct buf *packed = r->packed;
+	struct str name = {0};
+
+	r->packed = NULL;
+	uint64_t n = get(r);
+	r->packed = packed;
+	if (n > r->table_count)
+		r->bad = true;
+	if (n && !r->bad)
+		name = r->table[n - 1];
+	if (packed)
+		codec_put_number(packed, names_number(name));
+	return name;
 }
 
 static struct str get_name(struct reader *r)
 {
-	uint64_t n = get(r);
-
-	if (r->shard_names)
-		return names_text(r->shard_names, (uint32_t)n);
-	if (n > r->table_count)
-		r->bad = true;
-	return n == 0 || r->bad ? (struct str){0} : r->table[n - 1];
+	return r->shard_names ? names_text(r->shard_names, (uint32_t)get(r)) : get_table_name(r);
 }
 
 /* The count of a list. An item has at least one byte, so that a wrong count cannot ask for more
@@ -87,6 +109,8 @@ static void get_messages(struct reader *r, struct subject *s)
 		}
 		for (int k = 0; k < 8; k++)
 			s->seen.items[i].hash |= (uint64_t)(unsigned char)r->in.data[k] << (8 * k);
+		if (r->packed)
+			buf_put(r->packed, (struct str){r->in.data, 8});
 		r->in = str_from(r->in, 8);
 		s->seen.items[i].time_ms = get_time(r);
 	}
@@ -281,6 +305,7 @@ static struct head get_head(struct reader *r)
 	struct head h = {.touched_ms = get_time(r)};
 
 	r->base_ms = h.touched_ms;
+	r->flags_at = r->packed ? r->packed->len : 0;
 	h.flags = get(r);
 	if (h.flags & FLAG_CONSENT)
 		h.consent_ms = get_time(r);
@@ -294,6 +319,7 @@ static void get_body(struct reader *r, struct subject *s)
 {
 	struct head h = get_head(r);
 
+	r->bad |= h.flags > (r->shard_names ? FLAGS_PACKED : FLAGS_VALUE);
 	s->touched_ms = h.touched_ms;
 	s->is_customer = h.flags & FLAG_CUSTOMER;
 	s->disagreed = h.flags & FLAG_DISAGREED;
@@ -351,7 +377,7 @@ bool codec_remembers(struct str packed, uint64_t msgid_hash, int64_t clock_ms, i
 }
 
 enum codec_result codec_get_subject(struct str body, struct names *names, struct arena *arena,
-				    struct subject *s)
+				    struct subject *s, struct buf *packed)
 {
 	struct reader r = {.in = body, .arena = arena};
 
@@ -359,7 +385,12 @@ enum codec_result codec_get_subject(struct str body, struct names *names, struct
 	r.table = ARENA_ARRAY(arena, struct str, r.table_count);
 	for (uint64_t i = 0; i < r.table_count && !r.bad; i++)
 		r.table[i] = names_keep(names, get_text(&r));
+	r.packed = packed;
 	if (!r.bad)
 		get_body(&r, s);
-	return r.bad || r.in.len ? CODEC_BAD_BODY : CODEC_DONE;
+	if (r.bad || r.in.len)
+		return CODEC_BAD_BODY;
+	if (s->waits.count || s->nears.count) /* flags are one byte: get_body() knows no other */
+		packed->data[r.flags_at] |= FLAG_AWAITS;
+	return CODEC_DONE;
 }

@@ -331,7 +331,7 @@ struct arena *shard_arena(struct shard *s)
 
 void shard_begin(struct shard *s)
 {
-	assert(!s->open);
+	assert(!s->open && !s->table.unqueued); /* shard_loaded() ends loading */
 	s->open = true;
 	s->saved_marker = s->marker;
 	for (uint32_t i = 0; i < s->corp_count; i++)

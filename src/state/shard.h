@@ -45,7 +45,7 @@ void shard_rollback(struct shard *s);
 const struct shard_change *shard_changes(struct shard *s, size_t *count);
 
 /* Takes one record of the changelog, in order, outside of a transaction. Unknown versions and
- * broken checksums are ERR_CONFIG. shard_loaded() ends loading. */
+ * broken checksums are ERR_CONFIG. shard_loaded() ends loading, be it of these or of a copy. */
 MUST_CHECK int shard_load(struct shard *s, struct str key, struct str value, struct err *err);
 MUST_CHECK int shard_loaded(struct shard *s, struct err *err);
 

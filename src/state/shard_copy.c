@@ -70,6 +70,7 @@ bool shard_take_copy(struct shard *s, struct str piece)
 	struct str id, packed;
 
 	assert(!s->open);
+	table_unqueue(&s->table);
 	if (!take_names(s, &piece))
 		return false;
 	while (piece.len) {

@@ -288,12 +288,11 @@ static int load_subject(struct shard *s, uint32_t corp, struct str id, struct st
 	enum codec_result result;
 
 	arena_reset(&s->arena);
-	result = codec_get_subject(body, &s->names, &s->arena, &subject);
+	buf_clear(&s->packed);
+	result = codec_get_subject(body, &s->names, &s->arena, &subject, &s->packed);
 	if (result != CODEC_DONE)
 		return refuse(s, result, "a subject", err);
 	uint32_t slot = table_find(&s->table, corp, id);
-	buf_clear(&s->packed);
-	codec_pack(&s->packed, &subject);
 	if (slot == TABLE_NONE)
 		slot = table_add(&s->table, corp, id, buf_str(&s->packed));
 	else
@@ -308,6 +307,7 @@ int shard_load(struct shard *s, struct str key, struct str value, struct err *er
 	struct str body = {0};
 
 	assert(!s->open);
+	table_unqueue(&s->table);
 	if (str_eq(key, shard_marker_key) || str_starts(key, switch_prefix))
 		return load_marker(s, key, value, err);
 	const char *slash = key.len ? memchr(key.data, '/', key.len) : NULL;
@@ -334,6 +334,7 @@ int shard_loaded(struct shard *s, struct err *err)
 {
 	assert(!s->open);
 	arena_reset(&s->arena);
+	table_queue_all(&s->table);
 	if (s->marker.next_offset < 0 && s->table.used)
 		return err_set(err, ERR_CONFIG,
 			       "state: partition %d holds subjects but no marker; its position is "

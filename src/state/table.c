@@ -246,6 +246,39 @@ static void queue_leave(struct table *t, struct queue *q, uint32_t slot)
 	sift_down(t, q, t->slots[last].queue_at - 1);
 }
 
+static void queue_append(struct table *t, struct queue *q, uint32_t slot)
+{
+	if (q->count == q->cap) {
+		q->cap = MAX(q->cap + q->cap / 2, 256u);
+		q->slots = blocks_system(q->slots, q->cap * sizeof *q->slots);
+	}
+	queue_place(t, q, q->count++, slot);
+}
+
+void table_unqueue(struct table *t)
+{
+	if (t->unqueued)
+		return;
+	t->unqueued = true;
+	for (uint32_t i = 0; i < t->queue_count; i++)
+		t->queues[i].count = 0;
+	for (uint32_t i = 0; i < t->slot_count; i++)
+		t->slots[i].queue_at = 0;
+}
+
+void table_queue_all(struct table *t)
+{
+	if (!t->unqueued)
+		return;
+	t->unqueued = false;
+	for (uint32_t i = 0; i < t->slot_count; i++)
+		if (t->slots[i].block && t->slots[i].due_ms != INT64_MAX)
+			queue_append(t, &t->queues[t->slots[i].corp], i);
+	for (uint32_t i = 0; i < t->queue_count; i++)
+		for (uint32_t at = t->queues[i].count / 2; at-- > 0;)
+			sift_down(t, &t->queues[i], at);
+}
+
 void table_set_due(struct table *t, uint32_t slot, int64_t due_ms)
 {
 	struct slot *s = &t->slots[slot];
@@ -253,19 +286,18 @@ void table_set_due(struct table *t, uint32_t slot, int64_t due_ms)
 
 	if (s->due_ms == due_ms)
 		return;
+	if (t->unqueued) {
+		s->due_ms = due_ms;
+		return;
+	}
 	if (due_ms == INT64_MAX) {
 		queue_leave(t, q, slot);
 		s->due_ms = due_ms;
 		return;
 	}
 	s->due_ms = due_ms;
-	if (!s->queue_at) {
-		if (q->count == q->cap) {
-			q->cap = MAX(q->cap + q->cap / 2, 256u);
-			q->slots = blocks_system(q->slots, q->cap * sizeof *q->slots);
-		}
-		queue_place(t, q, q->count++, slot);
-	}
+	if (!s->queue_at)
+		queue_append(t, q, slot);
 	sift_up(t, q, s->queue_at - 1);
 	sift_down(t, q, s->queue_at - 1);
 }

@@ -35,6 +35,7 @@ struct table {
 	uint32_t index_size, used;
 	struct queue *queues;
 	uint32_t queue_count, queue_cap;
+	bool unqueued; /* table_unqueue() */
 	struct blocks blocks;
 };
 
@@ -66,6 +67,10 @@ void table_tidy(struct table *t);
 /* A queue for one more corp; returns its index. */
 uint32_t table_add_queue(struct table *t);
 void table_set_due(struct table *t, uint32_t slot, int64_t due_ms);
+/* While much is loaded the queues are empty; table_queue_all() makes them at once, in a time that
+ * grows with the number of subjects, not of what was loaded. Both may be called twice. */
+void table_unqueue(struct table *t);
+void table_queue_all(struct table *t);
 /* The slot of this corp that is due first, or TABLE_NONE. */
 uint32_t table_first_due(const struct table *t, uint32_t corp);
 

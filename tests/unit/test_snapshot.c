@@ -102,6 +102,7 @@ Test(snapshot, a_copy_made_between_changes_and_the_tail_are_the_state)
 		struct shard *again = world_shard();
 		struct shard_cursor cursor = {0};
 		struct buf piece = {0}, marker = {0};
+		struct err err = {0};
 		struct world w;
 		begin_world(&w, seed);
 		w.copying = true;
@@ -115,6 +116,7 @@ Test(snapshot, a_copy_made_between_changes_and_the_tail_are_the_state)
 		shard_marker(w.shard, &marker);
 		cr_assert(shard_take_marker(again, buf_str(&marker)));
 		load_all(again, &w.tail);
+		cr_assert_eq(shard_loaded(again, &err), 0, "%s", err.text);
 		compare(w.shard, again, seed);
 		/* What falls due comes from both in the same order. */
 		for (int k = 0; k < MANY; k++) {
