@@ -26,6 +26,7 @@ struct changelog_settings {
 	const char *topic;
 	const _Atomic bool *stop;
 	int64_t worker; /* for the progress lines */
+	bool unfinished; /* a state without markers, or whose import broke off, is no error */
 	const char *snapshots; /* the folder; NULL: none are used */
 	const char *pipeline;  /* whose */
 };

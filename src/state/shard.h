@@ -48,6 +48,9 @@ const struct shard_change *shard_changes(struct shard *s, size_t *count);
  * broken checksums are ERR_CONFIG. shard_loaded() ends loading, be it of these or of a copy. */
 MUST_CHECK int shard_load(struct shard *s, struct str key, struct str value, struct err *err);
 MUST_CHECK int shard_loaded(struct shard *s, struct err *err);
+/* While a record of this key stands in a partition, an import into it is under way or broke off, and
+ * shard_loaded() refuses the state. */
+extern const struct str shard_import_note;
 
 /* Visits all that the changelog must hold to bring this shard back, outside of a transaction:
  * every subject, then the marker. Key and value live until the next call. For `state export`; in

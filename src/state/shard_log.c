@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/shard_parts.h"
 
+const struct str shard_import_note = {"\0imp", 4};
 const struct str shard_marker_key = {"\0pos", 4};
 static const struct str switch_prefix = {"\0rul", 4};
 
@@ -310,6 +311,10 @@ int shard_load(struct shard *s, struct str key, struct str value, struct err *er
 	table_unqueue(&s->table);
 	if (str_eq(key, shard_marker_key) || str_starts(key, switch_prefix))
 		return load_marker(s, key, value, err);
+	if (str_eq(key, shard_import_note)) {
+		s->importing = value.data != NULL;
+		return value.data ? refuse(s, codec_open(key, value, &body), "a note", err) : 0;
+	}
 	const char *slash = key.len ? memchr(key.data, '/', key.len) : NULL;
 	if (!slash)
 		return err_set(err, ERR_CONFIG,
@@ -335,6 +340,11 @@ int shard_loaded(struct shard *s, struct err *err)
 	assert(!s->open);
 	arena_reset(&s->arena);
 	table_queue_all(&s->table);
+	if (s->importing)
+		return err_set(err, ERR_CONFIG,
+			       "state: an import into partition %d is under way or broke off; repeat it "
+			       "with `chatmill state import --force`",
+			       (int)s->partition);
 	if (s->marker.next_offset < 0 && s->table.used)
 		return err_set(err, ERR_CONFIG,
 			       "state: partition %d holds subjects but no marker; its position is "

@@ -49,6 +49,7 @@ struct shard {
 	uint32_t last_corp; /* most archives have one */
 	uint32_t last_slot; /* of find_slot(): one message asks several times */
 	struct marker marker, saved_marker;
+	bool importing; /* the note of an import was read */
 
 	bool open; /* a transaction */
 	struct arena arena; /* of the transaction */

@@ -3,7 +3,9 @@
 import collections
 import json
 
-from support import audit, chatmill, make_sample
+import pytest
+
+from support import audit, chatmill, make_sample, proc
 from test_exactly_once import seed_of_today, write_input
 from test_run import publish, records, write_rules
 
@@ -41,6 +43,7 @@ def test_state_moves_to_another_partition_count(pipeline, tmp_path, processes):
     broken = export.read_text().replace(subjects[0]["subject"], subjects[1]["subject"], 1)
     done = chatmill.run("state", "import", "-c", wider.file, "--force", stdin=broken.encode())
     assert done.returncode == 65, done
+    chatmill.run("state", "import", "-c", wider.file, "--force", export, check=0)
     copy = chatmill.run("state", "export", "-c", wider.file, check=0).stdout.decode().splitlines()
     assert sorted(d["subject"] for d in map(json.loads, copy) if "subject" in d) == sorted(
         d["subject"] for d in subjects)
@@ -52,6 +55,47 @@ def test_state_moves_to_another_partition_count(pipeline, tmp_path, processes):
     want, _ = audit.expected(rules, path, 1, tmp_path / "dead.jsonl")
     difference = audit.Difference("events", map(gist, want), map(gist, pipeline.events() + wider.events()))
     assert difference.total > 500 and not difference, str(difference)
+
+
+@pytest.mark.parametrize("places", [
+    ["import_subjects"], pytest.param(["import_begun", "import_subjects", "import_markers"], marks=pytest.mark.long)],
+    ids=["once", "everywhere"])
+def test_an_import_that_broke_off_is_refused_and_repeated(places, pipeline, tmp_path, processes):
+    """Dies at each of its steps: `run` refuses what is there, a second import wants --force, and with
+    it the state is that of the export, whatever was there before."""
+    publish(pipeline, write_rules(pipeline))
+    rows, _ = write_input(pipeline.folder, 2000, seed_of_today())
+    pipeline.kafka.produce(pipeline.topic["archive"], records(rows))
+    run = pipeline.start("run")
+    processes.append(run)
+    pipeline.wait_run(run)
+    assert run.terminate() == 0
+    export = chatmill.run("state", "export", "-c", pipeline.file, check=0).stdout
+    lines = export.splitlines(keepends=True)
+    want = sorted(x for x in lines if b'"subject"' in x)
+    (tmp_path / "new").mkdir()
+    new = chatmill.Setup(tmp_path / "new", pipeline.kafka, partitions=3, name=pipeline.name + "i").apply()
+    publish(new, pipeline.folder / "rules")  # without rules run would wait for them
+    for i, place in enumerate(places):
+        done = chatmill.run("state", "import", "-c", new.file, *(["--force"] if i else []),
+                            stdin=export, CHATMILL_FAULT=f"{place}:1")
+        assert done.returncode == 137, done
+        run = new.start("run")
+        processes.append(run)
+        proc.wait_for(lambda: not run.running(), 60, "refusal")
+        assert run.p.returncode == 78 and "import" in run.log(), run.log()[-2000:]
+        done = chatmill.run("state", "import", "-c", new.file, stdin=export)
+        assert done.returncode == 78 and b"--force" in done.stderr, done
+    # The last one has one customer less: who was there and is not in it is forgotten.
+    gone = next(x for x in lines if b'"subject"' in x)
+    chatmill.run("state", "import", "-c", new.file, "--force", stdin=b"".join(x for x in lines if x != gone),
+                 check=0)
+    copy = chatmill.run("state", "export", "-c", new.file, check=0).stdout.splitlines(keepends=True)
+    assert sorted(x for x in copy if b'"subject"' in x) == sorted(set(want) - {gone})
+    run = new.start("run")
+    processes.append(run)
+    new.wait_run(run)
+    assert run.terminate() == 0, run.log()
 
 
 def test_state_of_one_customer(pipeline, processes):
