@@ -120,6 +120,8 @@ int lines_read(const struct lines_settings *settings, const char *const *files, 
 		.stop_at = settings->limit ? settings->limit : INT64_MAX,
 	};
 
+	if (file_sources_check(files, count, err) < 0)
+		return -1;
 	if (readers_new(&l.readers, settings->pipeline, settings->book, settings->jobs, err) < 0)
 		return -1;
 	int status = read_files(&l, files, count, err);

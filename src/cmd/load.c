@@ -71,6 +71,7 @@ static int load_all(struct load *l, const char *const *files, int count, struct 
 	int status = 0;
 
 	if (config_open(&l->config, l->options->file, err) < 0 ||
+	    file_sources_check(files, count, err) < 0 ||
 	    brokers_new(&l->brokers, l->config, l->options->insecure, err) < 0)
 		return -1;
 	struct archive_out_settings out = {.config = l->config, .brokers = l->brokers};

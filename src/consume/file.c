@@ -32,6 +32,15 @@ struct file_source {
 	int64_t line;
 };
 
+int file_sources_check(const char *const *paths, int count, struct err *err)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(paths[i], "-") != 0 && access(paths[i], R_OK) != 0)
+			return err_errno(err, errno == EACCES ? ERR_PERMISSION : ERR_NOINPUT,
+					 "%s cannot be opened", paths[i]);
+	return 0;
+}
+
 int file_source_open(struct file_source **out, const char *path, struct err *err)
 {
 	OWNED(file_source) *f = calloc(1, sizeof *f);
@@ -175,6 +184,14 @@ int file_source_fill(struct file_source *f, struct err *err)
 	return f->lines_end > 0;
 }
 
+/* Nothing but blanks, which no tool for NDJSON takes for a record. */
+static bool is_blank(const char *line, size_t len)
+{
+	while (len && (line[len - 1] == ' ' || line[len - 1] == '\t'))
+		len--;
+	return len == 0;
+}
+
 bool file_source_next(struct file_source *f, struct record *out)
 {
 	while (f->at < f->lines_end) {
@@ -186,7 +203,7 @@ bool file_source_next(struct file_source *f, struct record *out)
 		f->line++;
 		if (len && line[len - 1] == '\r')
 			len--;
-		if (len == 0)
+		if (is_blank(line, len))
 			continue;
 		*out = (struct record){
 			.value = {line, len},

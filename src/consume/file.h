@@ -20,6 +20,9 @@ MUST_CHECK int file_source_open(struct file_source **out, const char *path, stru
 void file_source_free(struct file_source *f); /* NULL is fine */
 DEFINE_OWNED(file_source);
 
+/* Whether all of them can be opened: told before the first is used, not when its turn comes. */
+MUST_CHECK int file_sources_check(const char *const *paths, int count, struct err *err);
+
 /* Reads on. 1: there are records; 0: the end; -1: cannot be read, or the compressed data is cut
  * or broken (ERR_DATA; all records before that place were handed out). */
 MUST_CHECK int file_source_fill(struct file_source *f, struct err *err);
