@@ -1,44 +1,71 @@
 /* topics.c - `chatmill topics plan|apply`: what topics should exist, and making them. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+
+#include "base/buf.h"
 #include "brokers.h"
 #include "cmd/commands.h"
 #include "topic_plan.h"
 
 struct topics_options {
 	const char *file;
-	bool insecure;
+	bool insecure, json;
 };
+
+static void PRINTF_LIKE(4, 5)
+say(bool json, const char *what, const char *name, const char *fmt, ...)
+{
+	struct buf line = {0};
+	char how[512];
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(how, sizeof how, fmt, args);
+	va_end(args);
+	if (json) {
+		buf_printf(&line, "{\"state\":\"%s\",\"topic\":", what);
+		buf_put_json(&line, str_of(name));
+		buf_put(&line, STR(",\"how\":"));
+		buf_put_json(&line, str_of(how));
+		buf_put(&line, STR("}\n"));
+	} else {
+		buf_printf(&line, "%s\t%s\t%s\n", what, name, how);
+	}
+	fwrite(line.data, 1, line.len, stdout); /* main sees to it that it was written */
+	buf_fini(&line);
+}
 
 /* What there is to do about a topic; prints one line for each. 1: a difference that apply mends,
  * 2: one that it cannot, 0: none. */
 static int compare(const struct config *c, const struct topic_spec *spec,
-		   const struct topic_facts *facts)
+		   const struct topic_facts *facts, bool json)
 {
+	struct buf how = {0};
 	int found = 0;
 
 	if (facts->partitions == 0) {
-		printf("create\t%s\tpartitions=%d replication=%d", spec->name, spec->partitions,
-		       spec->replication);
 		for (size_t i = 0; i < spec->config_count; i++)
-			printf(" %s=%s", spec->configs[i].name, spec->configs[i].value);
-		printf("\n");
+			buf_printf(&how, " %s=%s", spec->configs[i].name, spec->configs[i].value);
+		say(json, "create", spec->name, "partitions=%d replication=%d%.*s", spec->partitions,
+		    spec->replication, (int)how.len, how.data ? how.data : "");
+		buf_fini(&how);
 		return 1;
 	}
 	if (facts->partitions != spec->partitions && topic_plan_is_keyed(c, spec)) {
-		printf("conflict\t%s\tpartitions=%d, not %d: they cannot be changed under a "
-		       "running pipeline\n",
-		       spec->name, facts->partitions, spec->partitions);
+		say(json, "conflict", spec->name,
+		    "partitions=%d, not %d: they cannot be changed under a running pipeline",
+		    facts->partitions, spec->partitions);
 		found = 2;
 	}
 	for (size_t i = 0; i < spec->config_count; i++) {
 		if (!strcmp(facts->values[i], spec->configs[i].value))
 			continue;
-		printf("alter\t%s\t%s=%s, was %s\n", spec->name, spec->configs[i].name,
-		       spec->configs[i].value, facts->values[i][0] ? facts->values[i] : "unset");
+		say(json, "alter", spec->name, "%s=%s, was %s", spec->configs[i].name,
+		    spec->configs[i].value, facts->values[i][0] ? facts->values[i] : "unset");
 		found = MAX(found, 1);
 	}
 	if (!found)
-		printf("ok\t%s\tpartitions=%d\n", spec->name, facts->partitions);
+		say(json, "ok", spec->name, "partitions=%d", facts->partitions);
 	return found;
 }
 
@@ -69,7 +96,7 @@ static int go(const struct topics_options *o, bool apply, struct err *err)
 		struct topic_facts facts;
 		if (admin_facts(admin, &specs[i], &facts, err) < 0)
 			return -1;
-		int found = compare(config, &specs[i], &facts);
+		int found = compare(config, &specs[i], &facts, o->json);
 		worst = MAX(worst, found);
 		if (apply && found == 1 && mend(admin, &specs[i], &facts, err) < 0)
 			return -1;
@@ -99,6 +126,7 @@ static int run_apply(const void *given, const char *const *arguments, int count,
 
 static const struct option options[] = {
 	OPTION_CONFIG(struct topics_options),
+	OPTION_JSON(struct topics_options),
 	OPTION_INSECURE(struct topics_options),
 	OPTIONS_END,
 };

@@ -53,6 +53,8 @@ def test_topics_plan_says_and_apply_makes(tmp_path, kafka):
     plan = chatmill.run("topics", "plan", "-c", setup.file)
     assert plan.returncode in (0, 1)
     assert setup.topic["archive"].encode() in plan.stdout
+    listed = chatmill.lines(chatmill.run("topics", "plan", "-c", setup.file, "--json", check=1))
+    assert [f"{x['state']}\t{x['topic']}\t{x['how']}" for x in listed] == plan.stdout.decode().splitlines()
     assert kafka.topics() == before, "plan must make nothing"
     chatmill.run("topics", "apply", "-c", setup.file, check=0)
     made = kafka.topics() - before
