@@ -56,7 +56,12 @@ static const struct job *keep_regexes(struct engine *e, const struct draft_regex
 			.start = draft->start,
 			.group = draft->group,
 		};
-		if (job->refusal[0])
+		/* What Hyperscan says of empty matches is for programmers. */
+		if (strstr(job->refusal, "ALLOWEMPTY"))
+			findings_add(findings, FINDING_ERROR, draft->file, draft->line, draft->col,
+				     "the regex cannot be searched: it matches a text without any "
+				     "character; write + for *, or leave out what is optional");
+		else if (job->refusal[0])
 			findings_add(findings, FINDING_ERROR, draft->file, draft->line, draft->col,
 				     "the regex cannot be searched: %s%s", job->refusal,
 				     strstr(job->refusal, "too large")
