@@ -255,8 +255,8 @@ def test_every_panel_has_something_to_show(pipeline_db, processes, tmp_path):
 
         def scraped():
             try:
-                return answer("count(up == 1) == 2")
-            except OSError:
+                return get(port, "/-/ready")[0] == 200 and answer("count(up == 1) == 2")
+            except OSError:  # it does not listen yet
                 return False
         proc.wait_for(scraped, 60, "both targets scraped")
         setup.load(SAMPLE)
