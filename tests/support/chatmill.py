@@ -131,6 +131,13 @@ class Setup(Watch):
         path.write_text(json.dumps(self.values(**changes), indent=1, ensure_ascii=False) + "\n")
         return path
 
+    def send_early(self):
+        """A short linger, so that a transaction stands on the topics before it is committed, for
+        tests that want to find it there: by itself `run` sends most of it with the commit."""
+        self.more["kafka"] = {"bootstrap.servers": self.kafka.bootstrap, "linger.ms": "5"}
+        self.file = self.write("chatmill.yaml")
+        return self
+
     def apply(self):
         run("topics", "apply", "-c", self.file, check=0)
         return self

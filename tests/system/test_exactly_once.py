@@ -206,11 +206,7 @@ def seed_of_today():
 def setup(tmp_path, kafka, postgres):
     made = chatmill.Setup(tmp_path, kafka, postgres, partitions=PARTITIONS,
                           state={"dir": str(tmp_path / "state"), "snapshot_interval": "1s"})
-    # A short linger, so that a transaction stands on the topics before it is committed, and kills find
-    # it there; by itself `run` sends most of it with the commit.
-    made.more["kafka"] = {"bootstrap.servers": kafka.bootstrap, "linger.ms": "5"}
-    made.file = made.write("chatmill.yaml")
-    made.apply()
+    made.send_early().apply()
     chatmill.run("db", "migrate", "-c", made.file, check=0)
     return made
 

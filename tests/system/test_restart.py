@@ -44,7 +44,7 @@ def seen(setup):
 def test_after_kill_9_with_a_transaction_open(pipeline, processes, capsys):
     """SIGSTOP holds a transaction open for certain; then kill -9, restart, and the clock runs until
     the first message sent after the kill can be read."""
-    publish(pipeline)
+    publish(pipeline.send_early())
     state = f"chatmill.{pipeline.name}.state"
     run = pipeline.start("run")
     processes.append(run)

@@ -164,7 +164,7 @@ def calm_state(setup, rows, rules, kafka):
 
 def swarm_test(tmp_path, kafka, capsys, count, kills, freezes, robberies):
     setup = chatmill.Setup(tmp_path, kafka, partitions=PARTITIONS,
-                           state={"dir": str(tmp_path / "state"), "snapshot_interval": "1s"}).apply()
+                           state={"dir": str(tmp_path / "state"), "snapshot_interval": "1s"}).send_early().apply()
     rules, rows, path, report, counts = torment(setup, seed_of_today(), count, kills, freezes, robberies)
     topics = [setup.topic[k] for k in ("tags", "stages", "alerts", "deadletter")]
     kafka.settle(topics + [f"chatmill.{setup.name}.state"])
