@@ -218,6 +218,7 @@ static const char empty_sql[] =
 	"timestamp '2023-11-01', '2024-12-01', '1 month') m; CHECKPOINT";
 
 static const char prepare_sql[] =
+	"DROP TABLE IF EXISTS chatmill.bench_event; " /* of the round before */
 	"CREATE TABLE chatmill.bench_event (LIKE chatmill.tag_event INCLUDING CONSTRAINTS); "
 	"ALTER TABLE chatmill.bench_event ALTER userids TYPE text; "
 	"ALTER TABLE chatmill.bench_event ADD PRIMARY KEY (event_id, day); "
