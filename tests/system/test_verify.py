@@ -147,7 +147,9 @@ def by_message(setup):
 def test_every_planted_difference_is_found_and_nothing_else(done):
     rng = random.Random(seed_of_today())
     messages = by_message(done)
-    alone = [e[0][1] for e in messages.values() if [k for k, _ in e] == ["tags"]]
+    # The last event of a partition cannot be moved to its end.
+    ends = set({r.partition: header(r, "ce_id") for r in done.kafka.read(done.topic["tags"])}.values())
+    alone = [e[0][1] for e in messages.values() if [k for k, _ in e] == ["tags"] and e[0][1] not in ends]
     torn = [e for e in messages.values() if sorted(k for k, _ in e) == ["stages", "tags"]]
     lost, doubled, changed, retimed, rekeyed, moved = rng.sample(alone, 6)
     torn_stage = dict(rng.choice(torn))["stages"]
