@@ -145,15 +145,18 @@ static int find_end(struct saver *s, struct consumer *c, int64_t *end, struct er
 	if (consumer_query_offsets(c, part.topic, part.partition, ASK_MS, &low, &part.offset, err) < 0 ||
 	    consumer_assign(c, &part, 1, err) < 0)
 		return -1;
-	while ((*end = consumer_high_watermark(c, part.topic, part.partition)) < 0) {
+	/* What the library knows from the fetch that found the marker is older than the copy. */
+	for (int got = CONSUMER_NOTHING; got == CONSUMER_NOTHING;) {
 		if (over(s))
 			return given_up(err);
 		if (clock_monotonic_ms() > deadline_ms)
 			return err_set(err, ERR_UNAVAILABLE, "no end of the changelog in time");
-		if (consumer_poll(c, POLL_MS, &ignored, err) < 0)
+		got = consumer_poll(c, POLL_MS, &ignored, err);
+		if (got < 0)
 			return -1;
 	}
-	return 0;
+	*end = consumer_high_watermark(c, part.topic, part.partition);
+	return *end < 0 ? err_set(err, ERR_UNAVAILABLE, "the end of the changelog is not known") : 0;
 }
 
 static void set_phase(struct saver *s, enum phase phase)
