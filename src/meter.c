@@ -79,7 +79,7 @@ static void make_lists(struct meter *m)
 		"no_time", "lone_surrogate", "unknown_type", "cut_list", "duplicate",
 		"erased",  "recall_unknown", "not_customer", "late"};
 	static const char *const limits[] = {"tags", "windows", "timers", "nears", "memory"};
-	static const char *const events[] = {"tag", "stage", "alert", "hit", "erase"};
+	static const char *const events[] = {EVENT_TYPE_NAMES(AS_NAME)};
 	static const char *const outcomes[] = {"committed", "aborted", "fenced", "renewed"};
 	static const char *const kinds[] = {"assigned", "revoked", "lost"};
 	static const char *const sources[] = {"changelog", "snapshot"};

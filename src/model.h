@@ -238,3 +238,20 @@ struct events {
 	struct event *items;
 	size_t count, cap;
 };
+
+/* ---- names, as events, rules and options spell them ----
+ *
+ * Each list is in the order of its enum (or bits), for a table of C strings (X: AS_NAME) or of
+ * struct str (X: STR): `static const struct str causes[] = {CAUSE_NAMES(STR)};`. */
+#define AS_NAME(name) name
+#define ROLE_NAMES(X) X("customer"), X("staff"), X("robot")
+#define CHAT_NAMES(X) X("single"), X("group"), X("internal")
+#define FOLD_NAMES(X)                                                                              \
+	X("width"), X("compat"), X("case"), X("trad"), X("invisible"), X("digit"), X("letter"),    \
+		X("homophone"), X("gap")
+#define EVENT_TYPE_NAMES(X) X("tag"), X("stage"), X("alert"), X("hit"), X("erase")
+#define EVENT_CE_TYPES(X) /* in ce_type */                                                         \
+	X("chatmill.tag.v1"), X("chatmill.stage.v1"), X("chatmill.alert.v1"),                      \
+		X("chatmill.hit.v1"), X("chatmill.erase.v1")
+#define CAUSE_NAMES(X) X("rule"), X("staff"), X("expiry"), X("recall"), X("manual"), X("group")
+#define SEVERITY_NAMES(X) X("low"), X("medium"), X("high"), X("critical")

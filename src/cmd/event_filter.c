@@ -4,8 +4,9 @@
 
 #include "base/buf.h"
 
-const char *const event_types[] = {"tag", "stage", "alert", "hit", "erase"};
-const char *const event_severities[] = {"low", "medium", "high", "critical"};
+static const char *const types[] = {EVENT_TYPE_NAMES(AS_NAME)};
+static const char *const severities[] = {SEVERITY_NAMES(AS_NAME)};
+static_assert(ARRAY_LEN(types) == EVENT_TYPE_COUNT, "a name for each type");
 
 static int read_word(const char *option, struct str word, const char *const *words, size_t count,
 		     size_t *out, struct err *err)
@@ -71,13 +72,13 @@ int event_filter_read(struct event_filter *f, struct err *err)
 	for (size_t i = 0; i < EVENT_TYPE_COUNT; i++)
 		f->wanted[i] = !f->type;
 	while (next_name(&rest, &name)) {
-		if (read_word("--type", name, event_types, ARRAY_LEN(event_types), &index, err) < 0)
+		if (read_word("--type", name, types, ARRAY_LEN(types), &index, err) < 0)
 			return -1;
 		f->wanted[index] = true;
 	}
 	index = 0;
-	if (f->severity && read_word("--severity", str_of(f->severity), event_severities,
-				     ARRAY_LEN(event_severities), &index, err) < 0)
+	if (f->severity && read_word("--severity", str_of(f->severity), severities,
+				     ARRAY_LEN(severities), &index, err) < 0)
 		return -1;
 	f->least = (enum severity)index;
 	return 0;

@@ -8,10 +8,6 @@
 #include "base/err.h"
 #include "model.h"
 
-/* As options name them; in the order of enum event_type and enum severity. */
-extern const char *const event_types[EVENT_TYPE_COUNT];
-extern const char *const event_severities[SEVERITY_CRITICAL + 1];
-
 struct event_filter {
 	/* As given, borrowed; NULL: any. */
 	const char *type, *pack, *rule, *corp, *severity;

@@ -2,7 +2,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/event_line.h"
 
-#include "cmd/event_filter.h"
 #include "cmd/plain.h"
 
 enum { QUOTES_MAX = 3 };
@@ -19,6 +18,8 @@ static void put_changes(struct buf *out, char sign, const struct tag_change *cha
 
 static void put_kind(struct buf *out, const struct event *e)
 {
+	static const char *const severities[] = {SEVERITY_NAMES(AS_NAME)};
+
 	if (e->type == EVENT_STAGE) {
 		buf_putc(out, ' ');
 		plain_name(out, e->ladder);
@@ -28,7 +29,7 @@ static void put_kind(struct buf *out, const struct event *e)
 		plain_name(out, e->to_stage.len ? e->to_stage : STR("-"));
 	}
 	if (e->type == EVENT_ALERT) {
-		buf_printf(out, " %s ", event_severities[e->severity]);
+		buf_printf(out, " %s ", severities[e->severity]);
 		plain_name(out, e->title.len ? e->title : e->category);
 		if (e->count > 1)
 			buf_printf(out, " ×%llu", (unsigned long long)e->count);
@@ -55,10 +56,11 @@ static void put_quotes(struct buf *out, const struct event *e)
 
 void event_line(struct buf *out, const struct event *e)
 {
-	static const char *const causes[] = {"rule", "staff", "expiry", "recall", "manual", "group"};
+	static const char *const types[] = {EVENT_TYPE_NAMES(AS_NAME)};
+	static const char *const causes[] = {CAUSE_NAMES(AS_NAME)};
 
 	buf_put_time(out, e->time_ms);
-	buf_printf(out, " %-5s ", event_types[e->type]);
+	buf_printf(out, " %-5s ", types[e->type]);
 	plain_name(out, e->corpid);
 	buf_putc(out, '/');
 	plain_name(out, e->subject);

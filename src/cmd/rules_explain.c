@@ -101,8 +101,7 @@ static void print_texts(struct explaining *x)
 
 static void print_hits(struct explaining *x, const struct hit *hits, size_t count)
 {
-	static const char *const names[] = {"width", "compat", "case", "trad", "invisible", "digit",
-					    "letter", "homophone", "gap"};
+	static const char *const names[] = {FOLD_NAMES(AS_NAME)};
 	const struct message *m = probe_message(x->probe);
 
 	for (size_t i = 0; i < count && i < EVIDENCE_MAX; i++) {
@@ -140,6 +139,8 @@ static void print_state(const struct rule *rule)
 		printf("    mode: shadow, so that nothing else comes of it\n");
 }
 
+static const char *const chats[] = {CHAT_NAMES(AS_NAME)};
+
 static const char *role_name(enum role role)
 {
 	return role == ROLE_CUSTOMER ? "a customer" : role == ROLE_STAFF ? "staff" : "a robot";
@@ -153,9 +154,7 @@ static void print_filter(struct explaining *x, const char *filter)
 	if (!strcmp(filter, "from"))
 		printf(": this message is from %s", role_name(m->from_role));
 	else if (!strcmp(filter, "chat"))
-		printf(": this chat is %s", m->chat == CHAT_SINGLE  ? "single"
-					    : m->chat == CHAT_GROUP ? "group"
-								    : "internal");
+		printf(": this chat is %s", chats[m->chat]);
 	else if (!strcmp(filter, "types"))
 		printf(": this message is of type %.*s", STR_ARG(m->msgtype));
 	else if (!strcmp(filter, "amount") && m->amount_fen >= 0)
@@ -253,8 +252,6 @@ static void print_rules(struct explaining *x)
 
 static int take_text(struct explaining *x, struct str *out, struct err *err)
 {
-	static const char *const chats[] = {
-		[CHAT_SINGLE] = "single", [CHAT_GROUP] = "group", [CHAT_INTERNAL] = "internal"};
 	struct sample sample = {.text = str_of(x->options.text), .from = str_of(x->options.from),
 				.chat = SAMPLE_CHAT_UNSET, .amount_fen = -1};
 	struct buf json = {0};

@@ -65,13 +65,8 @@ struct deeds {
 	size_t count;
 };
 
-static const char *const cause_names[] = {
-	[CAUSE_RULE] = "rule",	   [CAUSE_STAFF] = "staff",   [CAUSE_EXPIRY] = "expiry",
-	[CAUSE_RECALL] = "recall", [CAUSE_MANUAL] = "manual", [CAUSE_GROUP] = "group",
-};
-static const char *const severity_names[] = {
-	[SEVERITY_LOW] = "low", [SEVERITY_MEDIUM] = "medium", [SEVERITY_HIGH] = "high",
-	[SEVERITY_CRITICAL] = "critical"};
+static const char *const causes[] = {CAUSE_NAMES(AS_NAME)};
+static const char *const severities[] = {SEVERITY_NAMES(AS_NAME)};
 
 static const struct event **place_of(struct deed *d, enum event_type type)
 {
@@ -135,7 +130,7 @@ static bool stage_fits(struct testing *t, struct str wanted, const struct event 
 
 static bool alert_fits(const struct suite_item *item, const struct event *e)
 {
-	return e && (!item->severity.len || str_eq(item->severity, str_of(severity_names[e->severity]))) &&
+	return e && (!item->severity.len || str_eq(item->severity, str_of(severities[e->severity]))) &&
 	       (!item->category.len || str_eq(item->category, e->category)) &&
 	       (item->count < 0 || (uint64_t)item->count == e->count);
 }
@@ -148,7 +143,7 @@ static bool fits(struct testing *t, const struct suite_item *item, const struct 
 
 	if (item->rule.len && !str_eq(item->rule, d->rule))
 		return false;
-	if (item->cause.len && !str_eq(item->cause, str_of(cause_names[d->cause])))
+	if (item->cause.len && !str_eq(item->cause, str_of(causes[d->cause])))
 		return false;
 	if (!tags_fit(t, item->add, tag->add, tag->add_count, exact) ||
 	    !tags_fit(t, item->remove, tag->remove, tag->remove_count, exact))
@@ -182,10 +177,10 @@ static struct str describe(struct testing *t, const struct deed *d)
 		buf_printf(&b, ", stage: %.*s",
 			   STR_ARG(d->stage->to_stage.len ? d->stage->to_stage : STR("none")));
 	if (d->alert)
-		buf_printf(&b, ", alert: {severity: %s, count: %llu}", severity_names[d->alert->severity],
+		buf_printf(&b, ", alert: {severity: %s, count: %llu}", severities[d->alert->severity],
 			   (unsigned long long)d->alert->count);
 	if (d->cause != CAUSE_RULE)
-		buf_printf(&b, ", cause: %s", cause_names[d->cause]);
+		buf_printf(&b, ", cause: %s", causes[d->cause]);
 	buf_putc(&b, '}');
 	struct str text = arena_copy(&t->arena, buf_str(&b));
 	buf_fini(&b);

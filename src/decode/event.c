@@ -51,18 +51,12 @@ static const struct str field_names[FIELD_COUNT] = {
 #undef X
 };
 
-static const char *const types[EVENT_TYPE_COUNT] = {
-	[EVENT_TAG] = "chatmill.tag.v1",     [EVENT_STAGE] = "chatmill.stage.v1",
-	[EVENT_ALERT] = "chatmill.alert.v1", [EVENT_HIT] = "chatmill.hit.v1",
-	[EVENT_ERASE] = "chatmill.erase.v1",
-};
-/* Each in the order of its enum in model.h. */
-static const char *const chats[] = {"single", "group", "internal"};
-static const char *const roles[] = {"customer", "staff", "robot"};
-static const char *const causes[] = {"rule", "staff", "expiry", "recall", "manual", "group"};
-static const char *const severities[] = {"low", "medium", "high", "critical"};
-static const char *const folds[] = {"width", "compat", "case",	    "trad", "invisible",
-				    "digit", "letter", "homophone", "gap"};
+static const char *const types[] = {EVENT_CE_TYPES(AS_NAME)};
+static const char *const chats[] = {CHAT_NAMES(AS_NAME)};
+static const char *const roles[] = {ROLE_NAMES(AS_NAME)};
+static const char *const causes[] = {CAUSE_NAMES(AS_NAME)};
+static const char *const severities[] = {SEVERITY_NAMES(AS_NAME)};
+static const char *const folds[] = {FOLD_NAMES(AS_NAME)};
 
 struct event_reader {
 	struct decoder *decoder;

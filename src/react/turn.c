@@ -142,31 +142,8 @@ struct event *events_add(struct events *events, struct arena *arena)
 	return event;
 }
 
-static struct str type_name(enum event_type type)
-{
-	switch (type) {
-	case EVENT_TAG:
-		return STR("chatmill.tag.v1");
-	case EVENT_STAGE:
-		return STR("chatmill.stage.v1");
-	case EVENT_ALERT:
-		return STR("chatmill.alert.v1");
-	case EVENT_HIT:
-		return STR("chatmill.hit.v1");
-	case EVENT_ERASE:
-		return STR("chatmill.erase.v1");
-	case EVENT_TYPE_COUNT:
-		break;
-	}
-	UNREACHABLE("an event type that is not in the enum");
-}
-
-static struct str cause_name(enum cause cause)
-{
-	static const char *const names[] = {"rule", "staff", "expiry", "recall", "manual", "group"};
-
-	return str_of(names[cause]);
-}
+static const struct str types[] = {EVENT_CE_TYPES(STR)};
+static const struct str causes[] = {CAUSE_NAMES(STR)};
 
 /* CONTRACT.md section 3: type, corpid, subject, msgid, pack, rule, target, cause, joined by
  * U+001F, as UUID version 5. */
@@ -177,9 +154,9 @@ static void event_id(const struct turn *t, enum event_type type, struct str msgi
 	char due[24] = "";
 	int due_len = due_ms ? snprintf(due, sizeof due, "@%lld", (long long)due_ms) : 0;
 	const struct str unit = STR("\x1f");
-	struct str parts[] = {type_name(type), unit, t->subject->corpid, unit, t->subject->id, unit,
+	struct str parts[] = {types[type], unit, t->subject->corpid, unit, t->subject->id, unit,
 			      msgid, unit, source.pack, unit, source.rule, unit, target,
-			      {due, (size_t)due_len}, unit, cause_name(cause)};
+			      {due, (size_t)due_len}, unit, causes[cause]};
 
 	digest_uuid5(parts, ARRAY_LEN(parts), out);
 }

@@ -137,9 +137,7 @@ static void read_stage(const struct scope *s, const struct yaml_node *node,
 static void read_alert(const struct scope *s, const struct yaml_node *node, struct effects *effects)
 {
 	static const char *const fields[] = {"severity", "category", "group_for"};
-	static const char *const severities[] = {
-		[SEVERITY_LOW] = "low", [SEVERITY_MEDIUM] = "medium", [SEVERITY_HIGH] = "high",
-		[SEVERITY_CRITICAL] = "critical"};
+	static const char *const severities[] = {SEVERITY_NAMES(AS_NAME)};
 	const struct yaml_node *value;
 	int index = SEVERITY_MEDIUM;
 

@@ -310,10 +310,8 @@ static void read_inclusion(const struct scope *s, const struct yaml_node *node, 
 bool filter_read(const struct scope *s, const char *name, const struct yaml_node *node,
 		 struct filter *filter)
 {
-	static const char *const roles[] = {
-		[ROLE_CUSTOMER] = "customer", [ROLE_STAFF] = "staff", [ROLE_ROBOT] = "robot", "any"};
-	static const char *const chats[] = {
-		[CHAT_SINGLE] = "single", [CHAT_GROUP] = "group", [CHAT_INTERNAL] = "internal", "any"};
+	static const char *const roles[] = {ROLE_NAMES(AS_NAME), "any"};
+	static const char *const chats[] = {CHAT_NAMES(AS_NAME), "any"};
 	static const char *const actions[] = {"send", "recall"};
 
 	if (strcmp(name, "from") == 0)

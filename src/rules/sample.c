@@ -74,8 +74,7 @@ static bool read_to(const struct scope *s, const struct yaml_node *node, struct 
 
 static bool read_map(const struct scope *s, const struct yaml_node *map, struct sample *out)
 {
-	static const char *const chats[] = {
-		[CHAT_SINGLE] = "single", [CHAT_GROUP] = "group", [CHAT_INTERNAL] = "internal"};
+	static const char *const chats[] = {CHAT_NAMES(AS_NAME)};
 	const struct {
 		const char *name;
 		struct str *to;

@@ -6,20 +6,12 @@
 
 enum { MASK_DIGITS_MIN = 7 }; /* shorter runs are prices, dates, rooms; phones have 7 and more */
 
-static const struct str types[EVENT_TYPE_COUNT] = {
-	[EVENT_TAG] = STR("chatmill.tag.v1"),	  [EVENT_STAGE] = STR("chatmill.stage.v1"),
-	[EVENT_ALERT] = STR("chatmill.alert.v1"), [EVENT_HIT] = STR("chatmill.hit.v1"),
-	[EVENT_ERASE] = STR("chatmill.erase.v1"),
-};
-static const struct str chats[] = {STR("single"), STR("group"), STR("internal")};
-static const struct str roles[] = {STR("customer"), STR("staff"), STR("robot")};
-static const struct str causes[] = {STR("rule"),   STR("staff"),  STR("expiry"),
-				    STR("recall"), STR("manual"), STR("group")};
-static const struct str severities[] = {STR("low"), STR("medium"), STR("high"), STR("critical")};
-/* In the order of the FOLD_* bits. */
-static const struct str folds[] = {STR("width"),     STR("compat"), STR("case"),
-				   STR("trad"),	     STR("invisible"), STR("digit"),
-				   STR("letter"),    STR("homophone"), STR("gap")};
+static const struct str types[] = {EVENT_CE_TYPES(STR)};
+static const struct str chats[] = {CHAT_NAMES(STR)};
+static const struct str roles[] = {ROLE_NAMES(STR)};
+static const struct str causes[] = {CAUSE_NAMES(STR)};
+static const struct str severities[] = {SEVERITY_NAMES(STR)};
+static const struct str folds[] = {FOLD_NAMES(STR)};
 
 static bool is_digit(uint32_t code)
 {

@@ -11,11 +11,10 @@
 
 enum { DAY_MS = 86400000 };
 
-static const struct str chats[] = {STR("single"), STR("group"), STR("internal")};
-static const struct str roles[] = {STR("customer"), STR("staff"), STR("robot")};
-static const struct str causes[] = {STR("rule"),   STR("staff"),  STR("expiry"),
-				    STR("recall"), STR("manual"), STR("group")};
-static const struct str severities[] = {STR("low"), STR("medium"), STR("high"), STR("critical")};
+static const struct str chats[] = {CHAT_NAMES(STR)};
+static const struct str roles[] = {ROLE_NAMES(STR)};
+static const struct str causes[] = {CAUSE_NAMES(STR)};
+static const struct str severities[] = {SEVERITY_NAMES(STR)};
 
 void rows_fini(struct rows *r)
 {
