@@ -22,7 +22,7 @@ static int read_word(const char *option, struct str word, const char *const *wor
 		}
 		buf_printf(&known, "%s%s", i ? ", " : "", words[i]);
 	}
-	(void)err_set(err, ERR_USAGE, "%s takes of %.*s; not '%.*s'%s%s%s", option,
+	(void)err_set(err, ERR_USAGE, "%s takes %.*s; not '%.*s'%s%s%s", option,
 		      STR_ARG(buf_str(&known)), STR_ARG(word), nearest ? "; did you mean " : "",
 		      nearest ? nearest : "", nearest ? "?" : "");
 	buf_fini(&known);
@@ -64,19 +64,28 @@ static bool is_rule_listed(const char *list, const struct event *e)
 	return !list;
 }
 
+int event_types_read(const char *option, const char *list, bool wanted[EVENT_TYPE_COUNT],
+		     struct err *err)
+{
+	struct str rest = str_of(list), name;
+	size_t index;
+
+	while (next_name(&rest, &name)) {
+		if (read_word(option, name, types, ARRAY_LEN(types), &index, err) < 0)
+			return -1;
+		wanted[index] = true;
+	}
+	return 0;
+}
+
 int event_filter_read(struct event_filter *f, struct err *err)
 {
-	struct str rest = str_of(f->type), name;
 	size_t index = 0;
 
 	for (size_t i = 0; i < EVENT_TYPE_COUNT; i++)
 		f->wanted[i] = !f->type;
-	while (next_name(&rest, &name)) {
-		if (read_word("--type", name, types, ARRAY_LEN(types), &index, err) < 0)
-			return -1;
-		f->wanted[index] = true;
-	}
-	index = 0;
+	if (event_types_read("--type", f->type, f->wanted, err) < 0)
+		return -1;
 	if (f->severity && read_word("--severity", str_of(f->severity), severities,
 				     ARRAY_LEN(severities), &index, err) < 0)
 		return -1;

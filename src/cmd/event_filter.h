@@ -8,6 +8,11 @@
 #include "base/err.h"
 #include "model.h"
 
+/* Sets `wanted` for each type that `list` names. ERR_USAGE for a word that is none, with the
+ * nearest; it names `option`. NULL: an empty list. */
+MUST_CHECK int event_types_read(const char *option, const char *list, bool wanted[EVENT_TYPE_COUNT],
+				struct err *err);
+
 struct event_filter {
 	/* As given, borrowed; NULL: any. */
 	const char *type, *pack, *rule, *corp, *severity;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "cmd/commands.h"
+#include "cmd/event_filter.h"
 #include "cmd/lines.h"
 #include "cmd/rules_open.h"
 #include "cmd/summary.h"
@@ -129,24 +130,10 @@ static int apply(void *context, const struct reading *reading, struct err *err)
 
 static int read_events(struct scan *s, struct err *err)
 {
-	static const char *const names[] = {"tag", "stage", "alert", "hit", "erase"};
-	struct str rest = str_of(s->options.events ? s->options.events : "tag,stage,alert");
+	const char *list = s->options.events;
 
-	s->wanted[EVENT_ERASE] = !s->options.events; /* whom to forget goes with the others */
-	while (rest.len) {
-		const char *comma = memchr(rest.data, ',', rest.len);
-		struct str name = {rest.data, comma ? (size_t)(comma - rest.data) : rest.len};
-		size_t i = 0;
-		while (i < ARRAY_LEN(names) && !str_eq(name, str_of(names[i])))
-			i++;
-		if (i == ARRAY_LEN(names))
-			return err_set(err, ERR_USAGE,
-				       "--events takes a list of tag, stage, alert, hit, erase; not '%.*s'",
-				       STR_ARG(name));
-		s->wanted[i] = true;
-		rest = str_from(rest, name.len + 1);
-	}
-	return 0;
+	s->wanted[EVENT_ERASE] = !list; /* whom to forget goes with the others */
+	return event_types_read("--events", list ? list : "tag,stage,alert", s->wanted, err);
 }
 
 static int read_evidence(struct scan *s, struct err *err)
