@@ -78,18 +78,11 @@ static int open_producer(struct publication *p, struct err *err)
 	(void)snprintf(id, sizeof id, "%s-publish", config->pipeline);
 	if (producer_new(&p->producer, &settings, err) < 0 ||
 	    producer_init(p->producer, INIT_MS, err) < 0 ||
-	    producer_partition_count(p->producer, config->output.rulesets, INIT_MS, &rulesets,
-				     err) < 0 ||
-	    producer_partition_count(p->producer, config->input.topic, INIT_MS, &p->partitions,
-				     err) < 0 ||
-	    producer_topic(p->producer, config->output.rulesets, &p->rulesets, err) < 0 ||
-	    producer_topic(p->producer, config->input.topic, &p->archive, err) < 0)
+	    producer_need_topic(p->producer, config->output.rulesets, INIT_MS, &rulesets, err) < 0 ||
+	    producer_need_topic(p->producer, config->input.topic, INIT_MS, &p->partitions, err) < 0 ||
+	    producer_topic(p->producer, config->output.rulesets, &p->rulesets, err) < 0)
 		return -1;
-	if (!rulesets || !p->partitions)
-		return err_set(err, ERR_CONFIG,
-			       "topic %s is not there; `chatmill topics apply` makes it",
-			       rulesets ? config->input.topic : config->output.rulesets);
-	return 0;
+	return producer_topic(p->producer, config->input.topic, &p->archive, err);
 }
 
 static struct str number(char text[24], int64_t value)

@@ -224,16 +224,13 @@ static int open_topic(struct shelf *s, struct consumer **out, struct err *err)
 	if (consumer_new(&c, &settings, err) < 0)
 		return -1;
 	/* A topic that is not there may be one that the broker does not tell of yet. */
-	for (int tries = 0; count == 0 && !s->stop; tries++) {
-		int rc = consumer_partition_count(c, s->settings.topic, METADATA_MS, &count, err);
-		if (rc < 0 && err->kind != ERR_UNAVAILABLE && err->kind != ERR_RETRY)
+	for (int tries = 0; !s->stop; tries++) {
+		if (consumer_need_topic(c, s->settings.topic, METADATA_MS, &count, err) == 0)
+			break;
+		bool missing = err->kind == ERR_CONFIG;
+		if (missing ? tries > 30 : err->kind != ERR_UNAVAILABLE && err->kind != ERR_RETRY)
 			return -1;
-		if (rc == 0 && count == 0 && tries > 30)
-			return err_set(err, ERR_CONFIG,
-				       "topic %s is not there; `chatmill topics apply` makes it",
-				       s->settings.topic);
-		if (count == 0)
-			clock_sleep_ms(500);
+		clock_sleep_ms(500);
 	}
 	if (count > (int32_t)ARRAY_LEN(parts))
 		return err_set(err, ERR_CONFIG, "topic %s has %d partitions; one is enough",

@@ -64,12 +64,8 @@ int archive_out_new(struct archive_out **out, const struct archive_out_settings 
 	if (read_staff(a, config, err) < 0 || decoder_new(&a->decoder, &decode, err) < 0 ||
 	    producer_new(&a->producer, &producer, err) < 0 ||
 	    (settings->transactional_id && producer_init(a->producer, ASK_MS, err) < 0) ||
-	    producer_partition_count(a->producer, topic, ASK_MS, &a->partitions, err) < 0)
-		return -1;
-	if (!a->partitions)
-		return err_set(err, ERR_CONFIG,
-			       "topic %s is not there; `chatmill topics apply` makes it", topic);
-	if (producer_topic(a->producer, topic, &a->topic, err) < 0)
+	    producer_need_topic(a->producer, topic, ASK_MS, &a->partitions, err) < 0 ||
+	    producer_topic(a->producer, topic, &a->topic, err) < 0)
 		return -1;
 	*out = TAKE(a);
 	return 0;

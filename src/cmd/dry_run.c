@@ -71,11 +71,8 @@ static int ask_ends(struct dry *d, struct err *err)
 					     .group = d->config->pipeline};
 
 	if (consumer_new(&d->consumer, &settings, err) < 0 ||
-	    consumer_partition_count(d->consumer, topic, ASK_MS, &d->partitions, err) < 0)
+	    consumer_need_topic(d->consumer, topic, ASK_MS, &d->partitions, err) < 0)
 		return -1;
-	if (!d->partitions)
-		return err_set(err, ERR_CONFIG,
-			       "topic %s is not there; `chatmill topics apply` makes it", topic);
 	d->low = calloc((size_t)d->partitions, sizeof *d->low);
 	d->high = calloc((size_t)d->partitions, sizeof *d->high);
 	d->from = calloc((size_t)d->partitions, sizeof *d->from);

@@ -183,19 +183,6 @@ static int start_health(struct run *r, struct err *err)
 
 /* ---- before the workers ---- */
 
-static int count_partitions(struct run *r, struct consumer *c, int32_t *archive, int32_t *state,
-			    struct err *err)
-{
-	if (consumer_partition_count(c, r->config->input.topic, ASK_MS, archive, err) < 0 ||
-	    consumer_partition_count(c, r->config->state_topic, ASK_MS, state, err) < 0)
-		return -1;
-	if (!*archive || !*state)
-		return err_set(err, ERR_CONFIG,
-			       "topic %s is not there; `chatmill topics apply` makes it",
-			       *archive ? r->config->state_topic : r->config->input.topic);
-	return 0;
-}
-
 /* Waits for the brokers and the topics; says so once in a while. */
 static int wait_for_topics(struct run *r, struct err *err)
 {
@@ -207,7 +194,8 @@ static int wait_for_topics(struct run *r, struct err *err)
 
 	if (consumer_new(&c, &settings, err) < 0)
 		return -1;
-	while (count_partitions(r, c, &archive, &state, err) < 0) {
+	while (consumer_need_topic(c, r->config->input.topic, ASK_MS, &archive, err) < 0 ||
+	       consumer_need_topic(c, r->config->state_topic, ASK_MS, &state, err) < 0) {
 		int64_t now_ms = clock_monotonic_ms();
 		bool missing = err->kind == ERR_CONFIG;
 		take_signals(r);

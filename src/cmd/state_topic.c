@@ -16,12 +16,8 @@ int state_open(struct state *s, const void *options, struct err *err)
 	struct consumer_settings settings = {.kafka = &s->brokers->settings,
 					     .group = s->config->pipeline};
 	if (consumer_new(&c, &settings, err) < 0 ||
-	    consumer_partition_count(c, s->config->state_topic, STATE_ASK_MS, &s->partitions, err) < 0)
+	    consumer_need_topic(c, s->config->state_topic, STATE_ASK_MS, &s->partitions, err) < 0)
 		return -1;
-	if (!s->partitions)
-		return err_set(err, ERR_CONFIG,
-			       "topic %s is not there; `chatmill topics apply` makes it",
-			       s->config->state_topic);
 	s->shards = calloc((size_t)s->partitions, sizeof(*s->shards));
 	return s->shards ? 0 : err_set(err, ERR_OS, "out of memory");
 }

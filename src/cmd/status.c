@@ -163,12 +163,8 @@ static int print_database(const struct status *s, struct err *err)
 
 static int look(struct status *s, struct err *err)
 {
-	if (consumer_partition_count(s->consumer, s->config->input.topic, ASK_MS, &s->count, err) <
-	    0)
+	if (consumer_need_topic(s->consumer, s->config->input.topic, ASK_MS, &s->count, err) < 0)
 		return -1;
-	if (!s->count)
-		return err_set(err, ERR_CONFIG, "topic %s is not there; `chatmill topics apply` makes it",
-			       s->config->input.topic);
 	s->before = calloc((size_t)s->count, sizeof *s->before);
 	s->now = calloc((size_t)s->count, sizeof *s->now);
 	s->high = calloc((size_t)s->count, sizeof *s->high);

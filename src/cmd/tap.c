@@ -197,12 +197,8 @@ static int assign(struct tap *t, struct err *err)
 	int32_t counts[TOPICS_MAX], all = 0, at = 0;
 
 	for (size_t i = 0; i < t->topic_count; i++) {
-		if (consumer_partition_count(t->consumer, t->topics[i], ASK_MS, &counts[i], err) < 0)
+		if (consumer_need_topic(t->consumer, t->topics[i], ASK_MS, &counts[i], err) < 0)
 			return -1;
-		if (!counts[i])
-			return err_set(err, ERR_CONFIG,
-				       "topic %s is not there; `chatmill topics apply` makes it",
-				       t->topics[i]);
 		all += counts[i];
 	}
 	OWNED_MEM struct consumer_partition *parts =

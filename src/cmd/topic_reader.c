@@ -55,11 +55,8 @@ int topic_read_from(const struct config *config, const struct brokers *brokers, 
 	int32_t count;
 
 	if (consumer_new(&c, &settings, err) < 0 ||
-	    consumer_partition_count(c, topic, ASK_MS, &count, err) < 0)
+	    consumer_need_topic(c, topic, ASK_MS, &count, err) < 0)
 		return -1;
-	if (!count)
-		return err_set(err, ERR_CONFIG,
-			       "topic %s is not there; `chatmill topics apply` makes it", topic);
 	OWNED_MEM struct consumer_partition *parts =
 		calloc((size_t)count, sizeof(struct consumer_partition));
 	if (!parts)

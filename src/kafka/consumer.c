@@ -290,8 +290,7 @@ static int judge(struct consumer *c, const rd_kafka_message_t *m, struct err *er
 			c->unknown_since_ms = now_ms;
 		if (now_ms - c->unknown_since_ms < UNKNOWN_TOPIC_MS)
 			return CONSUMER_NOTHING;
-		return err_set(err, ERR_CONFIG,
-			       "topic %s is not there; `chatmill topics apply` makes it", topic);
+		return handle_no_topic(err, topic);
 	}
 	if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
 	    m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
@@ -494,6 +493,12 @@ int consumer_partition_count(struct consumer *c, const char *topic, int timeout_
 			     struct err *err)
 {
 	return handle_partition_count(c->rk, topic, timeout_ms, out, err);
+}
+
+int consumer_need_topic(struct consumer *c, const char *topic, int timeout_ms, int32_t *out,
+			struct err *err)
+{
+	return handle_need_topic(c->rk, topic, timeout_ms, out, err);
 }
 
 bool consumer_look_for_brokers(struct consumer *c, const char *topic, int timeout_ms)

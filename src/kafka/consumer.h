@@ -129,6 +129,9 @@ void consumer_cluster_id(struct consumer *c, int timeout_ms, char *out, size_t s
 /* Partitions of a topic: > 0; 0 if there is no such topic (as far as the broker knows now). */
 MUST_CHECK int consumer_partition_count(struct consumer *c, const char *topic, int timeout_ms,
 					int32_t *out, struct err *err);
+/* The same of a topic that must be there: if it is not, ERR_CONFIG says what makes it. */
+MUST_CHECK int consumer_need_topic(struct consumer *c, const char *topic, int timeout_ms,
+				   int32_t *out, struct err *err);
 
 /* While none is there: asks for up to `timeout_ms` whether one answers again (records tell too, but
  * a quiet topic has none). False once the last connection to every broker is gone. */

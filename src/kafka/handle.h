@@ -29,3 +29,8 @@ bool handle_is_away(rd_kafka_resp_err_t code);
 /* Partitions of a topic as the brokers know it now; 0: no such topic. */
 MUST_CHECK int handle_partition_count(rd_kafka_t *rk, const char *topic, int timeout_ms,
 				      int32_t *out, struct err *err);
+
+/* The same, > 0; ERR_CONFIG with what to do about it if there is no such topic. */
+MUST_CHECK int handle_need_topic(rd_kafka_t *rk, const char *topic, int timeout_ms, int32_t *out,
+				 struct err *err);
+int handle_no_topic(struct err *err, const char *topic); /* that error; returns -1 */

@@ -194,6 +194,12 @@ int producer_partition_count(struct producer *p, const char *topic, int timeout_
 	return handle_partition_count(p->rk, topic, timeout_ms, out, err);
 }
 
+int producer_need_topic(struct producer *p, const char *topic, int timeout_ms, int32_t *out,
+			struct err *err)
+{
+	return handle_need_topic(p->rk, topic, timeout_ms, out, err);
+}
+
 static rd_kafka_resp_err_t send_once(struct producer *p, const struct outgoing *record)
 {
 	rd_kafka_vu_t vus[6 + PRODUCER_HEADERS_MAX];

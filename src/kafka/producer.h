@@ -60,6 +60,9 @@ MUST_CHECK int producer_topic(struct producer *p, const char *name, struct produ
  * topic that it does not know waits up to a second (2.0.2). */
 MUST_CHECK int producer_partition_count(struct producer *p, const char *topic, int timeout_ms,
 					int32_t *out, struct err *err);
+/* The same of a topic that must be there: if it is not, ERR_CONFIG says what makes it. */
+MUST_CHECK int producer_need_topic(struct producer *p, const char *topic, int timeout_ms,
+				   int32_t *out, struct err *err);
 
 struct producer_header {
 	const char *name;

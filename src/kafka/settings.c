@@ -322,3 +322,21 @@ int handle_partition_count(rd_kafka_t *rk, const char *topic, int timeout_ms, in
 	*out = count;
 	return 0;
 }
+
+int handle_no_topic(struct err *err, const char *topic)
+{
+	return err_set(err, ERR_CONFIG, "topic %s is not there; `chatmill topics apply` makes it", topic);
+}
+
+int handle_need_topic(rd_kafka_t *rk, const char *topic, int timeout_ms, int32_t *out,
+		      struct err *err)
+{
+	int32_t count;
+
+	if (handle_partition_count(rk, topic, timeout_ms, &count, err) < 0)
+		return -1;
+	if (!count)
+		return handle_no_topic(err, topic);
+	*out = count;
+	return 0;
+}

@@ -53,13 +53,9 @@ static int open_topics(struct sender *s, struct producer *p, struct err *err)
 		int32_t count;
 		if (!topics[i].name)
 			continue;
-		if (producer_partition_count(p, topics[i].name, 10000, &count, err) < 0 ||
+		if (producer_need_topic(p, topics[i].name, 10000, &count, err) < 0 ||
 		    producer_topic(p, topics[i].name, topics[i].topic, err) < 0)
 			return -1;
-		if (count == 0)
-			return err_set(err, ERR_CONFIG,
-				       "topic %s is not there; `chatmill topics apply` makes it",
-				       topics[i].name);
 	}
 	return 0;
 }

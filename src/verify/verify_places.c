@@ -14,15 +14,6 @@ static int32_t common_divisor(int32_t a, int32_t b)
 	return b ? common_divisor(b, a % b) : a;
 }
 
-static int count_partitions(struct verify *v, const char *topic, int32_t *count, struct err *err)
-{
-	if (consumer_partition_count(v->archive, topic, ASK_MS, count, err) < 0)
-		return -1;
-	if (!*count)
-		return err_set(err, ERR_CONFIG, "topic %s is not there", topic);
-	return 0;
-}
-
 int verify_find_topics(struct verify *v, struct err *err)
 {
 	const struct config *c = v->config;
@@ -34,8 +25,8 @@ int verify_find_topics(struct verify *v, struct err *err)
 	};
 	int32_t state;
 
-	if (count_partitions(v, c->input.topic, &v->partitions, err) < 0 ||
-	    count_partitions(v, c->state_topic, &state, err) < 0)
+	if (consumer_need_topic(v->archive, c->input.topic, ASK_MS, &v->partitions, err) < 0 ||
+	    consumer_need_topic(v->archive, c->state_topic, ASK_MS, &state, err) < 0)
 		return -1;
 	if (state != v->partitions)
 		return err_set(err, ERR_CONFIG, "%s has %d partitions and %s %d: they do not belong "
@@ -49,7 +40,7 @@ int verify_find_topics(struct verify *v, struct err *err)
 		if (!known[i].name)
 			continue;
 		*t = known[i];
-		if (count_partitions(v, t->name, &t->partitions, err) < 0)
+		if (consumer_need_topic(v->archive, t->name, ASK_MS, &t->partitions, err) < 0)
 			return -1;
 		v->classes = common_divisor(v->classes, t->partitions);
 		t->outlets = calloc((size_t)t->partitions, sizeof *t->outlets);
@@ -147,7 +138,7 @@ static int read_letters(struct verify *v, struct err *err)
 	struct stretch_settings settings = stretch_of(v, v->config->output.deadletter);
 	int32_t count;
 
-	if (count_partitions(v, settings.topic, &count, err) < 0)
+	if (consumer_need_topic(v->archive, settings.topic, ASK_MS, &count, err) < 0)
 		return -1;
 	OWNED_MEM struct stretch *stretches = calloc((size_t)count, sizeof(struct stretch));
 	if (!stretches)
