@@ -145,6 +145,14 @@ struct holding *holdings_find(const struct holdings *h, int32_t partition)
 	return &h->items[low];
 }
 
+bool holdings_settle(struct holdings *h, uint32_t subjects)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (shard_settle(h->items[i].shard, subjects))
+			return true;
+	return false;
+}
+
 void holdings_begin(struct holdings *h, const struct owned *owned)
 {
 	for (size_t i = 0; i < h->count; i++) {

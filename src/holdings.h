@@ -44,6 +44,10 @@ void holdings_drop(struct holdings *h);
 /* The holding of a partition; it is there. */
 struct holding *holdings_find(const struct holdings *h, int32_t partition);
 
+/* Between two transactions: brings some of what was restored into its small form. True if there is
+ * more of it. */
+bool holdings_settle(struct holdings *h, uint32_t subjects);
+
 /* A transaction begins; `owned` are the same partitions in the same order. */
 void holdings_begin(struct holdings *h, const struct owned *owned);
 /* Kafka has it: the changes stay. `committed` offsets are those of `owned`. */

@@ -18,7 +18,7 @@ enum {
 	BATCH_RECORDS = 64,	 /* records between two hand-overs to the producer */
 	TXN_RECORDS_MAX = 100000, /* one second of work at full speed: bounds the undo log */
 	TXN_BYTES_MAX = 32 * 1024 * 1024, /* half of the producer's queue */
-	SAVING_MS = 5,		 /* instead of IDLE_MS while a snapshot is copied */
+	BUSY_MS = 5,		 /* instead of IDLE_MS while there is work in the house */
 	DUE_EVENTS_MAX = 10000,	 /* what falls due at once is committed in parts of so many */
 };
 
@@ -201,7 +201,7 @@ static int patience_ms(const struct worker *w)
 	int64_t left = w->begun_ms + w->settings.config->commit_interval_ms - clock_monotonic_ms();
 
 	if (!w->open)
-		return w->saving ? SAVING_MS : IDLE_MS;
+		return w->busy ? BUSY_MS : IDLE_MS;
 	return (int)MAX(left, (int64_t)0);
 }
 
@@ -216,7 +216,7 @@ static int step(struct worker *w, struct err *err)
 		worker_note_brokers(w, consumer_look_for_brokers(topic_source_consumer(w->source),
 							  w->settings.config->input.topic, IDLE_MS));
 		worker_look(w);
-		worker_save(w);
+		worker_keep_house(w);
 	}
 	if (w->batch_records >= BATCH_RECORDS && worker_send_batch(w, err) < 0)
 		return worker_heal(w, false, err);

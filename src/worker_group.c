@@ -5,7 +5,10 @@
 #include "base/log.h"
 #include "worker_parts.h"
 
-enum { REVOKE_COMMIT_MS = 5000 }; /* the whole group waits for us then */
+enum {
+	REVOKE_COMMIT_MS = 5000, /* the whole group waits for us then */
+	SETTLE_SUBJECTS = 500,	 /* at once: some 2 ms */
+};
 
 void worker_drop(struct worker *w)
 {
@@ -33,13 +36,15 @@ static struct shard *shard_of(void *context, int32_t partition)
 	return holdings_find(&w->holdings, partition)->shard;
 }
 
-void worker_save(struct worker *w)
+void worker_keep_house(struct worker *w)
 {
+	w->busy = holdings_settle(&w->holdings, SETTLE_SUBJECTS);
 	if (!w->saver)
 		return;
 	int64_t start_us = clock_monotonic_us();
-	w->saving = saver_turn(w->saver, shard_of, w);
-	if (w->saving)
+	bool saving = saver_turn(w->saver, shard_of, w);
+	w->busy |= saving;
+	if (saving)
 		meter_time(w->meter, METER_SNAPSHOT, clock_monotonic_us() - start_us);
 	meter_snapshots(w->meter, saver_counts(w->saver));
 }

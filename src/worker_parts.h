@@ -43,7 +43,7 @@ struct worker {
 	struct meter *meter;
 	struct holdings holdings;
 	struct saver *saver; /* NULL: no snapshots */
-	bool saving;	     /* it wants a turn soon */
+	bool busy;	     /* worker_keep_house() wants a turn soon */
 	const struct rulebook *fitted[BOOKS_MAX]; /* the pipeline has room for these */
 	size_t fitted_count;
 	size_t events_sent; /* of the pipeline's batch */
@@ -125,5 +125,5 @@ MUST_CHECK int worker_assigned(void *context, struct owned *owned, size_t count,
 void worker_revoked(void *context, bool lost);
 /* The state of the partitions goes. */
 void worker_drop(struct worker *w);
-/* Between two transactions: a step of the snapshots. */
-void worker_save(struct worker *w);
+/* Between two transactions: a step of the snapshots, and of settling what was restored. */
+void worker_keep_house(struct worker *w);

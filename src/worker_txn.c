@@ -82,6 +82,8 @@ static int send_changes(struct worker *w, const struct owned *owned, struct err 
 		size_t count;
 		if (!holding->touched)
 			continue;
+		if (shard_check(holding->shard, err) < 0)
+			return -1;
 		shard_set_next_offset(holding->shard, owned[i].next);
 		const struct shard_change *changes = shard_changes(holding->shard, &count);
 		for (size_t k = 0; k < count; k++)

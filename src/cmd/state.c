@@ -52,6 +52,8 @@ static void export_one(void *context, struct str key, struct str value)
 		put_marker(e, key, value);
 		return;
 	}
+	if (!value.data)
+		return; /* shard_check() tells */
 	buf_put(&e->line, STR("{\"subject\":"));
 	buf_put_json(&e->line, key);
 	buf_put(&e->line, STR(",\"value\":\""));
@@ -77,8 +79,10 @@ static int export(const void *options, const char *const *arguments, int count, 
 		buf_printf(&e.line, ",\"partitions\":%d}", s.partitions);
 		put_line(&e.line);
 	}
-	for (e.partition = 0; status == 0 && e.partition < s.partitions; e.partition++)
+	for (e.partition = 0; status == 0 && e.partition < s.partitions; e.partition++) {
 		shard_each(s.shards[e.partition], export_one, &e);
+		status = shard_check(s.shards[e.partition], err);
+	}
 	buf_fini(&e.line);
 	state_fini(&s);
 	return status;
@@ -144,8 +148,8 @@ static void show_subject(const struct subject *who, int32_t partition)
 	buf_printf(&line,
 		   "\",\"remembered\":%u,\"windows\":%u,\"waits\":%u,\"groupings\":%u,\"alerts\":%u,"
 		   "\"nears\":%u,\"erased\":",
-		   who->seen.count, who->windows.count, who->waits.count, who->groupings.count,
-		   who->alerts.count, who->nears.count);
+		   past_messages(&who->past), who->windows.count, who->waits.count, who->groupings.count,
+		   past_alert_count(&who->past), who->nears.count);
 	if (who->erased_ms) {
 		buf_putc(&line, '"');
 		buf_put_time(&line, who->erased_ms);
@@ -173,9 +177,12 @@ static int show_one(struct state *s, const char *id, struct err *err)
 		return -1;
 	shard_begin(s->shards[partition]);
 	const struct subject *who = shard_find(s->shards[partition], str_of(corp), str_of(id));
-	if (who)
+	int status = shard_check(s->shards[partition], err);
+	if (status == 0 && who)
 		show_subject(who, partition);
 	shard_rollback(s->shards[partition]);
+	if (status < 0)
+		return -1;
 	return who ? 0 : err_set(err, ERR_NOINPUT, "nothing is known of that subject");
 }
 

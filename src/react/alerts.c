@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "react/turn.h"
 
+#include "base/hash.h"
+
 static struct grouping *find_grouping(const struct turn *t, const struct rule *rule, struct str pair)
 {
 	struct subject *s = t->subject;
@@ -56,7 +58,6 @@ static void open_grouping(struct turn *t, const struct rule *rule, const struct 
 void alert_fire(struct turn *t, const struct rule *rule, const struct effect *effect,
 		const struct proof_texts *evidence)
 {
-	struct subject *s = t->subject;
 	struct str pair = rule->by_pair ? turn_pair(t) : (struct str){0};
 
 	if (effect->group_for_ms) {
@@ -85,17 +86,16 @@ void alert_fire(struct turn *t, const struct rule *rule, const struct effect *ef
 	}
 	if (rule->keep_on_recall)
 		return;
-	uint32_t told = turn_told(t);
-	*LIST_ADD(&s->alerts, shard_arena(t->shard)) = (struct alert_state){
-		.told = told,
+	struct alert_kind kind = {
 		.pack = shard_name(t->shard, rule->pack),
 		.rule = shard_name(t->shard, rule->id),
-		.due_ms = t->due_ms,
-		.order = t->order++,
-		.severity = effect->severity,
 		.category = shard_name(t->shard, effect->category),
 		.title = shard_name(t->shard, rule->title),
+		.severity = effect->severity,
 	};
+	struct arena *arena = shard_arena(t->shard);
+	struct past_alert alert = {past_kind(&t->subject->past, arena, kind), t->order++, t->due_ms};
+	past_add_alert(&t->subject->past, arena, hash_64(t->msgid), t->msgtime_ms, alert);
 	t->changed = true;
 }
 

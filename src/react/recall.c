@@ -14,7 +14,8 @@ struct undo {
 	struct tag_change tag;
 	const struct ladder *ladder;
 	struct str from, to;
-	struct alert_state alert;
+	struct alert_kind kind_of;
+	int64_t due_ms;
 };
 
 typedef LIST(struct undo) undos;
@@ -91,22 +92,32 @@ static void undo_stages(struct turn *t, uint32_t told, undos *list)
 	}
 }
 
-static void undo_alerts(struct turn *t, uint32_t told, undos *list)
-{
-	struct subject *s = t->subject;
+struct undoing {
+	struct turn *turn;
+	undos *list;
+};
 
-	for (uint32_t i = 0; i < s->alerts.count;) {
-		if (s->alerts.items[i].told != told) {
-			i++;
-			continue;
-		}
-		struct alert_state alert = s->alerts.items[i];
-		struct undo *undo = add_undo(t, list, UNDO_ALERT);
-		undo->alert = alert;
-		note_source(undo, alert.pack, alert.rule, alert.order);
-		LIST_REMOVE(&s->alerts, i);
-		t->changed = true;
-	}
+static void undo_alert(void *context, struct past_alert alert)
+{
+	const struct undoing *u = context;
+	struct alert_kind kind = u->turn->subject->past.kinds.items[alert.kind];
+	struct undo *undo = add_undo(u->turn, u->list, UNDO_ALERT);
+
+	undo->kind_of = kind;
+	undo->due_ms = alert.due_ms;
+	note_source(undo, kind.pack, kind.rule, alert.order);
+}
+
+static void undo_alerts(struct turn *t, uint64_t hash, undos *list)
+{
+	struct past *past = &t->subject->past;
+	uint32_t before = list->count;
+
+	past_each_alert(past, hash, undo_alert, &(struct undoing){t, list});
+	if (list->count == before)
+		return;
+	past_drop_alerts(past, shard_arena(t->shard), hash);
+	t->changed = true;
 }
 
 static void undo_waits(struct turn *t, uint32_t told)
@@ -143,20 +154,20 @@ static void tell_tags(struct turn *t, const undos *list, struct source source)
 
 static void tell_alert(struct turn *t, const struct undo *undo, struct str pre_msgid)
 {
-	const struct alert_state *alert = &undo->alert;
+	const struct alert_kind *kind = &undo->kind_of;
 	struct event *e =
 		turn_event(t, EVENT_ALERT, CAUSE_RECALL, undo->source, (struct str){0});
 	struct str *msgids = ARENA_NEW(t->arena, struct str);
 
 	msgids[0] = pre_msgid;
-	e->severity = alert->severity;
-	e->category = alert->category;
-	e->title = alert->title;
+	e->severity = kind->severity;
+	e->category = kind->category;
+	e->title = kind->title;
 	e->count = 1;
 	e->msgids = msgids;
 	e->msgid_count = 1;
 	e->recalled = true;
-	alert_id(t, pre_msgid, undo->source, alert->due_ms, e->alert_id);
+	alert_id(t, pre_msgid, undo->source, undo->due_ms, e->alert_id);
 }
 
 static int by_order(const void *a, const void *b)
@@ -197,7 +208,9 @@ void recall_apply(struct turn *t, struct str pre_msgid)
 	struct subject *s = t->subject;
 	undos list = {0};
 
-	if (!subject_remembers(s, hash_64(pre_msgid), t->clock_ms,
+	uint64_t hash = hash_64(pre_msgid);
+
+	if (!subject_remembers(s, hash, t->clock_ms,
 			       shard_settings(t->shard)->memory_ms)) {
 		t->reactor->counts.recalls_unknown++;
 		return;
@@ -207,8 +220,8 @@ void recall_apply(struct turn *t, struct str pre_msgid)
 			continue;
 		undo_tags(t, told, &list);
 		undo_stages(t, told, &list);
-		undo_alerts(t, told, &list);
 		undo_waits(t, told);
 	}
+	undo_alerts(t, hash, &list);
 	tell(t, &list, pre_msgid);
 }

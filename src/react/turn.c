@@ -22,6 +22,13 @@ void turn_of_message(struct turn *t, const struct message *message)
 	t->order = 0;
 }
 
+static void take_order(void *context, struct past_alert alert)
+{
+	uint32_t *next = context;
+
+	*next = MAX(*next, alert.order + 1);
+}
+
 /* One more than the order of all that rests on `told`. */
 static uint32_t next_order(const struct subject *s, uint32_t told)
 {
@@ -39,9 +46,7 @@ static uint32_t next_order(const struct subject *s, uint32_t told)
 			if (m->told == told)
 				next = MAX(next, m->order + 1);
 		}
-	for (uint32_t i = 0; i < s->alerts.count; i++)
-		if (s->alerts.items[i].told == told)
-			next = MAX(next, s->alerts.items[i].order + 1);
+	past_each_alert(&s->past, hash_64(s->told.items[told].msgid), take_order, &next);
 	return next;
 }
 
@@ -97,15 +102,11 @@ void turn_remember(struct turn *t)
 	if (!t->msgid.len || t->msgtime_ms + memory_ms <= t->clock_ms ||
 	    subject_remembers(s, hash, t->clock_ms, memory_ms))
 		return;
-	if (s->seen.count >= SUBJECT_SEEN_MAX) {
-		uint32_t oldest = 0;
-		for (uint32_t i = 1; i < s->seen.count; i++)
-			if (s->seen.items[i].time_ms < s->seen.items[oldest].time_ms)
-				oldest = i;
-		LIST_REMOVE(&s->seen, oldest);
+	if (past_messages(&s->past) >= SUBJECT_SEEN_MAX) {
+		past_forget_oldest(&s->past, shard_arena(t->shard));
 		t->reactor->counts.memory_full++;
 	}
-	*LIST_ADD(&s->seen, shard_arena(t->shard)) = (struct seen){hash, t->msgtime_ms};
+	past_add(&s->past, shard_arena(t->shard), hash, t->msgtime_ms);
 	t->changed = true;
 }
 

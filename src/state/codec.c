@@ -3,6 +3,7 @@
 #include "state/codec.h"
 
 #include "base/hash.h"
+#include "state/number.h"
 
 uint64_t codec_checksum(struct str key, struct str body)
 {
@@ -14,13 +15,9 @@ uint64_t codec_checksum(struct str key, struct str body)
 
 void codec_put_number(struct buf *out, uint64_t n)
 {
-	char *p = buf_room(out, 10);
-	size_t len = 0;
+	char *p = buf_room(out, NUMBER_BYTES_MAX);
 
-	for (; n >= 0x80; n >>= 7)
-		p[len++] = (char)(n | 0x80);
-	p[len++] = (char)n;
-	out->len += len;
+	out->len += (size_t)(number_put(p, n) - p);
 }
 
 void codec_put_text(struct buf *out, struct str text)
@@ -31,18 +28,7 @@ void codec_put_text(struct buf *out, struct str text)
 
 bool codec_get_number(struct str *in, uint64_t *n)
 {
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < in->len && i < 10; i++) {
-		unsigned char byte = (unsigned char)in->data[i];
-		value |= (uint64_t)(byte & 0x7f) << (7 * i);
-		if (byte < 0x80) {
-			*in = str_from(*in, i + 1);
-			*n = value;
-			return true;
-		}
-	}
-	return false;
+	return number_get(in, n);
 }
 
 bool codec_get_text(struct str *in, struct str *text)
@@ -63,24 +49,19 @@ void codec_put_value(struct buf *out, struct str key, struct str body)
 	uint64_t sum = codec_checksum(key, body);
 
 	buf_putc(out, CODEC_VERSION);
-	for (int k = 0; k < 8; k++)
-		buf_putc(out, (char)(sum >> (8 * k)));
+	number_put_64(buf_room(out, 8), sum);
+	out->len += 8;
 	buf_put(out, body);
 }
 
 enum codec_result codec_open(struct str key, struct str value, struct str *body)
 {
-	uint64_t sum = 0;
-
-	if (value.len && ((unsigned char)value.data[0] < CODEC_VERSION_OLDEST ||
-			  (unsigned char)value.data[0] > CODEC_VERSION))
+	if (value.len && (unsigned char)value.data[0] != CODEC_VERSION)
 		return CODEC_UNKNOWN_VERSION;
 	if (value.len < CODEC_HEAD_BYTES)
 		return CODEC_BAD_CHECKSUM;
-	for (int k = 0; k < 8; k++)
-		sum |= (uint64_t)(unsigned char)value.data[1 + k] << (8 * k);
 	struct str rest = str_from(value, CODEC_HEAD_BYTES);
-	if (sum != codec_checksum(key, rest))
+	if (number_get_64(value.data + 1) != codec_checksum(key, rest))
 		return CODEC_BAD_CHECKSUM;
 	*body = rest;
 	return CODEC_DONE;

@@ -8,24 +8,29 @@
  *	00 "rul" offset		a switch of rules at that offset (8 bytes, big endian); never deleted
  *
  * Every value:
- *	version   1 byte, CODEC_VERSION; CODEC_VERSION_OLDEST and later are read
+ *	version   1 byte, CODEC_VERSION; no other is read
  *	checksum  8 bytes, little endian: codec_checksum() of the key and what follows
  *	body
  *
  * Numbers are LEB128 varints (7 bits a byte, low first); signed ones are zigzagged. Times are
- * signed distances in ms from the first time of the body. A name is a number: in a changelog
- * value its place in the table of names that begins the body (count, then length and bytes of
- * each; 0 is the empty name); in memory its number in names.h, without table, version, checksum.
- * (Snapshots hold the form in memory: whoever changes it changes SNAPSHOT_VERSION, snapshot.h.)
- * Text is length and bytes. Lists are a count and their items.
+ * signed distances in ms from the first time of the packed form. Text is length and bytes. Lists
+ * are a count and their items.
  *
- * Body of a subject, after the names:
+ * Body of a subject: when it falls due (number 0 never; 1, then a time from 0; 2 by idleness, then
+ * the time from 0 since when it is idle), then its packed form. A packed form begins with its names:
+ * number of bytes, and a table of so many (count, then the texts; 0 is the empty name). In memory
+ * the table may be missing, its bytes 0: a name is then its number in names.h. What is loaded keeps
+ * its table until it is touched or settled: loading copies bytes and reads no more of them.
+ * (Snapshots hold packed forms: whoever changes them changes SNAPSHOT_VERSION, snapshot.h.)
+ *
+ * Packed form, after the names:
  *	time    touched_ms (from 0; all others are distances from it)
- *	number  flags: 1 customer, 2 disagreed, 4 has consent_ms, 8 has erased_ms; in memory
- *	        only: 16 has waits or nears
+ *	number  flags: 1 customer, 2 disagreed, 4 has consent_ms, 8 has erased_ms, 16 has waits or
+ *	        nears
  *	        consent_ms and erased_ms, those that are there
  *	number  sequence
- *	lists   seen:     hash (8 bytes, little endian), time
+ *	text    past.items (past.h); if there are any: text past.hashes, times first and oldest
+ *	lists   kinds of alerts: names pack, rule, category, title, severity
  *	        told:     text msgid, time, name from, name room, names of staff, role * 4 + chat
  *	        tags:     name group, name tag, names of staff, list of proofs: told, name pack,
  *	                  name rule, expires_ms, order * 2 + keeps
@@ -36,14 +41,13 @@
  *	        waits:    names pack, rule, where, told, due time
  *	        groupings: names pack, rule, pair, due time, first_due_ms or 0, text msgid, newest,
  *	                  count, list of text msgids, severity, names category, title
- *	        alerts:   told, names pack, rule, due_ms or 0, order, severity, names category, title
  *	        nears:    names pack, rule, node, names speaker, where, counted, list of: number,
  *	                  parts, time
  *	        spokes:   name who, time
  * Lists that are empty at the end are left out.
  *
  * Body of the marker: next offset (number), text digest, list of clocks: text corpid, number ms;
- *	from version 2 on text lineage, if it has one (shard.h).
+ *	text lineage, if it has one (shard.h).
  * Body of a switch: text digest.
  *
  * Pure. Thread: any.
@@ -54,11 +58,12 @@
 #include "state/names.h"
 #include "state/subject.h"
 
-enum { CODEC_VERSION = 2, CODEC_VERSION_OLDEST = 1, CODEC_HEAD_BYTES = 9 };
+enum { CODEC_VERSION = 3, CODEC_HEAD_BYTES = 9 };
 
 uint64_t codec_checksum(struct str key, struct str body);
 
-/* Appends head and body. `tables` is reused working memory. */
+/* Appends head and body. Every name of `s` is kept in the shard's names: equal texts are the same
+ * pointer. The others are reused working memory. */
 struct codec_names { /* the names of one value, as they come up */
 	struct str *items;
 	uint32_t count, cap;
@@ -66,11 +71,15 @@ struct codec_names { /* the names of one value, as they come up */
 void codec_put_subject(struct buf *out, struct str key, const struct subject *s,
 		       struct buf *scratch, struct codec_names *names);
 
-/* The packed form in memory; every name of `s` is kept in the shard's names. */
+/* The packed form without a table of names. */
 void codec_pack(struct buf *out, const struct subject *s);
-/* Reads it back into *s, whose lists live in `arena`; the texts stay where they are in `packed`. */
-void codec_unpack(struct str packed, const struct names *names, struct arena *arena,
-		  struct subject *s);
+/* Reads a packed form into *s, whose lists live in `arena`; texts stay where they are in `packed`,
+ * names go into `names`; corpid and id are left alone. False if it makes no sense; the rest of *s is
+ * then anything. */
+MUST_CHECK bool codec_unpack(struct str packed, struct names *names, struct arena *arena,
+			     struct subject *s);
+/* Does it have a table of its own? */
+bool codec_has_table(struct str packed);
 
 /* What is asked of every message, from the packed form alone: when the subject was erased (0:
  * never), and whether it has waits or nears. */
@@ -82,10 +91,8 @@ enum codec_result { CODEC_DONE, CODEC_UNKNOWN_VERSION, CODEC_BAD_CHECKSUM, CODEC
 
 /* Checks the head of a value; *body is what follows. */
 enum codec_result codec_open(struct str key, struct str value, struct str *body);
-/* Reads the body of a subject; corpid and id are left alone. Names go into `names`, and what
- * codec_pack() would write of it is appended to `packed`: nonsense, if CODEC_BAD_BODY. */
-enum codec_result codec_get_subject(struct str body, struct names *names, struct arena *arena,
-				    struct subject *s, struct buf *packed);
+/* Of the body of a subject: when it falls due, and its packed form, of which nothing is read. */
+enum codec_result codec_get_due(struct str body, struct due_time *due, struct str *packed);
 
 /* Writes head and body of a value whose body is `body`. */
 void codec_put_value(struct buf *out, struct str key, struct str body);

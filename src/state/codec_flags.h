@@ -10,7 +10,6 @@ enum {
 	FLAG_DISAGREED = 2,
 	FLAG_CONSENT = 4,
 	FLAG_ERASED = 8,
-	FLAGS_VALUE = 15,
-	FLAG_AWAITS = 16, /* of the packed form only */
-	FLAGS_PACKED = 31,
+	FLAG_AWAITS = 16,
+	FLAGS_ALL = 31,
 };

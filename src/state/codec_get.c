@@ -2,25 +2,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/codec.h"
 #include "state/codec_flags.h"
-
-static int64_t unzigzag(uint64_t n)
-{
-	return (int64_t)(n >> 1) ^ -(int64_t)(n & 1);
-}
+#include "state/number.h"
 
 struct reader {
 	struct str in;
-	const struct names *shard_names; /* packed form; NULL: `table` */
-	struct str *table;		 /* of a changelog value, kept already */
+	struct names *names;  /* of the shard; NULL: no names are read */
+	struct str *table;    /* of the packed form, kept already; NULL: its names are numbers */
 	uint64_t table_count;
 	struct arena *arena;
-	struct buf *packed; /* the packed form is put together on the way; NULL: it is not */
-	size_t flags_at;    /* in it */
 	int64_t base_ms;
 	bool bad;
 };
-
-/* A number that is the same in a value and in the packed form. */
 
 static uint64_t get(struct reader *r)
 {
@@ -31,20 +23,16 @@ static uint64_t get(struct reader *r)
 		n = (unsigned char)r->in.data[0];
 		r->in.data++;
 		r->in.len--;
-		if (r->packed)
-			buf_putc(r->packed, (char)n);
 		return n;
 	}
-	if (!codec_get_number(&r->in, &n))
+	if (!number_get(&r->in, &n))
 		r->bad = true;
-	if (r->packed)
-		codec_put_number(r->packed, n);
 	return n;
 }
 
 static int64_t get_time(struct reader *r)
 {
-	return (int64_t)((uint64_t)unzigzag(get(r)) + (uint64_t)r->base_ms);
+	return number_time(get(r), r->base_ms);
 }
 
 static struct str get_text(struct reader *r)
@@ -53,32 +41,18 @@ static struct str get_text(struct reader *r)
 
 	if (!codec_get_text(&r->in, &text))
 		r->bad = true;
-	if (r->packed)
-		codec_put_text(r->packed, text);
 	return text;
-}
-
-/* A name of a value, which has another number in the packed form. */
-static struct str get_table_name(struct reader *r)
-{
-	struct buf *packed = r->packed;
-	struct str name = {0};
-
-	r->packed = NULL;
-	uint64_t n = get(r);
-	r->packed = packed;
-	if (n > r->table_count)
-		r->bad = true;
-	if (n && !r->bad)
-		name = r->table[n - 1];
-	if (packed)
-		codec_put_number(packed, names_number(name));
-	return name;
 }
 
 static struct str get_name(struct reader *r)
 {
-	return r->shard_names ? names_text(r->shard_names, (uint32_t)get(r)) : get_table_name(r);
+	uint64_t n = get(r);
+
+	if (n >= (r->table ? r->table_count : r->names->count)) {
+		r->bad = true;
+		return (struct str){0};
+	}
+	return r->table ? r->table[n] : names_text(r->names, (uint32_t)n);
 }
 
 /* The count of a list. An item has at least one byte, so that a wrong count cannot ask for more
@@ -99,21 +73,45 @@ static uint32_t get_count(struct reader *r)
 				 ? arena_zalloc((r)->arena, (list)->cap * sizeof *(list)->items)   \
 				 : NULL)
 
-static void get_messages(struct reader *r, struct subject *s)
+static enum severity get_severity(struct reader *r)
 {
-	GET_LIST(r, &s->seen);
-	for (uint32_t i = 0; i < s->seen.count && !r->bad; i++) {
-		if (r->in.len < 8) {
-			r->bad = true;
-			return;
-		}
-		for (int k = 0; k < 8; k++)
-			s->seen.items[i].hash |= (uint64_t)(unsigned char)r->in.data[k] << (8 * k);
-		if (r->packed)
-			buf_put(r->packed, (struct str){r->in.data, 8});
-		r->in = str_from(r->in, 8);
-		s->seen.items[i].time_ms = get_time(r);
+	uint64_t severity = get(r);
+
+	r->bad |= severity > SEVERITY_CRITICAL;
+	return (enum severity)severity;
+}
+
+/* The rows and their times; the kinds come behind. */
+static struct past get_past_items(struct reader *r)
+{
+	struct past p = {0};
+
+	if (r->in.len)
+		p.items = get_text(r);
+	if (p.items.len) {
+		p.hashes = get_text(r);
+		p.first_ms = get_time(r);
+		p.oldest_ms = get_time(r);
 	}
+	return p;
+}
+
+static void get_past(struct reader *r, struct past *p)
+{
+	*p = get_past_items(r);
+	GET_LIST(r, &p->kinds);
+	for (uint32_t i = 0; i < p->kinds.count && !r->bad; i++) {
+		struct alert_kind *kind = &p->kinds.items[i];
+		kind->pack = get_name(r);
+		kind->rule = get_name(r);
+		kind->category = get_name(r);
+		kind->title = get_name(r);
+		kind->severity = get_severity(r);
+	}
+}
+
+static void get_tolds(struct reader *r, struct subject *s)
+{
 	GET_LIST(r, &s->told);
 	for (uint32_t i = 0; i < s->told.count && !r->bad; i++) {
 		struct told *t = &s->told.items[i];
@@ -227,15 +225,7 @@ static void get_waits(struct reader *r, struct subject *s)
 	}
 }
 
-static enum severity get_severity(struct reader *r)
-{
-	uint64_t severity = get(r);
-
-	r->bad |= severity > SEVERITY_CRITICAL;
-	return (enum severity)severity;
-}
-
-static void get_alerts(struct reader *r, struct subject *s)
+static void get_groupings(struct reader *r, struct subject *s)
 {
 	GET_LIST(r, &s->groupings);
 	for (uint32_t i = 0; i < s->groupings.count && !r->bad; i++) {
@@ -254,18 +244,6 @@ static void get_alerts(struct reader *r, struct subject *s)
 		g->severity = get_severity(r);
 		g->category = get_name(r);
 		g->title = get_name(r);
-	}
-	GET_LIST(r, &s->alerts);
-	for (uint32_t i = 0; i < s->alerts.count && !r->bad; i++) {
-		struct alert_state *a = &s->alerts.items[i];
-		a->told = get_told(r, s);
-		a->pack = get_name(r);
-		a->rule = get_name(r);
-		a->due_ms = (int64_t)get(r);
-		a->order = (uint32_t)get(r);
-		a->severity = get_severity(r);
-		a->category = get_name(r);
-		a->title = get_name(r);
 	}
 }
 
@@ -305,7 +283,6 @@ static struct head get_head(struct reader *r)
 	struct head h = {.touched_ms = get_time(r)};
 
 	r->base_ms = h.touched_ms;
-	r->flags_at = r->packed ? r->packed->len : 0;
 	h.flags = get(r);
 	if (h.flags & FLAG_CONSENT)
 		h.consent_ms = get_time(r);
@@ -319,36 +296,73 @@ static void get_body(struct reader *r, struct subject *s)
 {
 	struct head h = get_head(r);
 
-	r->bad |= h.flags > (r->shard_names ? FLAGS_PACKED : FLAGS_VALUE);
+	r->bad |= h.flags > FLAGS_ALL;
 	s->touched_ms = h.touched_ms;
 	s->is_customer = h.flags & FLAG_CUSTOMER;
 	s->disagreed = h.flags & FLAG_DISAGREED;
 	s->consent_ms = h.consent_ms;
 	s->erased_ms = h.erased_ms;
 	s->sequence = h.sequence;
-	get_messages(r, s);
+	get_past(r, &s->past);
+	get_tolds(r, s);
 	get_tags(r, s);
 	get_ladders(r, s);
 	get_windows(r, s);
 	get_waits(r, s);
-	get_alerts(r, s);
+	get_groupings(r, s);
 	get_talk(r, s);
 }
 
-void codec_unpack(struct str packed, const struct names *names, struct arena *arena,
-		  struct subject *s)
+/* What precedes a packed form: its own table of names, or none. */
+static struct str get_table(struct reader *r)
 {
-	struct reader r = {.in = packed, .shard_names = names, .arena = arena};
+	uint64_t bytes = get(r);
+	struct str table = {r->in.data, (size_t)bytes};
 
-	get_body(&r, s);
-	assert(!r.bad && r.in.len == 0); /* we packed it ourselves */
+	if (bytes > r->in.len || r->bad) {
+		r->bad = true;
+		return (struct str){0};
+	}
+	r->in = str_from(r->in, table.len);
+	return table;
+}
+
+static void keep_table(struct reader *r, struct str table)
+{
+	struct reader names = {.in = table};
+	uint64_t count = get_count(&names);
+
+	r->table_count = count + 1; /* 0 is the empty name */
+	r->table = ARENA_ARRAY(r->arena, struct str, r->table_count);
+	r->table[0] = (struct str){0};
+	for (uint64_t i = 0; i < count && !names.bad; i++)
+		r->table[i + 1] = names_keep(r->names, get_text(&names));
+	r->bad |= names.bad || names.in.len;
+}
+
+bool codec_unpack(struct str packed, struct names *names, struct arena *arena, struct subject *s)
+{
+	struct reader r = {.in = packed, .names = names, .arena = arena};
+	struct str table = get_table(&r);
+
+	if (table.len)
+		keep_table(&r, table);
+	if (!r.bad)
+		get_body(&r, s);
+	return !r.bad && r.in.len == 0;
+}
+
+bool codec_has_table(struct str packed)
+{
+	return packed.len && packed.data[0];
 }
 
 void codec_look(struct str packed, int64_t *erased_ms, bool *awaits)
 {
 	struct reader r = {.in = packed};
-	struct head head = get_head(&r);
 
+	(void)get_table(&r);
+	struct head head = get_head(&r);
 	*erased_ms = head.erased_ms;
 	*awaits = head.flags & FLAG_AWAITS;
 }
@@ -356,41 +370,23 @@ void codec_look(struct str packed, int64_t *erased_ms, bool *awaits)
 bool codec_remembers(struct str packed, uint64_t msgid_hash, int64_t clock_ms, int64_t memory_ms)
 {
 	struct reader r = {.in = packed};
+	int64_t time_ms;
 
+	(void)get_table(&r);
 	(void)get_head(&r);
-	uint32_t count = get_count(&r);
-	const unsigned char *p = (const unsigned char *)r.in.data;
-
-	for (uint32_t i = 0; i < count; i++) {
-		uint64_t hash = 0;
-		for (int k = 0; k < 8; k++)
-			hash |= (uint64_t)p[k] << (8 * k);
-		p += 8;
-		if (UNLIKELY(hash == msgid_hash)) {
-			r.in = str_from(r.in, (size_t)((const char *)p - r.in.data));
-			return get_time(&r) + memory_ms > clock_ms;
-		}
-		while (*p++ & 0x80) /* past the time */
-			;
-	}
-	return false;
+	struct past past = get_past_items(&r);
+	return past_find(&past, msgid_hash, &time_ms) && time_ms + memory_ms > clock_ms;
 }
 
-enum codec_result codec_get_subject(struct str body, struct names *names, struct arena *arena,
-				    struct subject *s, struct buf *packed)
+enum codec_result codec_get_due(struct str body, struct due_time *due, struct str *packed)
 {
-	struct reader r = {.in = body, .arena = arena};
+	uint64_t kind, distance = 0;
 
-	r.table_count = get_count(&r);
-	r.table = ARENA_ARRAY(arena, struct str, r.table_count);
-	for (uint64_t i = 0; i < r.table_count && !r.bad; i++)
-		r.table[i] = names_keep(names, get_text(&r));
-	r.packed = packed;
-	if (!r.bad)
-		get_body(&r, s);
-	if (r.bad || r.in.len)
+	if (!number_get(&body, &kind) || kind > DUE_IDLE_SINCE ||
+	    (kind != DUE_NEVER && !number_get(&body, &distance)) || !body.len)
 		return CODEC_BAD_BODY;
-	if (s->waits.count || s->nears.count) /* flags are one byte: get_body() knows no other */
-		packed->data[r.flags_at] |= FLAG_AWAITS;
+	due->kind = kind == DUE_AT ? DUE_AT : kind == DUE_IDLE_SINCE ? DUE_IDLE_SINCE : DUE_NEVER;
+	due->ms = number_time(distance, 0);
+	*packed = body;
 	return CODEC_DONE;
 }

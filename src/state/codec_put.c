@@ -3,11 +3,7 @@
 #include "state/blocks.h"
 #include "state/codec.h"
 #include "state/codec_flags.h"
-
-static uint64_t zigzag(int64_t n)
-{
-	return (uint64_t)n << 1 ^ (uint64_t)(n >> 63);
-}
+#include "state/number.h"
 
 struct writer {
 	struct buf *out;
@@ -27,8 +23,7 @@ static void put(struct writer *w, uint64_t n)
 
 static void put_time(struct writer *w, int64_t ms)
 {
-	/* Distances wrap around without harm: reading wraps back. */
-	put(w, zigzag((int64_t)((uint64_t)ms - (uint64_t)w->base_ms)));
+	put(w, number_distance(ms, w->base_ms));
 }
 
 static void put_name(struct writer *w, struct str name)
@@ -69,17 +64,29 @@ static void end_list(struct writer *w, uint32_t count)
 		w->used = w->out->len;
 }
 
-static void put_messages(struct writer *w, const struct subject *s)
+static void put_past(struct writer *w, const struct past *p)
 {
-	put(w, s->seen.count);
-	for (uint32_t i = 0; i < s->seen.count; i++) {
-		char bytes[8];
-		for (int k = 0; k < 8; k++)
-			bytes[k] = (char)(s->seen.items[i].hash >> (8 * k));
-		buf_put(w->out, (struct str){bytes, 8});
-		put_time(w, s->seen.items[i].time_ms);
+	codec_put_text(w->out, p->items);
+	if (p->items.len) {
+		codec_put_text(w->out, p->hashes);
+		put_time(w, p->first_ms);
+		put_time(w, p->oldest_ms);
+		w->used = w->out->len;
 	}
-	end_list(w, s->seen.count);
+	put(w, p->kinds.count);
+	for (uint32_t i = 0; i < p->kinds.count; i++) {
+		const struct alert_kind *kind = &p->kinds.items[i];
+		put_name(w, kind->pack);
+		put_name(w, kind->rule);
+		put_name(w, kind->category);
+		put_name(w, kind->title);
+		put(w, (uint64_t)kind->severity);
+	}
+	end_list(w, p->kinds.count);
+}
+
+static void put_told(struct writer *w, const struct subject *s)
+{
 	put(w, s->told.count);
 	for (uint32_t i = 0; i < s->told.count; i++) {
 		const struct told *t = &s->told.items[i];
@@ -174,7 +181,7 @@ static void put_waits(struct writer *w, const struct subject *s)
 	end_list(w, s->waits.count);
 }
 
-static void put_alerts(struct writer *w, const struct subject *s)
+static void put_groupings(struct writer *w, const struct subject *s)
 {
 	put(w, s->groupings.count);
 	for (uint32_t i = 0; i < s->groupings.count; i++) {
@@ -195,19 +202,6 @@ static void put_alerts(struct writer *w, const struct subject *s)
 		put_name(w, g->title);
 	}
 	end_list(w, s->groupings.count);
-	put(w, s->alerts.count);
-	for (uint32_t i = 0; i < s->alerts.count; i++) {
-		const struct alert_state *a = &s->alerts.items[i];
-		put(w, a->told);
-		put_name(w, a->pack);
-		put_name(w, a->rule);
-		put(w, (uint64_t)a->due_ms);
-		put(w, a->order);
-		put(w, (uint64_t)a->severity);
-		put_name(w, a->category);
-		put_name(w, a->title);
-	}
-	end_list(w, s->alerts.count);
 }
 
 static void put_talk(struct writer *w, const struct subject *s)
@@ -241,10 +235,9 @@ static void put_body(struct writer *w, const struct subject *s)
 {
 	unsigned flags = (s->is_customer ? FLAG_CUSTOMER : 0u) |
 			 (s->disagreed ? FLAG_DISAGREED : 0u) |
-			 (s->consent_ms ? FLAG_CONSENT : 0u) | (s->erased_ms ? FLAG_ERASED : 0u);
+			 (s->consent_ms ? FLAG_CONSENT : 0u) | (s->erased_ms ? FLAG_ERASED : 0u) |
+			 (s->waits.count || s->nears.count ? FLAG_AWAITS : 0u);
 
-	if (!w->names && (s->waits.count || s->nears.count))
-		flags |= FLAG_AWAITS;
 	w->base_ms = 0;
 	put_time(w, s->touched_ms);
 	w->base_ms = s->touched_ms;
@@ -256,19 +249,28 @@ static void put_body(struct writer *w, const struct subject *s)
 	put(w, s->sequence);
 
 	w->used = w->out->len;
-	put_messages(w, s);
+	put_past(w, &s->past);
+	put_told(w, s);
 	put_tags(w, s);
 	put_ladders(w, s);
 	put_windows(w, s);
 	put_waits(w, s);
-	put_alerts(w, s);
+	put_groupings(w, s);
 	put_talk(w, s);
 	w->out->len = w->used; /* lists that are empty at the end */
 }
 
 void codec_pack(struct buf *out, const struct subject *s)
 {
+	codec_put_number(out, 0); /* no table */
 	put_body(&(struct writer){.out = out}, s);
+}
+
+static void put_due(struct buf *out, struct due_time due)
+{
+	codec_put_number(out, (uint64_t)due.kind);
+	if (due.kind != DUE_NEVER)
+		codec_put_number(out, number_distance(due.ms, 0));
 }
 
 void codec_put_subject(struct buf *out, struct str key, const struct subject *s,
@@ -276,7 +278,7 @@ void codec_put_subject(struct buf *out, struct str key, const struct subject *s,
 {
 	struct writer w = {.out = scratch, .names = names};
 
-	/* The names are known once the rest is written, so they are put together last. */
+	/* The names are known once the rest is written, so what precedes it is put together last. */
 	names->count = 0;
 	buf_clear(scratch);
 	put_body(&w, s);
@@ -285,7 +287,11 @@ void codec_put_subject(struct buf *out, struct str key, const struct subject *s,
 	for (uint32_t i = 0; i < names->count; i++)
 		codec_put_text(scratch, names->items[i]);
 	size_t table = scratch->len - rest;
-	buf_room(scratch, rest);
+	put_due(scratch, subject_due_time(s));
+	codec_put_number(scratch, table);
+	size_t head = scratch->len - rest - table;
+	buf_room(scratch, table + rest);
+	buf_put(scratch, (struct str){scratch->data + rest, table});
 	buf_put(scratch, (struct str){scratch->data, rest});
-	codec_put_value(out, key, (struct str){scratch->data + rest, table + rest});
+	codec_put_value(out, key, (struct str){scratch->data + rest + table, head + table + rest});
 }

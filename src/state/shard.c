@@ -173,7 +173,11 @@ static struct live *live_get(struct shard *s, uint32_t slot)
 	if (index)
 		return s->lives[index - 1];
 	struct live *live = live_new(s, slot);
-	codec_unpack(table_packed(&s->table, slot), &s->names, &s->arena, &live->subject);
+	struct str corpid = live->subject.corpid, id = live->subject.id;
+	if (!codec_unpack(table_packed(&s->table, slot), &s->names, &s->arena, &live->subject)) {
+		s->broken = true; /* shard_check() tells */
+		live->subject = (struct subject){.corpid = corpid, .id = id};
+	}
 	return live;
 }
 
@@ -286,7 +290,7 @@ void shard_touched(struct shard *s, struct subject *subject)
 	live->changed = true;
 	live->forgotten = false;
 	subject->touched_ms = clock_ms;
-	subject_tidy(subject, clock_ms, s->settings.memory_ms);
+	subject_tidy(subject, &s->arena, clock_ms, s->settings.memory_ms);
 	table_set_due(&s->table, live->slot, subject_due(subject, s->settings.idle_ms).due_ms);
 }
 
@@ -379,6 +383,40 @@ void shard_rollback(struct shard *s)
 	for (uint32_t i = 0; i < s->corp_count; i++)
 		s->corps[i].clock_ms = s->corps[i].saved_clock_ms;
 	end(s);
+}
+
+bool shard_settle(struct shard *s, uint32_t subjects)
+{
+	assert(!s->open);
+	if (s->settled == s->table.slot_count)
+		return false;
+	for (; subjects && s->settled < s->table.slot_count; s->settled++) {
+		uint32_t slot = s->settled;
+		struct subject subject = {0};
+		if (!s->table.slots[slot].block || !codec_has_table(table_packed(&s->table, slot)))
+			continue;
+		subjects--;
+		if (codec_unpack(table_packed(&s->table, slot), &s->names, &s->arena, &subject)) {
+			buf_clear(&s->packed);
+			codec_pack(&s->packed, &subject);
+			table_set_packed(&s->table, slot, buf_str(&s->packed));
+		} else {
+			s->broken = true;
+		}
+		arena_reset(&s->arena);
+	}
+	table_tidy(&s->table);
+	return s->settled < s->table.slot_count;
+}
+
+int shard_check(const struct shard *s, struct err *err)
+{
+	if (!s->broken)
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "state: a subject of partition %d makes no sense, though its checksum is right; "
+		       "the state topic was written by something else",
+		       (int)s->partition);
 }
 
 struct shard_stats shard_stats(const struct shard *s)

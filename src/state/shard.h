@@ -45,16 +45,27 @@ void shard_rollback(struct shard *s);
 const struct shard_change *shard_changes(struct shard *s, size_t *count);
 
 /* Takes one record of the changelog, in order, outside of a transaction. Unknown versions and
- * broken checksums are ERR_CONFIG. shard_loaded() ends loading, be it of these or of a copy. */
+ * broken checksums are ERR_CONFIG. Of a subject no more is read than when it falls due; whether the
+ * rest makes sense is seen when it is asked for (shard_check()). shard_loaded() ends loading, be it
+ * of these or of a copy. */
 MUST_CHECK int shard_load(struct shard *s, struct str key, struct str value, struct err *err);
 MUST_CHECK int shard_loaded(struct shard *s, struct err *err);
 /* While a record of this key stands in a partition, an import into it is under way or broke off, and
  * shard_loaded() refuses the state. */
 extern const struct str shard_import_note;
 
+/* A subject that is loaded stays as it came until somebody asks for it: a third larger than it has to
+ * be. This brings up to `subjects` of them into their small form, outside of a transaction, and goes
+ * on where it ended before. False if there are no more. */
+bool shard_settle(struct shard *s, uint32_t subjects);
+/* Whether all subjects that were asked for made sense; ERR_CONFIG if not. Nothing that one of them
+ * gave may be committed. */
+MUST_CHECK int shard_check(const struct shard *s, struct err *err);
+
 /* Visits all that the changelog must hold to bring this shard back, outside of a transaction:
- * every subject, then the marker. Key and value live until the next call. For `state export`; in
- * the order of places in the table, which means nothing. */
+ * every subject, then the marker. Key and value live until the next call; a value without data
+ * belongs to a subject that makes no sense (shard_check()). For `state export`; in the order of
+ * places in the table, which means nothing. */
 void shard_each(struct shard *s, void (*visit)(void *context, struct str key, struct str value),
 		void *context);
 

@@ -152,7 +152,9 @@ void shard_each(struct shard *s, void (*visit)(void *context, struct str key, st
 		struct live live = {.slot = slot, .corp = s->table.slots[slot].corp};
 		live.subject.corpid = s->corps[live.corp].id;
 		live.subject.id = table_id(&s->table, slot);
-		codec_unpack(table_packed(&s->table, slot), &s->names, &s->arena, &live.subject);
+		live.forgotten = !codec_unpack(table_packed(&s->table, slot), &s->names, &s->arena,
+					       &live.subject);
+		s->broken |= live.forgotten; /* no more than its key is told */
 		buf_clear(&s->encoded);
 		encode_live(s, &live, &change);
 		point(s, &change);
@@ -208,7 +210,7 @@ static bool read_marker(struct shard *s, struct str body)
 		uint32_t corp = shard_corp(s, corpid); /* moves s->corps */
 		s->corps[corp].clock_ms = (int64_t)clock;
 	}
-	if (body.len) { /* since version 2 */
+	if (body.len) {
 		struct str lineage;
 		if (!codec_get_text(&body, &lineage))
 			return false;
@@ -285,20 +287,18 @@ static int load_marker(struct shard *s, struct str key, struct str value, struct
 static int load_subject(struct shard *s, uint32_t corp, struct str id, struct str body,
 			struct err *err)
 {
-	struct subject subject = {.corpid = s->corps[corp].id, .id = id};
-	enum codec_result result;
+	struct due_time due;
+	struct str packed;
+	enum codec_result result = codec_get_due(body, &due, &packed);
 
-	arena_reset(&s->arena);
-	buf_clear(&s->packed);
-	result = codec_get_subject(body, &s->names, &s->arena, &subject, &s->packed);
 	if (result != CODEC_DONE)
 		return refuse(s, result, "a subject", err);
 	uint32_t slot = table_find(&s->table, corp, id);
 	if (slot == TABLE_NONE)
-		slot = table_add(&s->table, corp, id, buf_str(&s->packed));
+		slot = table_add(&s->table, corp, id, packed);
 	else
-		table_set_packed(&s->table, slot, buf_str(&s->packed));
-	table_set_due(&s->table, slot, subject_due(&subject, s->settings.idle_ms).due_ms);
+		table_set_packed(&s->table, slot, packed);
+	table_set_due(&s->table, slot, due_time_ms(due, s->settings.idle_ms));
 	table_tidy(&s->table);
 	return 0;
 }

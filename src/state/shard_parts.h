@@ -50,6 +50,8 @@ struct shard {
 	uint32_t last_slot; /* of find_slot(): one message asks several times */
 	struct marker marker, saved_marker;
 	bool importing; /* the note of an import was read */
+	bool broken;	  /* a packed form made no sense */
+	uint32_t settled; /* slots that shard_settle() has been through */
 
 	bool open; /* a transaction */
 	struct arena arena; /* of the transaction */

@@ -34,7 +34,7 @@
 #include "state/shard.h"
 
 enum {
-	SNAPSHOT_VERSION = 1,
+	SNAPSHOT_VERSION = 2,
 	SNAPSHOT_PIECE_BYTES = 1024 * 1024, /* what the worker copies at once: some 0.2 ms */
 	SNAPSHOT_NAME_BYTES = 128,
 };

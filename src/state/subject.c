@@ -2,35 +2,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/subject.h"
 
-void *list_room(void *items, size_t item_bytes, uint32_t count, uint32_t *cap, struct arena *arena)
-{
-	if (count == *cap) {
-		uint32_t more = MAX(*cap * 2, 4u);
-		void *grown = arena_alloc(arena, more * item_bytes);
-		if (count)
-			memcpy(grown, items, count * item_bytes);
-		items = grown;
-		*cap = more;
-	}
-	memset((char *)items + count * item_bytes, 0, item_bytes);
-	return items;
-}
-
-void list_remove(void *items, size_t item_bytes, uint32_t *count, uint32_t at)
-{
-	assert(at < *count);
-	char *p = (char *)items + at * item_bytes;
-	memmove(p, p + item_bytes, (*count - at - 1) * item_bytes);
-	(*count)--;
-}
-
 bool subject_remembers(const struct subject *s, uint64_t msgid_hash, int64_t clock_ms,
 		       int64_t memory_ms)
 {
-	for (uint32_t i = 0; i < s->seen.count; i++)
-		if (s->seen.items[i].hash == msgid_hash)
-			return s->seen.items[i].time_ms + memory_ms > clock_ms;
-	return false;
+	int64_t time_ms;
+
+	return past_find(&s->past, msgid_hash, &time_ms) && time_ms + memory_ms > clock_ms;
 }
 
 struct tag_state *subject_tag(const struct subject *s, struct str group, struct str tag)
@@ -179,6 +156,24 @@ struct due subject_due(const struct subject *s, int64_t idle_ms)
 	return best.due;
 }
 
+struct due_time subject_due_time(const struct subject *s)
+{
+	struct due due = subject_due(s, 0);
+
+	if (due.kind != DUE_NONE)
+		return (struct due_time){DUE_AT, due.due_ms};
+	if (subject_holds(s))
+		return (struct due_time){.kind = DUE_NEVER};
+	return (struct due_time){DUE_IDLE_SINCE, idle_since_ms(s)};
+}
+
+int64_t due_time_ms(struct due_time due, int64_t idle_ms)
+{
+	if (due.kind == DUE_AT)
+		return due.ms;
+	return due.kind == DUE_IDLE_SINCE && idle_ms ? due.ms + idle_ms : INT64_MAX;
+}
+
 /* ---- dropping ---- */
 
 struct tidy {
@@ -254,8 +249,6 @@ static void each_told(struct subject *s, void (*visit)(uint32_t *told, uint32_t 
 		visit(&s->waits.items[i].told, map);
 	for (uint32_t i = 0; i < s->groupings.count; i++)
 		visit(&s->groupings.items[i].newest, map);
-	for (uint32_t i = 0; i < s->alerts.count; i++)
-		visit(&s->alerts.items[i].told, map);
 }
 
 static void mark(uint32_t *told, uint32_t *map)
@@ -289,29 +282,23 @@ static void tidy_told(struct subject *s)
 		each_told(s, renumber, map);
 }
 
-/* Where as many messages are remembered as there may be, older ones have given way: no recall
- * finds them, so that what rests on them need not be kept apart either. */
-static int64_t forgotten_ms(const struct subject *s, int64_t memory_end_ms)
+/* Messages that are past it are taken out together, when the first of them is so much older. */
+static bool is_worth_it(const struct past *past, int64_t forgotten_ms, int64_t memory_ms)
 {
-	int64_t oldest_ms = INT64_MAX;
-
-	if (s->seen.count < SUBJECT_SEEN_MAX)
-		return memory_end_ms;
-	for (uint32_t i = 0; i < s->seen.count; i++)
-		oldest_ms = MIN(oldest_ms, s->seen.items[i].time_ms);
-	return MAX(memory_end_ms, oldest_ms - 1);
+	return past->oldest_ms <= forgotten_ms - memory_ms / 16 ||
+	       (past_messages(past) >= SUBJECT_SEEN_MAX && past->oldest_ms <= forgotten_ms);
 }
 
-void subject_tidy(struct subject *s, int64_t clock_ms, int64_t memory_ms)
+void subject_tidy(struct subject *s, struct arena *arena, int64_t clock_ms, int64_t memory_ms)
 {
 	struct tidy t = {s, clock_ms - memory_ms};
-	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < s->seen.count; i++)
-		if (s->seen.items[i].time_ms > t.forgotten_ms)
-			s->seen.items[kept++] = s->seen.items[i];
-	s->seen.count = kept;
-	t.forgotten_ms = forgotten_ms(s, t.forgotten_ms);
+	if (s->past.items.len && is_worth_it(&s->past, t.forgotten_ms, memory_ms))
+		past_forget(&s->past, arena, t.forgotten_ms);
+	/* Where as many messages are remembered as there may be, older ones have given way: no
+	 * recall finds them, so that what rests on them need not be kept apart either. */
+	if (past_messages(&s->past) >= SUBJECT_SEEN_MAX)
+		t.forgotten_ms = MAX(t.forgotten_ms, s->past.oldest_ms - 1);
 	for (uint32_t i = 0; i < s->tags.count; i++)
 		tidy_tag(&t, &s->tags.items[i]);
 	for (uint32_t i = s->ladders.count; i-- > 0;) {
@@ -321,9 +308,6 @@ void subject_tidy(struct subject *s, int64_t clock_ms, int64_t memory_ms)
 		if (ladder->moves.count == 1 && !base->stage.len && !base->time_ms)
 			LIST_REMOVE(&s->ladders, i);
 	}
-	for (uint32_t i = s->alerts.count; i-- > 0;)
-		if (!recallable(&t, s->alerts.items[i].told, false))
-			LIST_REMOVE(&s->alerts, i);
 	tidy_nears(&t, clock_ms);
 	tidy_told(s);
 }

@@ -5,32 +5,16 @@
  * longer know stays, silently. Names are kept by the shard (names.h), ids of messages are copied
  * into the transaction; a subject that was found lives until the transaction ends.
  *
- * A message that something rests on is held once, in `told`, and referred to by its index. What
- * is remembered only so that its second copy does nothing is a hash and a time, in `seen`.
+ * A message that a tag, a stage, a wait or a grouping rests on is held once, in `told`, and referred
+ * to by its index. What is remembered so that a second copy does nothing and a recall takes alerts
+ * back is in `past`.
  *
  * Pure. Thread: belongs to a shard, and so to one worker.
  */
 #pragma once
 
-#include "base/arena.h"
 #include "model.h"
-
-/* A list that grows inside an arena. */
-#define LIST(type)                                                                                 \
-	struct {                                                                                   \
-		type *items;                                                                       \
-		uint32_t count, cap;                                                               \
-	}
-/* A pointer to a new zeroed item at the end. */
-#define LIST_ADD(list, arena)                                                                      \
-	((list)->items = list_room((list)->items, sizeof *(list)->items, (list)->count,            \
-				   &(list)->cap, arena),                                           \
-	 &(list)->items[(list)->count++])
-/* Takes out item `at`; the others keep their order. */
-#define LIST_REMOVE(list, at) list_remove((list)->items, sizeof *(list)->items, &(list)->count, at)
-
-void *list_room(void *items, size_t item_bytes, uint32_t count, uint32_t *cap, struct arena *arena);
-void list_remove(void *items, size_t item_bytes, uint32_t *count, uint32_t at);
+#include "state/past.h"
 
 enum { /* limits for one subject; reaching one is counted, the oldest or the newest gives way */
 	SUBJECT_TAGS_MAX = 256,	  /* ten times what a sales team keeps on a customer */
@@ -47,7 +31,7 @@ enum { /* limits for one subject; reaching one is counted, the oldest or the new
 enum { TOLD_NONE = UINT32_MAX };
 enum { NEAR_LAPSE_MS = 24 * 3600 * 1000 }; /* RULES.md section 1 */
 
-/* A message that a tag, a move, a wait, a grouping or an alert rests on. */
+/* A message that a tag, a move, a wait or a grouping rests on. */
 struct told {
 	struct str msgid;
 	int64_t time_ms;
@@ -57,11 +41,6 @@ struct told {
 	uint32_t userid_count;
 	enum role role;
 	enum chat chat;
-};
-
-struct seen {
-	uint64_t hash; /* of the msgid */
-	int64_t time_ms;
 };
 
 /* Why a tag is there: one for each rule and message. */
@@ -130,16 +109,6 @@ struct grouping {
 	struct str category, title;
 };
 
-/* An alert that was told and can be taken back by a recall. */
-struct alert_state {
-	uint32_t told;
-	struct str pack, rule;
-	int64_t due_ms; /* if a wait fired it; else 0 */
-	uint32_t order;
-	enum severity severity;
-	struct str category, title;
-};
-
 struct sighting {
 	uint32_t number; /* of the speaker's message, counted from when the near was opened */
 	uint64_t parts;
@@ -169,7 +138,7 @@ struct subject {
 	int64_t erased_ms;   /* what is older does nothing; 0: never erased */
 	int64_t touched_ms;  /* the clock at the last change */
 	uint64_t sequence;   /* of the last event; 0: none */
-	LIST(struct seen) seen;
+	struct past past;
 	LIST(struct told) told;
 	LIST(struct tag_state) tags; /* in the order they were added */
 	LIST(struct group_change) changes;
@@ -177,7 +146,6 @@ struct subject {
 	LIST(struct window_state) windows;
 	LIST(struct wait_state) waits;
 	LIST(struct grouping) groupings;
-	LIST(struct alert_state) alerts;
 	LIST(struct near_state) nears;
 	LIST(struct spoke) spokes;
 };
@@ -205,11 +173,20 @@ struct due {
  * groupings, where, as bytes. */
 struct due subject_due(const struct subject *s, int64_t idle_ms);
 
+/* When that is, as it is kept beside a packed form: apart from idle_ms, which may change. */
+struct due_time {
+	enum { DUE_NEVER, DUE_AT, DUE_IDLE_SINCE } kind;
+	int64_t ms; /* since 1970 */
+};
+struct due_time subject_due_time(const struct subject *s);
+/* INT64_MAX: never. */
+int64_t due_time_ms(struct due_time due, int64_t idle_ms);
+
 /* Does it hold a tag, stage, wait, grouping, or a word on consent or erasure? */
 bool subject_holds(const struct subject *s);
 
 /* ---- changing ---- */
 
-/* Drops what can no longer matter at `clock_ms`: remembered messages past `memory_ms`, proofs and
- * moves that no recall can reach and that are not the newest, lapsed nears. */
-void subject_tidy(struct subject *s, int64_t clock_ms, int64_t memory_ms);
+/* Drops what can no longer matter at `clock_ms`: proofs and moves that no recall can reach and
+ * that are not the newest, lapsed nears, and now and then messages past `memory_ms`. */
+void subject_tidy(struct subject *s, struct arena *arena, int64_t clock_ms, int64_t memory_ms);
