@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/blocks.h"
 
+#include <sys/mman.h>
+
 enum {
 	SLAB_BYTES = 64 * 1024, /* aligned to it; a larger block has a slab of its own */
 	SLAB_HEAD = 16,		/* its number */
@@ -73,10 +75,26 @@ static uint32_t slab_add(struct blocks *b, char *data, size_t size)
 	return number;
 }
 
-/* As many slabs as there are, so that their alignment costs little, and at most 4 MiB. */
-static uint32_t more_slabs(struct blocks *b)
+/* ---- empty slabs ---- */
+
+static void push(struct blocks *b, uint32_t *list, uint32_t number)
 {
-	uint32_t count = MIN(MAX(b->count, 1u), 64u), first = 0;
+	b->slabs[number].next = *list;
+	*list = number + 1;
+}
+
+static uint32_t pop(struct blocks *b, uint32_t *list)
+{
+	uint32_t number = *list - 1;
+
+	*list = b->slabs[number].next;
+	return number;
+}
+
+/* As many slabs as there are, so that their alignment costs little, and at most 4 MiB. */
+static void more_slabs(struct blocks *b)
+{
+	uint32_t count = MIN(MAX(b->count, 1u), 64u);
 
 	if (b->region_count == b->region_cap) {
 		b->region_cap = MAX(b->region_cap * 2, 16u);
@@ -85,8 +103,7 @@ static uint32_t more_slabs(struct blocks *b)
 	char *data = aligned(b, (size_t)count * SLAB_BYTES);
 	b->regions[b->region_count++] = data;
 	for (uint32_t i = count; i-- > 0;)
-		first = slab_add(b, data + (size_t)i * SLAB_BYTES, SLAB_BYTES);
-	return first;
+		push(b, &b->blank, slab_add(b, data + (size_t)i * SLAB_BYTES, SLAB_BYTES));
 }
 
 /* The number of a slab with room. */
@@ -96,13 +113,24 @@ static uint32_t next_slab(struct blocks *b, size_t bytes)
 
 	if (size > SLAB_BYTES)
 		return slab_add(b, aligned(b, size), size);
-	for (uint32_t i = 0; i < b->count; i++) /* of those that were written to, an empty one */
-		if (b->slabs[i].used == SLAB_HEAD && b->slabs[i].size == SLAB_BYTES)
-			return i;
-	for (uint32_t i = 0; i < b->count; i++)
-		if (b->slabs[i].used == 0 && b->slabs[i].size == SLAB_BYTES)
-			return i;
-	return more_slabs(b);
+	if (b->spare) {
+		b->spare_count--;
+		return pop(b, &b->spare);
+	}
+	if (!b->blank)
+		more_slabs(b);
+	return pop(b, &b->blank);
+}
+
+/* Its memory goes back; its addresses stay ours. */
+static void give_back(struct blocks *b, uint32_t number)
+{
+	struct slab *slab = &b->slabs[number];
+
+	(void)madvise(slab->data, slab->size, MADV_DONTNEED); /* or it stays held, at worst */
+	slab->used = 0;
+	b->held_bytes -= slab->size;
+	push(b, &b->blank, number);
 }
 
 struct block *blocks_add(struct blocks *b, uint32_t owner, struct str id, struct str packed)
@@ -115,6 +143,7 @@ struct block *blocks_add(struct blocks *b, uint32_t owner, struct str id, struct
 		b->newest = next_slab(b, bytes);
 	struct slab *slab = &b->slabs[b->newest];
 	if (slab->used == 0) {
+		memcpy(slab->data, &b->newest, sizeof b->newest);
 		slab->used = SLAB_HEAD;
 		b->held_bytes += slab->size;
 	}
@@ -174,6 +203,11 @@ static void empty(struct blocks *b, uint32_t number, void (*moved)(void *, struc
 	}
 	b->slabs[number].used = SLAB_HEAD;
 	b->slabs[number].dead = 0;
+	push(b, &b->spare, number);
+	if (++b->spare_count > b->live_bytes / SLAB_BYTES / 8 + 2) {
+		b->spare_count--;
+		give_back(b, pop(b, &b->spare));
+	}
 }
 
 void blocks_tidy(struct blocks *b, void (*moved)(void *context, struct block *block), void *context)

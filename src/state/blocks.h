@@ -6,7 +6,7 @@
  * the deadest slabs are moved to the end too (blocks_tidy()), and the slabs are used again. So
  * memory stays within a quarter above what lives, whatever sizes come and go; free lists by size
  * class kept up to twice of it when customers grew. Nothing is taken from the heap once there are
- * slabs enough. Running out of memory ends the program, as in base/arena.h.
+ * slabs enough; of those that stay empty all but an eighth give their memory back. Running out of memory ends the program, as in base/arena.h.
  *
  * Private to state/. Thread: belongs to a shard, and so to one worker.
  */
@@ -23,7 +23,8 @@ struct block { /* in a slab, aligned to 4 */
 struct slab {
 	char *data;
 	uint32_t size, dead;
-	uint32_t used; /* 0: never written to */
+	uint32_t used; /* 0: holds no memory */
+	uint32_t next; /* of an empty one: the next in its list + 1; 0: the last */
 };
 
 struct blocks {
@@ -32,8 +33,10 @@ struct blocks {
 	void **regions; /* what the slabs were cut from */
 	uint32_t region_count, region_cap;
 	uint32_t newest; /* that is written to */
+	uint32_t spare, blank; /* lists of empty slabs, with and without memory: + 1; 0: none */
+	uint32_t spare_count;
 	size_t live_bytes, dead_bytes;
-	size_t held_bytes; /* in slabs that were ever written to */
+	size_t held_bytes; /* in slabs with memory */
 };
 
 void blocks_fini(struct blocks *b); /* a zeroed struct is ready for use */

@@ -218,7 +218,7 @@ static int save(struct saver *s, struct err *err)
 				     .owner = {.partition = s->partition,
 					       .settings = s->shard_settings}};
 	char path[1024], part[1024];
-	int64_t start_ms = clock_monotonic_ms(), end;
+	int64_t start_ms = clock_monotonic_ms(), end = 0;
 	int32_t known;
 
 	if (consumer_new(&c, &consumer, err) < 0 ||
