@@ -132,11 +132,19 @@ enum { /* bits: folds that a hit needed, named in evidence in this order */
 	FOLD_GAP = 1 << 8,
 };
 
+/* Where a stretch of folded text came from: bytes `at` up to the next run stand in the original from
+ * `from` on, or all came from the one character there. */
+struct fold_run {
+	uint32_t at;
+	uint32_t from : 31; /* a record has far fewer bytes */
+	uint32_t same : 1;  /* the bytes of the original as they are */
+};
+
 struct folded {
 	struct str text; /* readable 16 bytes before and 64 after */
-	/* For each byte of text, the first byte of the original character it came from; NULL when
-	 * text is the original itself. `source[text.len]` is the length of the original. */
-	const uint32_t *source;
+	/* Runs by `at`, the last one behind the text; NULL when text is the original itself. */
+	const struct fold_run *runs;
+	uint32_t run_count;
 	/* Loose forms: at the first byte of each character, and at text.len, how many separators
 	 * were removed just before it (255: or more). NULL when none were. */
 	const uint8_t *gaps;

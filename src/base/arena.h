@@ -34,6 +34,14 @@ static inline void *arena_alloc(struct arena *a, size_t bytes)
 	return p;
 }
 
+/* Takes back all but the first `bytes` of the memory handed out last, which begins at `p`. */
+static inline void arena_shrink(struct arena *a, void *p, size_t bytes)
+{
+	char *end = (char *)p + ((bytes + 15) & ~(size_t)15);
+	assert(end <= a->at);
+	a->at = end;
+}
+
 static inline void *arena_zalloc(struct arena *a, size_t bytes)
 {
 	return memset(arena_alloc(a, bytes), 0, bytes);

@@ -1,4 +1,4 @@
-/* fold.c - writes the folded text and, byte by byte, where it came from. */
+/* fold.c - writes the folded text and, run by run, where it came from. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fold/fold.h"
 
@@ -8,15 +8,16 @@ enum { ROOM_BEFORE = 16, ROOM_AFTER = 64, GAP_MOST = 255 };
 
 struct writer {
 	char *text;
-	uint32_t *source;
+	struct fold_run *runs;
 	uint8_t *gaps; /* NULL in FORM_STANDARD */
 	size_t len, cap;
+	uint32_t run_count;
 	unsigned gap; /* separators since the last character that was kept */
 	bool any_gap;
 };
 
 /* Letters that stay what they are in the loose forms; in the others all ASCII but A-Z stays. */
-static bool ascii_stays(enum fold_form form, unsigned char c)
+static inline bool ascii_stays(enum fold_form form, unsigned char c)
 {
 	if (form == FORM_STANDARD)
 		return !(c >= 'A' && c <= 'Z');
@@ -24,66 +25,68 @@ static bool ascii_stays(enum fold_form form, unsigned char c)
 	return kept && !(form == FORM_DIGITS && (c == 'i' || c == 'l' || c == 'o'));
 }
 
-/* The first character that `form` changes, from `at` on; text.len if there is none. */
-static size_t find_change(enum fold_form form, struct str text, size_t at)
+/* Whether the bit of `code` is set in a table of spelling.h. */
+static inline bool has_bit(const uint64_t *table, uint32_t code)
 {
-	const uint64_t *changed = form == FORM_STANDARD ? spelling_changed : spelling_changed_loose;
-
-	while (at < text.len) {
-		unsigned char c = (unsigned char)text.data[at];
-		if (c < 0x80) {
-			if (!ascii_stays(form, c))
-				return at;
-			at++;
-			continue;
-		}
-		if (LIKELY(c >= 0xe0 && c < 0xf0)) { /* nearly all that is not ASCII */
-			const char *p = text.data + at;
-			uint32_t three = (c & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
-			if (changed[three / 64] >> (three % 64) & 1)
-				return at;
-			at += 3;
-			continue;
-		}
-		uint32_t code = utf8_get(text.data + at);
-		if (code >= 0x10000) {
-			uint32_t entry = spelling_entry(code);
-			if (spelling_kind(entry) != SPELLING_KEEP ||
-			    (form != FORM_STANDARD && entry & (SPELLING_SEPARATOR | SPELLING_SPECIAL)))
-				return at;
-		} else if (changed[code / 64] >> (code % 64) & 1) {
-			return at;
-		}
-		at += utf8_len(c);
-	}
-	return at;
+	return table[code / 64] >> (code % 64) & 1;
 }
 
-/* Copies [from, to) as it is; there is room. */
-static void put_same(struct writer *w, struct str text, size_t from, size_t to)
+/* Bytes of the character at `p` if `form` leaves it as it is, else 0. */
+static inline unsigned stays(enum fold_form form, const uint64_t *changed, const char *p)
 {
-	size_t count = to - from;
+	uint32_t four;
+	memcpy(&four, p, 4); /* little endian, as all of decode/ */
+	if (LIKELY((four & 0xf0) == 0xe0)) /* three bytes: nearly all that is not ASCII */
+		return has_bit(changed, (four & 0x0f) << 12 | (four >> 2 & 0xfc0) | (four >> 16 & 0x3f)) ? 0 : 3;
+	unsigned char c = (unsigned char)*p;
+	if (c < 0x80)
+		return ascii_stays(form, c);
+	uint32_t code = utf8_get(p);
+	if (code < 0x10000)
+		return has_bit(changed, code) ? 0 : 2;
+	uint32_t entry = spelling_entry(code);
+	bool kept = spelling_kind(entry) == SPELLING_KEEP &&
+		    (form == FORM_STANDARD || !(entry & (SPELLING_SEPARATOR | SPELLING_SPECIAL)));
+	return kept ? 4 : 0;
+}
 
-	memcpy(w->text + w->len, text.data + from, count);
+static void add_run(struct writer *w, size_t from, bool same)
+{
+	w->runs[w->run_count++] = (struct fold_run){
+		.at = (uint32_t)w->len, .from = (uint32_t)from & INT32_MAX, .same = same};
+}
+
+/* Copies from `at` up to the first character that `form` changes, whose place it returns. Four bytes
+ * are copied for each character, whatever its length: there is room, and what is too much is
+ * overwritten. */
+static size_t put_same(struct writer *w, enum fold_form form, struct str text, size_t at)
+{
+	const uint64_t *changed = form == FORM_STANDARD ? spelling_changed : spelling_changed_loose;
+	const char *p = text.data + at, *end = text.data + text.len;
+	char *out = w->text + w->len;
+
+	for (unsigned len; p < end && (len = stays(form, changed, p)); p += len, out += len)
+		memcpy(out, p, 4);
+	size_t count = (size_t)(out - w->text) - w->len;
+	if (count == 0)
+		return at;
+	add_run(w, at, true);
 	if (w->gaps) {
 		memset(w->gaps + w->len, 0, count);
-		if (count)
-			w->gaps[w->len] = (uint8_t)w->gap;
-		w->gap = count ? 0 : w->gap;
+		w->gaps[w->len] = (uint8_t)w->gap;
+		w->gap = 0;
 	}
-	uint32_t *source = w->source + w->len;
-	for (size_t i = 0; i < count; i += utf8_len((unsigned char)text.data[from + i]))
-		/* Four without asking how many: what is too much is overwritten. */
-		for (unsigned k = 0; k < 4; k++)
-			source[i + k] = (uint32_t)(from + i);
 	w->len += count;
+	return at + count;
 }
 
 static void put_code(struct writer *w, const char *bytes, unsigned len, size_t from)
 {
+	const struct fold_run *last = w->run_count ? &w->runs[w->run_count - 1] : NULL;
+
+	if (!last || last->same || last->from != from)
+		add_run(w, from, false);
 	memcpy(w->text + w->len, bytes, len);
-	for (unsigned i = 0; i < len; i++)
-		w->source[w->len + i] = (uint32_t)from;
 	if (w->gaps) {
 		memset(w->gaps + w->len, 0, len);
 		w->gaps[w->len] = (uint8_t)w->gap;
@@ -164,49 +167,52 @@ static void put_changed(struct writer *w, enum fold_form form, const char *at, s
 }
 
 /* Returns false if the room was too small. */
-static bool write_all(struct writer *w, enum fold_form form, struct str text, size_t change)
+static bool write_all(struct writer *w, enum fold_form form, struct str text)
 {
 	for (size_t at = 0; at < text.len;) {
-		if (w->cap - w->len < change - at + SPELLED_MAX)
+		if (w->cap - w->len < text.len - at + SPELLED_MAX)
 			return false;
-		put_same(w, text, at, change);
-		at = change;
-		/* Changes come in runs: no search between them. */
-		while (at < text.len && w->cap - w->len >= SPELLED_MAX) {
-			if (find_change(form, (struct str){text.data, at + 1}, at) != at)
-				break;
-			put_changed(w, form, text.data + at, at);
-			at += utf8_len((unsigned char)text.data[at]);
-		}
-		change = find_change(form, text, at);
+		at = put_same(w, form, text, at);
+		if (at == text.len)
+			break;
+		put_changed(w, form, text.data + at, at);
+		at += utf8_len((unsigned char)text.data[at]);
 	}
 	return true;
 }
 
 struct folded fold(enum fold_form form, struct str text, struct arena *arena)
 {
-	if (form == FORM_NONE)
+	if (form == FORM_NONE || !text.len)
 		return (struct folded){.text = text};
-	size_t change = find_change(form, text, 0);
-	if (change == text.len)
-		return (struct folded){.text = text};
-
 	/* Nearly every text gets shorter by folding. The longest growth is 33 bytes for 3. */
 	for (size_t cap = text.len + text.len / 4 + 2 * SPELLED_MAX;; cap = text.len * 12 + 2 * SPELLED_MAX) {
-		char *room = arena_alloc(arena, ROOM_BEFORE + cap + ROOM_AFTER);
-		struct writer w = {.text = room + ROOM_BEFORE, .cap = cap};
-		w.source = arena_alloc(arena, (cap + 1) * sizeof *w.source);
-		if (form != FORM_STANDARD)
-			w.gaps = arena_alloc(arena, cap + 1);
-		if (!write_all(&w, form, text, change))
+		size_t text_room = ROOM_BEFORE + cap + ROOM_AFTER;
+		size_t gap_room = form == FORM_STANDARD ? 0 : cap + 1;
+		size_t run_place = (text_room + gap_room + 7) & ~(size_t)7;
+		/* Runs: at most one for each character, and one behind the last. */
+		char *room = arena_alloc(arena, run_place + (text.len + 1) * sizeof(struct fold_run));
+		struct writer w = {
+			.text = room + ROOM_BEFORE,
+			.runs = (struct fold_run *)(void *)(room + run_place),
+			.gaps = gap_room ? (uint8_t *)room + text_room : NULL,
+			.cap = cap,
+		};
+		if (!write_all(&w, form, text))
 			continue;
-		w.source[w.len] = (uint32_t)text.len;
+		if (w.run_count == 1 && w.runs[0].same && w.len == text.len) {
+			arena_shrink(arena, room, 0);
+			return (struct folded){.text = text};
+		}
+		add_run(&w, text.len, false);
+		arena_shrink(arena, room, run_place + w.run_count * sizeof *w.runs);
 		if (w.gaps)
 			w.gaps[w.len] = (uint8_t)w.gap;
 		memset(w.text + w.len, 0, ROOM_AFTER);
 		return (struct folded){
 			.text = {w.text, w.len},
-			.source = w.source,
+			.runs = w.runs,
+			.run_count = w.run_count,
 			.gaps = w.any_gap ? w.gaps : NULL,
 		};
 	}

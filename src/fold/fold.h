@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "model.h"
 
-/* Folds valid UTF-8 into `form`. When nothing changes the result is the text itself (source
+/* Folds valid UTF-8 into `form`. When nothing changes the result is the text itself (runs
  * NULL), so `text` must be readable 16 bytes before and 64 after; otherwise the result lives in
  * `arena`, with that room around it. */
 struct folded fold(enum fold_form form, struct str text, struct arena *arena);

@@ -89,8 +89,8 @@ static void add(struct scanned *s, uint32_t from, uint32_t to, bool gap)
 	struct found found = {
 		.text = m->text, .from = from, .to = to, .word = s->group->word, .form = m->form};
 
-	found.start = f->source ? f->source[from] : from;
-	found.end = f->source ? f->source[to - 1] : to - 1;
+	found.start = hits_source(f, from);
+	found.end = hits_source(f, to - 1);
 	while (found.end > 0 && ((unsigned char)original.data[found.end] & 0xc0) == 0x80)
 		found.end--;
 	found.end += utf8_len((unsigned char)original.data[found.end]);

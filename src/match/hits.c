@@ -38,9 +38,25 @@ static enum edge class_of(char c)
 	return c >= '0' && c <= '9' ? EDGE_DIGIT : EDGE_NONE;
 }
 
-static uint32_t source_of(const struct folded *f, uint32_t at)
+uint32_t hits_source(const struct folded *f, uint32_t at)
 {
-	return f->source ? f->source[at] : at;
+	uint32_t low = 0, high = f->run_count; /* the run lies in [low, high) */
+
+	if (!f->runs)
+		return at;
+	while (high - low > 1) {
+		uint32_t middle = (low + high) / 2;
+		if (f->runs[middle].at <= at)
+			low = middle;
+		else
+			high = middle;
+	}
+	const struct fold_run *run = &f->runs[low];
+	if (!run->same)
+		return run->from;
+	while (((unsigned char)f->text.data[at] & 0xc0) == 0x80)
+		at--;
+	return run->from + (at - run->at);
 }
 
 /* A letter of the original that FORM_DIGITS reads as a digit. */
@@ -62,8 +78,8 @@ static bool touches(const struct matcher *m, const struct folded *f, enum edge e
 	/* The l of `tel110` is no digit beside a real one; in `lollipop` it is one beside others. */
 	if (m->form == FORM_DIGITS && edge == EDGE_DIGIT) {
 		struct str original = m->message->texts[m->text].content;
-		return !is_letter(original, source_of(f, outside)) ||
-		       is_letter(original, source_of(f, inside));
+		return !is_letter(original, hits_source(f, outside)) ||
+		       is_letter(original, hits_source(f, inside));
 	}
 	return true;
 }
@@ -149,8 +165,8 @@ static void cursor_init(struct cursor *c, const struct folded *f, struct str ori
 {
 	int before = 0; /* kept ones of the same character of the original */
 
-	*c = (struct cursor){.original = original, .form = form, .at = source_of(f, at), .index = -1};
-	for (uint32_t i = at; i > 0 && source_of(f, i - 1) == c->at && f->source; i--)
+	*c = (struct cursor){.original = original, .form = form, .at = hits_source(f, at), .index = -1};
+	for (uint32_t i = at; i > 0 && hits_source(f, i - 1) == c->at && f->runs; i--)
 		before += ((unsigned char)f->text.data[i - 1] & 0xc0) != 0x80;
 	cursor_load(c);
 	do
@@ -253,9 +269,9 @@ static void take(struct matcher *m, const struct posting *p, uint32_t from, uint
 		return;
 	if (p->right && to < f->text.len && touches(m, f, (enum edge)p->right, to - 1, to))
 		return;
-	found.start = source_of(f, from);
-	found.end = source_of(f, to - 1);
-	if (f->source)
+	found.start = hits_source(f, from);
+	found.end = hits_source(f, to - 1);
+	if (f->runs)
 		found.end = next_place(original, found.end);
 	else
 		found.end++;
@@ -314,11 +330,11 @@ uint32_t hits_own_start(const struct matcher *m)
 	uint32_t own = m->message->texts[m->text].own_start;
 	uint32_t low = 0, high = (uint32_t)f->text.len;
 
-	if (!own || !f->source)
+	if (!own || !f->runs)
 		return own;
 	while (low < high) {
 		uint32_t middle = (low + high) / 2;
-		if (f->source[middle] < own)
+		if (hits_source(f, middle) < own)
 			low = middle + 1;
 		else
 			high = middle;

@@ -81,6 +81,9 @@ struct matcher {
 void hits_find_words(struct matcher *m);
 /* Adds a hit of `group` and touches its rules. */
 void hits_add(struct matcher *m, uint32_t group, const struct found *found);
+/* The first byte of the original character that byte `at` of the folded text came from; behind the
+ * last one, the length of the original. Without runs: `at`. */
+uint32_t hits_source(const struct folded *f, uint32_t at);
 /* Where the sender's own words begin in the folded text. */
 uint32_t hits_own_start(const struct matcher *m);
 /* The folds that a hit needed. */

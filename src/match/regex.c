@@ -109,8 +109,8 @@ static void add_hit(struct matcher *m, uint32_t group, uint32_t from, uint32_t t
 		.word = m->engine->groups[group].word,
 		.form = m->form,
 	};
-	found.start = f->source ? f->source[from] : from;
-	found.end = f->source ? f->source[to - 1] : to - 1;
+	found.start = hits_source(f, from);
+	found.end = hits_source(f, to - 1);
 	/* A class of bytes cannot split characters: the regex is compiled for UTF-8. */
 	while (found.end > 0 && ((unsigned char)original.data[found.end] & 0xc0) == 0x80)
 		found.end--;

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "fold/fold.h"
-#include "match/match.h"
+#include "match/matcher.h"
 #include "rules/load.h"
 
 enum { LINE_BYTES_MAX = 16 * 1024 * 1024 };
@@ -38,7 +38,7 @@ static void show_folded(enum fold_form form, struct str text, struct arena *aren
 	struct folded f = fold(form, text, arena);
 	json_t *source = json_array();
 	for (size_t i = 0; i <= f.text.len; i++)
-		json_array_append_new(source, json_integer(f.source ? f.source[i] : i));
+		json_array_append_new(source, json_integer(hits_source(&f, (uint32_t)i)));
 	print(json_pack("[s#, o]", f.text.data, f.text.len, source));
 }
 
