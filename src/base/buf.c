@@ -65,9 +65,19 @@ void buf_put_u64_padded(struct buf *b, uint64_t value, int width)
 	buf_put(b, (struct str){p, (size_t)(end - p)});
 }
 
-void buf_put_u64(struct buf *b, uint64_t value)
+char *digits_put(char *out, uint64_t value)
 {
-	buf_put_u64_padded(b, value, 1);
+	char digits[20], *end = digits + sizeof digits;
+
+	if (value >= 10000) {
+		const char *p = digits_before(end, value, 1);
+		memcpy(out, p, (size_t)(end - p));
+		return out + (end - p);
+	}
+	/* Places in texts and counts: straight to where they go. */
+	end = out + (value < 100 ? 1 + (value >= 10) : 3 + (value >= 1000));
+	(void)digits_before(end, value, 1);
+	return end;
 }
 
 void buf_put_i64(struct buf *b, int64_t value)
@@ -96,7 +106,7 @@ static char *put_escape(char *out, unsigned char c)
 	return out + 5;
 }
 
-static char *put_bytes(char *out, const char *p, size_t count)
+static __attribute__((noinline)) char *put_bytes(char *out, const char *p, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		unsigned char c = (unsigned char)p[i];
@@ -119,29 +129,61 @@ static inline bool wants_escape(uint64_t v)
 		((v - ones * 0x20) & ~v)) & high;
 }
 
-void buf_put_json(struct buf *b, struct str s)
+/* The `len` (1 … 7) bytes at `p` and zeros behind them; none past them is read. Little endian, as
+ * all machines that Debian's simdjson has kernels for. */
+static inline uint64_t load_short(const char *p, size_t len)
 {
-	/* The longest escape is six bytes (\u001f); with that room no step needs a check. */
-	char *out = buf_room(b, s.len * 6 + 2);
-	const char *start = out, *p = s.data;
+	uint32_t low, high;
+
+	if (len < 4)
+		return (unsigned char)p[0] | (uint64_t)(unsigned char)p[len / 2] << len / 2 * 8 |
+		       (uint64_t)(unsigned char)p[len - 1] << (len - 1) * 8;
+	memcpy(&low, p, 4);
+	memcpy(&high, p + len - 4, 4);
+	return low | (uint64_t)high << (len - 4) * 8; /* what both hold is the same */
+}
+
+/* Copies 16 bytes if none needs an escape; else returns false, and what it wrote means nothing. */
+static inline bool copy_plain16(char *out, const char *p)
+{
+	typedef unsigned char bytes16 __attribute__((vector_size(16)));
+	typedef uint64_t words2 __attribute__((vector_size(16)));
+	bytes16 v;
+
+	memcpy(&v, p, sizeof v);
+	memcpy(out, &v, sizeof v);
+	words2 wants = (words2)((v == '"') | (v == '\\') | (v < 0x20));
+	return !(wants[0] | wants[1]);
+}
+
+char *json_escape(char *out, struct str s)
+{
+	const char *p = s.data;
+	size_t left = s.len;
 	uint64_t eight;
 
-	*out++ = '"';
-	for (size_t left = s.len; left; ) {
-		size_t count = MIN(left, sizeof eight);
-		if (count == sizeof eight)
-			memcpy(&eight, p, sizeof eight);
-		if (count < sizeof eight || UNLIKELY(wants_escape(eight))) {
-			out = put_bytes(out, p, count);
-		} else {
-			memcpy(out, &eight, sizeof eight);
-			out += sizeof eight;
-		}
-		p += count;
-		left -= count;
+	for (; left >= 16; p += 16, left -= 16) {
+		if (LIKELY(copy_plain16(out, p)))
+			out += 16;
+		else
+			out = put_bytes(out, p, 16);
 	}
-	*out++ = '"';
-	b->len += (size_t)(out - start);
+	if (left >= 8) {
+		memcpy(&eight, p, 8);
+		if (UNLIKELY(wants_escape(eight)))
+			return put_bytes(out, p, left);
+		memcpy(out, &eight, 8);
+		out += 8;
+		p += 8;
+		left -= 8;
+	}
+	if (!left)
+		return out;
+	eight = load_short(p, left);
+	if (UNLIKELY(wants_escape(eight | UINT64_MAX << left * 8)))
+		return put_bytes(out, p, left);
+	memcpy(out, &eight, 8);
+	return out + left;
 }
 
 void buf_put_time(struct buf *b, int64_t ms)

@@ -49,13 +49,34 @@ static inline struct str buf_str(const struct buf *b)
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void buf_put_u64(struct buf *b, uint64_t value);
+/* ---- to a place with room: DIGITS_ROOM, JSON_ROOM(s.len). They return where they ended. ---- */
+enum { DIGITS_ROOM = 20 };
+/* The longest escape is six bytes (\u001f); two quotation marks; words of 16 bytes are written. */
+#define JSON_ROOM(len) ((len) * 6 + 2 + 16)
+char *digits_put(char *out, uint64_t value);
+/* `s`, valid UTF-8, with JSON's escapes; UTF-8 is kept as it is. */
+char *json_escape(char *out, struct str s);
+/* The same as "…". */
+static inline char *json_put(char *out, struct str s)
+{
+	*out++ = '"';
+	out = json_escape(out, s);
+	*out++ = '"';
+	return out;
+}
+
+/* ---- to a buffer ---- */
+static inline void buf_put_u64(struct buf *b, uint64_t value)
+{
+	b->len = (size_t)(digits_put(buf_room(b, DIGITS_ROOM), value) - b->data);
+}
 void buf_put_i64(struct buf *b, int64_t value);
 /* `value` with leading zeros up to `width` digits. */
 void buf_put_u64_padded(struct buf *b, uint64_t value, int width);
-
-/* "…" with JSON's escapes; UTF-8 is kept as it is. `s` is valid UTF-8. */
-void buf_put_json(struct buf *b, struct str s);
+static inline void buf_put_json(struct buf *b, struct str s)
+{
+	b->len = (size_t)(json_put(buf_room(b, JSON_ROOM(s.len)), s) - b->data);
+}
 /* Milliseconds since 1970 as RFC 3339 in UTC with three decimals: 2023-11-14T22:13:20.123Z. */
 void buf_put_time(struct buf *b, int64_t ms);
 /* Base64 with padding (RFC 4648). */

@@ -119,25 +119,30 @@ Test(buf, json_escapes_what_json_wants)
 	expect_buf(&b, "\"\"");
 }
 
-/* Eight bytes are looked at together: each byte has to be seen at each of their places. */
+/* 16 bytes are looked at together, then 8, then the rest: each byte has to be seen at each of their
+ * places, and none behind the text. */
 Test(buf, json_escapes_at_every_place)
 {
+	enum { LEN_MAX = 35 };
 	for (int c = 0; c < 0x80; c++)
-		for (size_t at = 0; at < 19; at++) {
-			char text[19], want[32], escape[8];
-			struct buf b = {0};
-			memset(text, 'x', sizeof text);
-			text[at] = (char)c;
-			snprintf(escape, sizeof escape, c == '"' || c == '\\' ? "\\%c" : "%c", c);
-			if (c < 0x20)
-				snprintf(escape, sizeof escape, "\\u%04x", (unsigned)c);
-			if (c == '\n' || c == '\r' || c == '\t')
-				snprintf(escape, sizeof escape, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
-			snprintf(want, sizeof want, "\"%.*s%s%.*s\"", (int)at, "xxxxxxxxxxxxxxxxxxx", escape,
-				 (int)(18 - at), "xxxxxxxxxxxxxxxxxxx");
-			buf_put_json(&b, (struct str){text, sizeof text});
-			expect_buf(&b, want);
-		}
+		for (size_t len = 1; len <= LEN_MAX; len++)
+			for (size_t at = 0; at < len; at++) {
+				char text[LEN_MAX + 1], want[LEN_MAX + 10], escape[8];
+				struct buf b = {0};
+				memset(text, 'x', len);
+				text[len] = '"';
+				text[at] = (char)c;
+				snprintf(escape, sizeof escape, c == '"' || c == '\\' ? "\\%c" : "%c", c);
+				if (c < 0x20)
+					snprintf(escape, sizeof escape, "\\u%04x", (unsigned)c);
+				if (c == '\n' || c == '\r' || c == '\t')
+					snprintf(escape, sizeof escape, "\\%c",
+						 c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
+				snprintf(want, sizeof want, "\"%.*s%s%.*s\"", (int)at, text, escape,
+					 (int)(len - at - 1), text + at + 1);
+				buf_put_json(&b, (struct str){text, len});
+				expect_buf(&b, want);
+			}
 }
 
 Test(buf, numbers_of_every_length)
