@@ -3,6 +3,7 @@
 #include "sink_batch.h"
 
 #include "base/clock.h"
+#include "consume/topic.h"
 
 enum { HEADERS_MAX = 32 }; /* ours are 8; what others add is not read */
 
@@ -43,16 +44,13 @@ static struct store_item *new_item(struct sink_batch *b)
 	return &b->items[b->count++];
 }
 
-/* A copy that outlives the next poll, readable RECORD_PADDING bytes past its end. */
+/* A copy that outlives the next poll. */
 static struct str keep(struct sink_batch *b, struct str bytes)
 {
 	if (!bytes.data)
 		return bytes;
-	char *copy = arena_alloc(&b->arena, bytes.len + RECORD_PADDING);
-	memcpy(copy, bytes.data, bytes.len);
-	memset(copy + bytes.len, 0, RECORD_PADDING);
 	b->bytes += bytes.len;
-	return (struct str){copy, bytes.len};
+	return arena_copy(&b->arena, bytes);
 }
 
 static size_t keep_headers(struct sink_batch *b, const struct consumed *consumed,
@@ -71,9 +69,8 @@ static size_t keep_headers(struct sink_batch *b, const struct consumed *consumed
 static struct store_item *add_record(struct sink_batch *b, const struct consumed *consumed,
 				     const struct store_partition *partition, struct record *record)
 {
-	*record = consumed->record;
-	record->key = keep(b, record->key);
-	record->value = keep(b, record->value);
+	*record = topic_record(&consumed->record, &b->arena);
+	b->bytes += record->key.len + record->value.len;
 	struct store_item *item = new_item(b);
 	*item = (struct store_item){.partition = partition,
 				    .offset = record->offset,

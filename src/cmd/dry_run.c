@@ -5,6 +5,7 @@
 #include "cmd/diff.h"
 #include "cmd/progress.h"
 #include "cmd/topic_reader.h"
+#include "consume/topic.h"
 
 enum { ASK_MS = 15000, SHELF_MS = 60000, ENTRIES_MAX = 4096 };
 /* Where the newest message is looked for: so many offsets before the end, then more. Behind it may
@@ -22,7 +23,6 @@ struct dry {
 	struct rulebook *before, *after;
 	struct pipeline *reader; /* by `before` */
 	struct diff *diff;
-	struct buf bytes; /* of one record, with room behind it */
 	struct progress progress;
 	uint64_t taken;
 };
@@ -120,6 +120,8 @@ static int find_start(struct dry *d, struct err *err)
 
 	if (!parts)
 		return err_set(err, ERR_OS, "out of memory");
+	if (!d->newest_ms)
+		return 0; /* no record has a time: all are compared, from where find_newest() ended */
 	d->since_ms = MAX(d->newest_ms - d->settings->minutes * 60000, (int64_t)0);
 	for (int32_t i = 0; i < d->partitions; i++)
 		parts[i] = (struct consumer_partition){d->config->input.topic, i, d->since_ms};
@@ -135,23 +137,17 @@ static int find_start(struct dry *d, struct err *err)
 static int judge(void *context, const struct consumed *got, struct err *err)
 {
 	struct dry *d = context;
-	struct record record = got->record;
+	struct record record = topic_record(&got->record, pipeline_arena(d->reader));
 	struct reading reading;
 
 	(void)err;
-	if (record.time_ms < d->since_ms)
-		return 0;
-	buf_clear(&d->bytes);
-	char *room = buf_room(&d->bytes, record.value.len + RECORD_PADDING);
-	if (record.value.data) {
-		memcpy(room, record.value.data, record.value.len);
-		memset(room + record.value.len, 0, RECORD_PADDING);
-		record.value.data = room;
+	if (record.time_ms >= d->since_ms) {
+		pipeline_read(d->reader, d->before, &record, &reading);
+		diff_take(d->diff, &reading);
+		d->taken++;
 	}
-	pipeline_read(d->reader, d->before, &record, &reading);
-	diff_take(d->diff, &reading);
 	pipeline_clear(d->reader);
-	progress_show(&d->progress, got->topic, 0, 0, ++d->taken);
+	progress_show(&d->progress, got->topic, 0, 0, d->taken);
 	return 0;
 }
 
@@ -206,7 +202,6 @@ int dry_run(const struct dry_run *settings, bool *differs, struct err *err)
 	rulebook_free(d.before);
 	rulebook_free(d.after);
 	consumer_free(d.consumer);
-	buf_fini(&d.bytes);
 	free(d.low);
 	free(d.high);
 	free(d.from);

@@ -14,9 +14,12 @@ import collections
 import fcntl
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -102,6 +105,24 @@ class Client:
             producer.poll(0)
         if producer.flush(60) or failed:
             raise RuntimeError(f"{topic}: could not deliver: {failed[:1]}")
+
+    def produce_at(self, topic, partition, time_ms, key, value):
+        """A record of any time: 0, or -1 for none, as old clients write. librdkafka would take the
+        time of day instead, so this speaks the protocol: ProduceRequest version 2 with a message
+        of magic 1 (kafka.apache.org/protocol, KIP-32). To the first broker, which must lead."""
+        def data(value):
+            return struct.pack(">i", len(value)) + value
+        body = struct.pack(">bbq", 1, 0, time_ms) + data(key) + data(value)
+        message = struct.pack(">qiI", 0, len(body) + 4, zlib.crc32(body)) + body
+        request = (struct.pack(">hhihhiih", 0, 2, 1, -1, -1, 30000, 1, len(topic)) + topic.encode()
+                   + struct.pack(">ii", 1, partition) + data(message))
+        host, port = self.bootstrap.split(",")[0].rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=30) as s, s.makefile("rb") as answers:
+            s.sendall(data(request))
+            answer = answers.read(struct.unpack(">i", answers.read(4))[0])
+        code = struct.unpack_from(">h", answer, 4 + 4 + 2 + len(topic) + 4 + 4)[0]
+        if code:
+            raise RuntimeError(f"{topic}: the broker answers with error {code}")
 
     def _consumer(self, committed):
         from confluent_kafka import Consumer

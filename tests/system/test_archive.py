@@ -63,6 +63,14 @@ def cat(setup, *args):
     return chatmill.run("archive", "cat", "-c", setup.file, *args, check=0).stdout.splitlines()
 
 
+def test_records_without_a_time_are_stored(setup, processes):
+    values = [json.dumps(message(n)).encode() for n in range(2)]
+    for time_ms, value in zip((0, -1), values):
+        setup.kafka.produce_at(setup.topic["archive"], 0, time_ms, b"ww1/" + CUSTOMER.encode(), value)
+    run_through(setup, processes)
+    assert cat(setup) == values
+
+
 @pytest.mark.asan
 def test_stored_once_and_back_byte_for_byte(setup, processes):
     rng = random.Random(1)

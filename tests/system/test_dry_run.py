@@ -78,3 +78,16 @@ def test_dry_run_on_the_archive(pipeline):
     wrong = chatmill.run("rules", "publish", "-c", setup.file, "--minutes", "5", folders["new"], check=64)
     assert b"--minutes is for --dry-run" in wrong.stderr
     assert [setup.kafka.high_watermarks(t) for t in topics] == before
+
+
+def test_records_without_a_time_are_compared(pipeline):
+    setup = pipeline
+    for name, text in (("old", OLD), ("new", NEW)):
+        (setup.folder / name).mkdir()
+        (setup.folder / name / "sales.yaml").write_text(text)
+    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", setup.folder / "old", check=0)
+    for n, time_ms in enumerate((0, -1, 0, -1, 0, -1)):
+        setup.kafka.produce_at(setup.topic["archive"], n % 2, time_ms, b"ww1/wm", row(n).encode())
+    done = chatmill.run("rules", "publish", "-c", setup.file, "--dry-run", "--json", setup.folder / "new", check=1)
+    assert "6 messages, 0 dead letters" in done.stderr.decode()
+    assert counts(done)["sales/price"] == (True, True, 1, 0, 1)
