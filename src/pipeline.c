@@ -23,12 +23,6 @@ struct pipeline {
 	bool again; /* PIPELINE_MORE was answered: the record is counted already */
 };
 
-/* A subject's state on its way into the processor's cache, while its message is searched. */
-struct ahead {
-	const struct shard *shard;
-	struct shard_ahead steps;
-};
-
 int pipeline_new(struct pipeline **out, const struct pipeline_settings *settings, struct err *err)
 {
 	OWNED(pipeline) *p = calloc(1, sizeof *p);
@@ -114,17 +108,10 @@ static struct str key_of(struct arena *arena, const struct message *m)
 	return (struct str){key, len};
 }
 
-/* The next step towards the subject's state, if it is known whose state that will be. */
-static void look_ahead(struct ahead *ahead, const struct message *m)
-{
-	if (ahead && m->subject.len)
-		shard_look_ahead(ahead->shard, m->corpid, m->subject, &ahead->steps);
-}
-
 /* Every text of the message in every form that the rules look at. */
 static struct matches search(struct pipeline *p, const struct rulebook *book,
 			     const struct message *m, const struct near_part *open,
-			     size_t open_count, struct ahead *ahead)
+			     size_t open_count)
 {
 	const struct folded *folded[FORM_COUNT] = {0};
 	unsigned forms = engine_forms(book->engine);
@@ -138,11 +125,7 @@ static struct matches search(struct pipeline *p, const struct rulebook *book,
 			texts[i] = fold((enum fold_form)form, m->texts[i].content, &p->arena);
 		folded[form] = texts;
 	}
-	look_ahead(ahead, m);
-	struct matches matches =
-		matcher_scan(p->matcher, book->engine, m, folded, open, open_count, &p->arena);
-	look_ahead(ahead, m);
-	return matches;
+	return matcher_scan(p->matcher, book->engine, m, folded, open, open_count, &p->arena);
 }
 
 static bool is_searched(const struct message *m)
@@ -150,8 +133,8 @@ static bool is_searched(const struct message *m)
 	return m->kind == MESSAGE_CHAT || m->kind == MESSAGE_RECALL;
 }
 
-static void read_record(struct pipeline *p, const struct rulebook *book, struct ahead *ahead,
-			const struct record *record, struct reading *out)
+void pipeline_read(struct pipeline *p, const struct rulebook *book, const struct record *record,
+		   struct reading *out)
 {
 	const struct ruleset *set = book ? book->set : &p->no_rules;
 
@@ -169,18 +152,11 @@ static void read_record(struct pipeline *p, const struct rulebook *book, struct 
 		out->result = DECODE_MISROUTED;
 		return;
 	}
-	look_ahead(ahead, &out->message);
 	out->searched = !book || !is_searched(&out->message);
 	if (!out->searched && !book->near_over_messages) {
-		out->matches = search(p, book, &out->message, NULL, 0, ahead);
+		out->matches = search(p, book, &out->message, NULL, 0);
 		out->searched = true;
 	}
-}
-
-void pipeline_read(struct pipeline *p, const struct rulebook *book, const struct record *record,
-		   struct reading *out)
-{
-	read_record(p, book, NULL, record, out);
 }
 
 enum pipeline_step pipeline_apply(struct pipeline *p, struct shard *shard,
@@ -216,7 +192,7 @@ enum pipeline_step pipeline_apply(struct pipeline *p, struct shard *shard,
 		size_t count;
 		const struct near_part *open =
 			react_open(p->reactor, shard, set, m, &p->arena, &count);
-		matches = search(p, book, m, open, count, NULL);
+		matches = search(p, book, m, open, count);
 	}
 	p->matches = matches;
 	p->last.matches = &p->matches;
@@ -231,8 +207,7 @@ enum pipeline_step pipeline_take(struct pipeline *p, struct shard *shard,
 	int64_t start_us = sampled ? p->settings.now_us() : 0;
 
 	p->last = (struct pipeline_last){.read_us = -1, .react_us = -1};
-	struct ahead ahead = {.shard = shard};
-	read_record(p, book, &ahead, record, &p->reading);
+	pipeline_read(p, book, record, &p->reading);
 	if (p->reading.result == DECODE_DONE)
 		p->last.message = &p->reading.message;
 	int64_t read_us = sampled ? p->settings.now_us() : 0;

@@ -194,31 +194,6 @@ static uint32_t find_slot(struct shard *s, uint32_t corp, struct str id)
 	return slot;
 }
 
-void shard_look_ahead(const struct shard *s, struct str corpid, struct str id,
-		      struct shard_ahead *ahead)
-{
-	struct table_ahead a = {ahead->at, ahead->slot};
-	uint32_t corp;
-
-	switch (ahead->step++) {
-	case 0:
-		corp = find_corp(s, corpid);
-		if (corp == TABLE_NONE)
-			ahead->step = 3;
-		else
-			table_ahead_index(&s->table, corp, id, &a);
-		break;
-	case 1:
-		table_ahead_slot(&s->table, &a);
-		break;
-	case 2:
-		table_ahead_block(&s->table, &a);
-		break;
-	}
-	ahead->at = a.at;
-	ahead->slot = a.slot;
-}
-
 bool shard_look(struct shard *s, struct str corpid, struct str id, struct shard_glance *out)
 {
 	uint32_t corp = find_corp(s, corpid);

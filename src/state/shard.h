@@ -133,14 +133,6 @@ struct shard_glance {
 };
 /* False if nothing is known of the subject. The glance ends with the next change of the shard. */
 bool shard_look(struct shard *s, struct str corpid, struct str id, struct shard_glance *out);
-/* Brings what shard_look() will read into the processor's cache, in three steps with other work
- * between them; only then is anything won. Zeroed at first. */
-struct shard_ahead {
-	int step;
-	uint32_t at, slot;
-};
-void shard_look_ahead(const struct shard *s, struct str corpid, struct str id,
-		      struct shard_ahead *ahead);
 /* Does the subject remember the message, by the hash of its msgid and the clock of its corp? */
 bool shard_remembers(const struct shard *s, const struct shard_glance *glance, struct str corpid,
 		     uint64_t msgid_hash);

@@ -83,30 +83,6 @@ uint32_t table_find(const struct table *t, uint32_t corp, struct str id)
 	return TABLE_NONE;
 }
 
-/* Only the first place of the index is looked at: most subjects are there, and a wrong guess does
- * no harm. */
-void table_ahead_index(const struct table *t, uint32_t corp, struct str id, struct table_ahead *a)
-{
-	a->at = hash_of(corp, id) & (t->index_size - 1);
-	__builtin_prefetch(&t->index[a->at]);
-}
-
-void table_ahead_slot(const struct table *t, struct table_ahead *a)
-{
-	a->slot = t->index[a->at] ? t->index[a->at] - 1 : TABLE_NONE;
-	if (a->slot != TABLE_NONE)
-		__builtin_prefetch(&t->slots[a->slot]);
-}
-
-void table_ahead_block(const struct table *t, const struct table_ahead *a)
-{
-	if (a->slot == TABLE_NONE)
-		return;
-	const char *block = (const char *)t->slots[a->slot].block;
-	for (int line = 0; line < 4; line++)
-		__builtin_prefetch(block + line * 64);
-}
-
 static void index_put(struct table *t, uint32_t slot)
 {
 	uint32_t at = t->slots[slot].hash & (t->index_size - 1);

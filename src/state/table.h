@@ -46,14 +46,6 @@ enum { TABLE_NONE = UINT32_MAX };
 
 /* The slot of a subject, or TABLE_NONE. */
 uint32_t table_find(const struct table *t, uint32_t corp, struct str id);
-/* What table_find() and table_packed() read stands in three places, each of them found in the one
- * before. A call brings the next one into the processor's cache, while other work goes on. */
-struct table_ahead {
-	uint32_t at, slot; /* in the index; TABLE_NONE: nothing there, as far as was seen */
-};
-void table_ahead_index(const struct table *t, uint32_t corp, struct str id, struct table_ahead *a);
-void table_ahead_slot(const struct table *t, struct table_ahead *a);
-void table_ahead_block(const struct table *t, const struct table_ahead *a);
 /* A new slot. The subject must not be there. */
 uint32_t table_add(struct table *t, uint32_t corp, struct str id, struct str packed);
 void table_remove(struct table *t, uint32_t slot);
