@@ -5,6 +5,7 @@
 #include "cmd/archive_out.h"
 #include "cmd/commands.h"
 #include "cmd/topic_reader.h"
+#include "consume/topic.h"
 
 struct dlq_options {
 	const char *file, *error, *since, *until;
@@ -172,12 +173,11 @@ static int redrive_one(void *context, const struct consumed *got, struct err *er
 	struct consumed_header headers[PRODUCER_HEADERS_MAX];
 	struct producer_header out[PRODUCER_HEADERS_MAX];
 	size_t count = consumed_headers(got, headers, ARRAY_LEN(headers)), kept = 0;
-	struct record record = got->record;
 	char again[24];
 	uint64_t times = 0;
 	int64_t time_ms;
 
-	if (!is_chosen(d, &record, header(headers, count, "chatmill.error")))
+	if (!is_chosen(d, &got->record, header(headers, count, "chatmill.error")))
 		return 0;
 	for (size_t i = 0; i < count && kept < ARRAY_LEN(out) - 1; i++)
 		if (!is_ours(headers[i].name))
@@ -188,11 +188,7 @@ static int redrive_one(void *context, const struct consumed *got, struct err *er
 	out[kept++] = (struct producer_header){"chatmill.redrive", str_of(again)};
 
 	arena_reset(&d->arena);
-	char *value = arena_zalloc(&d->arena, record.value.len + RECORD_PADDING);
-	if (record.value.len)
-		memcpy(value, record.value.data, record.value.len);
-	record.value.data = value;
-	record.time_ms = MAX(record.time_ms, (int64_t)1);
+	struct record record = topic_record(&got->record, &d->arena);
 	record.time_inherited = true; /* that of the dead letter, not of the record it was */
 	int result = archive_out_put(d->out, &record, out, kept, &time_ms, err);
 	d->redriven += result >= 0;

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "cmd/archive_out.h"
 #include "cmd/commands.h"
-#include "kafka/consumer.h"
+#include "consume/topic.h"
 
 enum {
 	COMMIT_MS = 8000,
@@ -123,16 +123,10 @@ static int copy(struct rekey *r, const struct consumed *got, struct err *err)
 	struct producer_header out[PRODUCER_HEADERS_MAX];
 	size_t count = consumed_headers(got, headers, ARRAY_LEN(headers));
 	const struct message *m;
-	struct record record = got->record;
 	int64_t time_ms;
 
 	arena_reset(&r->arena);
-	char *value = arena_zalloc(&r->arena, record.value.len + RECORD_PADDING);
-	if (record.value.len)
-		memcpy(value, record.value.data, record.value.len);
-	if (record.value.data)
-		record.value.data = value;
-	record.time_ms = MAX(record.time_ms, (int64_t)1);
+	struct record record = topic_record(&got->record, &r->arena);
 	enum decode_result result = archive_out_read(r->out, &record, &m);
 	/* A clock vouches for its own partition, and rules hold from a place of it: both mean
 	 * nothing in another order. Nulls have no subject. */

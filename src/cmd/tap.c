@@ -13,8 +13,8 @@
 #include "cmd/commands.h"
 #include "cmd/event_filter.h"
 #include "cmd/event_line.h"
+#include "consume/topic.h"
 #include "decode/event.h"
-#include "kafka/consumer.h"
 #include "send/encode.h"
 
 enum { ASK_MS = 8000, POLL_MS = 100, HEADERS_MAX = 32, TOPICS_MAX = 4, RATE_STANDARD = 100 };
@@ -121,15 +121,11 @@ static int take(struct tap *t, const struct consumed *got, struct err *err)
 {
 	struct consumed_header headers[HEADERS_MAX];
 	struct event_header named[HEADERS_MAX];
-	struct record record = got->record;
 	struct event_row row;
 	size_t count = consumed_headers(got, headers, HEADERS_MAX);
 
 	arena_reset(&t->arena);
-	char *value = arena_zalloc(&t->arena, record.value.len + RECORD_PADDING);
-	if (record.value.len)
-		memcpy(value, record.value.data, record.value.len);
-	record.value.data = record.value.data ? value : NULL;
+	struct record record = topic_record(&got->record, &t->arena);
 	for (size_t i = 0; i < count; i++)
 		named[i] = (struct event_header){str_of(headers[i].name), headers[i].value};
 	enum decode_result result =

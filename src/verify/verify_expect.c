@@ -3,6 +3,7 @@
 #include "verify/verify_parts.h"
 
 #include "base/hash.h"
+#include "consume/topic.h"
 
 /* ---- streams ---- */
 
@@ -80,17 +81,6 @@ static void make_sheet(struct verify *v, const struct event *e, struct sheet *sh
 	sheet->id = (struct str){e->id, sizeof e->id};
 }
 
-/* Copies text to where the audit wants it. */
-static struct str keep(struct verify *v, struct str text)
-{
-	struct arena *arena = audit_arena(v->settings->audit);
-	char *copy = arena_zalloc(arena, text.len + RECORD_PADDING);
-
-	if (text.len)
-		memcpy(copy, text.data, text.len);
-	return (struct str){copy, text.len};
-}
-
 void verify_audit(struct verify *v, size_t topic, int32_t partition, int64_t offset,
 		  const struct sheet *sheet, bool asked)
 {
@@ -99,13 +89,14 @@ void verify_audit(struct verify *v, size_t topic, int32_t partition, int64_t off
 
 	if (!v->settings->audit || offset >= out->sunk || !out->sunk || v->failed.kind)
 		return;
-	struct event_row *row = ARENA_NEW(audit_arena(v->settings->audit), struct event_row);
+	struct arena *arena = audit_arena(v->settings->audit); /* what the audit keeps lives there */
+	struct event_row *row = ARENA_NEW(arena, struct event_row);
 	for (size_t i = 0; i < sheet->header_count; i++)
 		headers[i] = (struct event_header){str_of(sheet->headers[i].name),
-						   keep(v, sheet->headers[i].value)};
-	struct record record = {.value = keep(v, sheet->value), .key = keep(v, sheet->key), .time_ms = 1};
-	if (decode_event(v->reader, &record, headers, sheet->header_count,
-			 audit_arena(v->settings->audit), row) != DECODE_DONE)
+						   arena_copy(arena, sheet->headers[i].value)};
+	struct record written = {.value = sheet->value, .key = sheet->key};
+	struct record record = topic_record(&written, arena);
+	if (decode_event(v->reader, &record, headers, sheet->header_count, arena, row) != DECODE_DONE)
 		return;
 	struct audit_event event = {
 		.event = &row->event,
