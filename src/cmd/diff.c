@@ -20,6 +20,8 @@ struct side {
 
 struct sight {
 	struct str msgid, text; /* the hit with what stands around it, marked and masked */
+	int32_t partition;
+	int64_t offset;
 };
 
 /* A rule of either set, by the names of pack and rule. */
@@ -27,7 +29,8 @@ struct row {
 	struct str name;
 	bool in[2];
 	uint64_t added, removed, unchanged;
-	struct sight examples[2][EXAMPLES_MAX]; /* removed, added */
+	/* Removed, added: the first by partition and offset, however the partitions came mixed. */
+	struct sight examples[2][EXAMPLES_MAX];
 	size_t example_count[2];
 };
 
@@ -107,8 +110,33 @@ static void forget(struct side *side)
 	pipeline_clear(side->pipeline);
 }
 
+static bool stands_before(const struct record *record, const struct sight *sight)
+{
+	return record->partition < sight->partition ||
+	       (record->partition == sight->partition && record->offset < sight->offset);
+}
+
+static void keep_example(struct diff *d, const struct reading *reading, size_t index, bool is_new)
+{
+	struct sight *sights = d->rows[index].examples[is_new];
+	size_t *count = &d->rows[index].example_count[is_new], at = *count;
+
+	while (at && stands_before(reading->record, &sights[at - 1]))
+		at--;
+	if (at == EXAMPLES_MAX)
+		return;
+	*count = MIN(*count + 1, (size_t)EXAMPLES_MAX);
+	memmove(&sights[at + 1], &sights[at], (*count - 1 - at) * sizeof *sights);
+	sights[at] = (struct sight){
+		.msgid = arena_copy(&d->arena, reading->message.msgid),
+		.text = excerpt(d, &reading->message, d->sides[is_new].hits[index]),
+		.partition = reading->record->partition,
+		.offset = reading->record->offset,
+	};
+}
+
 /* Rows that either side hit, each counted once: by OLD, and by NEW where OLD did not. */
-static void count_row(struct diff *d, const struct message *m, size_t index, bool is_new)
+static void count_row(struct diff *d, const struct reading *reading, size_t index, bool is_new)
 {
 	struct row *row = &d->rows[index];
 
@@ -117,13 +145,10 @@ static void count_row(struct diff *d, const struct message *m, size_t index, boo
 		return;
 	}
 	*(is_new ? &row->added : &row->removed) += 1;
-	size_t *count = &row->example_count[is_new];
-	if (*count < EXAMPLES_MAX)
-		row->examples[is_new][(*count)++] = (struct sight){
-			arena_copy(&d->arena, m->msgid), excerpt(d, m, d->sides[is_new].hits[index])};
+	keep_example(d, reading, index, is_new);
 }
 
-static void compare(struct diff *d, const struct message *m)
+static void compare(struct diff *d, const struct reading *reading)
 {
 	for (int s = 0; s < 2; s++)
 		collect(&d->sides[s]);
@@ -134,7 +159,7 @@ static void compare(struct diff *d, const struct message *m)
 		for (size_t i = 0; i < events->count; i++) {
 			const struct event *e = &events->items[i];
 			if (e->type == EVENT_HIT && ruleset_find(side->book->set, e->pack, e->rule, &rule))
-				count_row(d, m, side->row[rule], s == 1);
+				count_row(d, reading, side->row[rule], s == 1);
 		}
 	}
 }
@@ -158,7 +183,7 @@ void diff_take(struct diff *d, const struct reading *reading)
 	if (reading->result == DECODE_DONE) {
 		enum message_kind kind = reading->message.kind;
 		d->messages += kind != MESSAGE_CLOCK && kind != MESSAGE_CONTROL && kind != MESSAGE_RULES;
-		compare(d, &reading->message);
+		compare(d, reading);
 	} else {
 		d->dead += reading->result != DECODE_NULL;
 	}

@@ -91,3 +91,25 @@ def test_records_without_a_time_are_compared(pipeline):
     done = chatmill.run("rules", "publish", "-c", setup.file, "--dry-run", "--json", setup.folder / "new", check=1)
     assert "6 messages, 0 dead letters" in done.stderr.decode()
     assert counts(done)["sales/price"] == (True, True, 1, 0, 1)
+
+
+def test_examples_are_the_first_of_the_log(pipeline):
+    """However the partitions come mixed: here the first one's hits stand behind what one fetch brings."""
+    setup = pipeline
+    for name, text in (("old", OLD), ("new", NEW)):
+        (setup.folder / name).mkdir()
+        (setup.folder / name / "sales.yaml").write_text(text)
+    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", setup.folder / "old", check=0)
+
+    def record(partition, n, text):
+        m = {"msgid": f"{partition}-{n}", "action": "send", "from": f"wm{partition:030}", "tolist": ["zhangsan"],
+             "roomid": "", "msgtime": make_sample.START_MS, "msgtype": "text", "text": {"content": text}}
+        return dict(partition=partition, key=b"ww1/wm", timestamp=make_sample.START_MS, value=json.dumps(
+            {"corpid": "ww1", "msgid": m["msgid"], "message": m}, ensure_ascii=False))
+    fill = [record(0, n, "再见" * 500) for n in range(1000)]  # 3 MB
+    hits = [record(p, 1000 + n, "报价") for p in (1, 0) for n in range(2)]
+    setup.kafka.produce(setup.topic["archive"], fill + hits)
+    done = chatmill.run("rules", "publish", "-c", setup.file, "--dry-run", "--json", setup.folder / "new", check=1)
+    price = next(r for r in chatmill.lines(done) if r["rule"] == "sales/price")
+    assert price["added"] == 4
+    assert [e["msgid"] for e in price["added_examples"]] == ["0-1000", "0-1001", "1-1000"]
