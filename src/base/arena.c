@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/arena.h"
 
+#include "base/huge.h"
+
 #include <stdarg.h>
 
 enum { CHUNK_BYTES = 256 * 1024 }; /* a batch of a few hundred messages fits into one */
@@ -43,7 +45,7 @@ void *arena_alloc_slow(struct arena *a, size_t bytes)
 			return arena_alloc(a, bytes);
 	}
 	size_t size = MAX((size_t)CHUNK_BYTES, bytes);
-	struct arena_chunk *chunk = malloc(sizeof *chunk + size);
+	struct arena_chunk *chunk = huge_alloc(sizeof *chunk + size);
 	if (!chunk) {
 		fprintf(stderr, "out of memory (%zu bytes)\n", size);
 		exit(75); /* EX_TEMPFAIL; nothing was committed, so a restart reads the batch again */

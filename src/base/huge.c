@@ -1,0 +1,18 @@
+/* huge.c - asks the system for huge pages. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/huge.h"
+
+#include <sys/mman.h>
+
+enum { PAGE_BYTES = 2 * 1024 * 1024, BYTES_MIN = 1024 * 1024 };
+
+void *huge_alloc(size_t bytes)
+{
+	if (bytes < BYTES_MIN || bytes > SIZE_MAX - PAGE_BYTES)
+		return malloc(bytes);
+	size_t whole = (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+	void *memory = aligned_alloc(PAGE_BYTES, whole);
+	if (memory)
+		(void)madvise(memory, whole, MADV_HUGEPAGE); /* without them it is memory as well */
+	return memory;
+}
