@@ -59,6 +59,7 @@ static void add_list(struct build *b, uint32_t group, const struct cond *c)
 	const struct word_list *list = &b->e->set->lists[c->list];
 
 	for (size_t row = 0; row < list->row_count; row++) {
+		words_expect(&b->words, c, list->rows[row].word_count);
 		for (size_t i = 0; i < list->rows[row].word_count; i++) {
 			const struct word *word = &list->rows[row].words[i];
 			struct word_place place = {list->rows[row].file, word->line, word->col};
@@ -115,8 +116,7 @@ static void add_detector(struct build *b, uint32_t group, const struct cond *c)
 	for (size_t row = 0; row < list->row_count; row++) {
 		for (size_t i = 0; i < list->rows[row].word_count; i++) {
 			detect_normalize(c->is, list->rows[row].words[i].text, &buf);
-			if (map_find(ours, buf_str(&buf)) == NO_INDEX)
-				(void)map_add(ours, arena_copy(&b->e->arena, buf_str(&buf)), &is_new);
+			(void)map_add(ours, buf_str(&buf), &b->e->arena, &is_new);
 		}
 	}
 	g->ours = ours;
@@ -137,7 +137,7 @@ static uint32_t group_of(struct build *b, const struct cond *c)
 				      c->kind == COND_IS ? (long long)c->except_list : 0, pack_key,
 				      STR_ARG(text));
 	bool is_new;
-	uint32_t group = map_add(&b->groups, key, &is_new);
+	uint32_t group = map_add(&b->groups, key, &b->words.scratch, &is_new);
 
 	if (!is_new)
 		return group;

@@ -3,80 +3,88 @@
 #include "match/map.h"
 
 #include "base/hash.h"
+#include "base/huge.h"
+
+struct slot {
+	uint32_t number; /* + 1; 0: free */
+	uint32_t hash;	 /* so that another key costs no look at its bytes */
+};
 
 void map_fini(struct map *m)
 {
 	free(m->keys);
 	free(m->slots);
-	free(m->hashes);
 	*m = (struct map){0};
 }
 
-static void *grown(void *old, size_t count, size_t bytes)
+static void *checked(void *memory, size_t bytes)
 {
-	void *more = realloc(old, count * bytes);
-	if (!more) {
-		fprintf(stderr, "out of memory (%zu bytes)\n", count * bytes);
+	if (!memory) {
+		fprintf(stderr, "out of memory (%zu bytes)\n", bytes);
 		exit(75); /* as in arena.h */
 	}
-	return more;
+	return memory;
 }
 
-static void place(struct map *m, uint32_t number)
+/* The slot of `key`, or the free one where it would go. */
+static struct slot *find(const struct map *m, struct str key, uint32_t hash)
 {
-	uint32_t at = (uint32_t)m->hashes[number] & (m->slot_count - 1);
-	while (m->slots[at])
-		at = (at + 1) & (m->slot_count - 1);
-	m->slots[at] = number + 1;
+	uint32_t at = hash & (m->slot_count - 1);
+
+	for (; m->slots[at].number; at = (at + 1) & (m->slot_count - 1))
+		if (m->slots[at].hash == hash && str_eq(m->keys[m->slots[at].number - 1], key))
+			break;
+	return &m->slots[at];
 }
 
-static void grow(struct map *m)
+/* `cap` is a power of two. */
+static void resize(struct map *m, uint32_t cap)
 {
-	if (m->count == m->key_cap) {
-		m->key_cap = m->key_cap ? m->key_cap * 2 : 64;
-		m->keys = grown(m->keys, m->key_cap, sizeof *m->keys);
-		m->hashes = grown(m->hashes, m->key_cap, sizeof *m->hashes);
+	struct slot *old = m->slots;
+	uint32_t old_count = m->slot_count;
+
+	m->keys = checked(realloc(m->keys, cap * sizeof *m->keys), cap * sizeof *m->keys);
+	m->key_cap = cap;
+	m->slot_count = cap * 2;
+	size_t bytes = m->slot_count * sizeof *m->slots;
+	m->slots = memset(checked(huge_alloc(bytes), bytes), 0, bytes);
+	for (uint32_t i = 0; i < old_count; i++) {
+		uint32_t at = old[i].hash & (m->slot_count - 1);
+		if (!old[i].number)
+			continue;
+		while (m->slots[at].number)
+			at = (at + 1) & (m->slot_count - 1);
+		m->slots[at] = old[i];
 	}
-	if (m->slot_count >= m->key_cap * 2)
-		return;
-	m->slot_count = m->key_cap * 2;
-	m->slots = grown(m->slots, m->slot_count, sizeof *m->slots);
-	memset(m->slots, 0, m->slot_count * sizeof *m->slots);
-	for (uint32_t i = 0; i < m->count; i++)
-		place(m, i);
+	free(old);
 }
 
-static uint32_t find(const struct map *m, struct str key, uint64_t hash)
+void map_expect(struct map *m, size_t more)
 {
-	if (!m->slot_count)
-		return UINT32_MAX;
-	for (uint32_t at = (uint32_t)hash & (m->slot_count - 1); m->slots[at];
-	     at = (at + 1) & (m->slot_count - 1)) {
-		uint32_t number = m->slots[at] - 1;
-		if (m->hashes[number] == hash && str_eq(m->keys[number], key))
-			return number;
-	}
-	return UINT32_MAX;
+	uint32_t cap = m->key_cap ? m->key_cap : 64;
+
+	while (cap < m->count + more)
+		cap *= 2;
+	if (cap > m->key_cap)
+		resize(m, cap);
 }
 
 uint32_t map_find(const struct map *m, struct str key)
 {
-	return find(m, key, hash_64(key));
+	/* Of an empty map, and of a key that is not there: 0 - 1. */
+	return m->slot_count ? find(m, key, (uint32_t)hash_64(key))->number - 1 : UINT32_MAX;
 }
 
-uint32_t map_add(struct map *m, struct str key, bool *is_new)
+uint32_t map_add(struct map *m, struct str key, struct arena *arena, bool *is_new)
 {
-	uint64_t hash = hash_64(key);
-	uint32_t number = find(m, key, hash);
+	uint32_t hash = (uint32_t)hash_64(key);
 
-	*is_new = number == UINT32_MAX;
-	if (!*is_new)
-		return number;
-	if (m->count == m->key_cap || m->slot_count < m->key_cap * 2)
-		grow(m);
-	number = m->count++;
-	m->keys[number] = key;
-	m->hashes[number] = hash;
-	place(m, number);
-	return number;
+	map_expect(m, 1);
+	struct slot *slot = find(m, key, hash);
+	*is_new = !slot->number;
+	if (*is_new) {
+		m->keys[m->count] = arena_copy(arena, key);
+		*slot = (struct slot){++m->count, hash};
+	}
+	return slot->number - 1;
 }

@@ -13,11 +13,11 @@ void words_init(struct words *w, struct engine *e, struct findings *findings)
 void words_fini(struct words *w)
 {
 	for (int form = 0; form < FORM_COUNT; form++) {
-		map_fini(&w->patterns[form]);
+		free(w->patterns[form]);
 		free(w->drafts[form]);
 	}
-	map_fini(&w->same);
-	map_fini(&w->seen);
+	map_fini(&w->numbers);
+	free(w->texts);
 	free(w->word);
 	buf_fini(&w->buf);
 	arena_fini(&w->scratch);
@@ -40,12 +40,50 @@ void words_use_pack(struct words *w, uint32_t pack)
 		w->lexicons[pack] = lexicon_make(&w->e->set->packs[pack], &w->scratch);
 }
 
+/* Room for `more` items behind `count`. */
+static void expect(void *items, uint32_t count, uint32_t *cap, size_t more, size_t bytes)
+{
+	void **at = items;
+
+	if (*cap - count >= more)
+		return;
+	*cap = (uint32_t)MAX(MAX((size_t)*cap * 2, (size_t)256), count + more);
+	*at = words_realloc(*at, *cap, bytes);
+}
+
+void words_expect(struct words *w, const struct cond *cond, size_t more)
+{
+	enum fold_form form = cond->fold;
+
+	map_expect(&w->numbers, more);
+	expect(&w->texts, w->numbers.count, &w->text_cap, more, sizeof *w->texts);
+	expect(&w->word, w->word_count, &w->word_cap, more, sizeof *w->word);
+	expect(&w->patterns[form], w->pattern_count[form], &w->pattern_cap[form], more,
+	       sizeof *w->patterns[form]);
+	expect(&w->drafts[form], w->draft_count[form], &w->draft_cap[form], more,
+	       sizeof *w->drafts[form]);
+}
+
+/* The number of `text` folded into `form`; `kind` is the form, or tells apart what is not searched
+ * as it is folded. */
+static uint32_t number_of(struct words *w, uint32_t kind, enum fold_form form, struct str text)
+{
+	bool is_new;
+
+	buf_clear(&w->buf);
+	buf_putc(&w->buf, (char)kind);
+	spelling_put(form, text, &w->buf);
+	uint32_t number = map_add(&w->numbers, buf_str(&w->buf), &w->e->arena, &is_new);
+	if (is_new) {
+		expect(&w->texts, number, &w->text_cap, 1, sizeof *w->texts);
+		w->texts[number] = (struct numbered){NO_INDEX, NO_INDEX, NO_INDEX};
+	}
+	return number;
+}
+
 uint32_t words_name(struct words *w, struct str text)
 {
-	if (w->word_count == w->word_cap) {
-		w->word_cap = w->word_cap ? w->word_cap * 2 : 256;
-		w->word = words_realloc(w->word, w->word_cap, sizeof *w->word);
-	}
+	expect(&w->word, w->word_count, &w->word_cap, 1, sizeof *w->word);
 	w->word[w->word_count] = (struct engine_word){.text = text, .same = NO_INDEX};
 	return w->word_count++;
 }
@@ -76,20 +114,21 @@ static enum edge edge_of(char c)
 	return c >= '0' && c <= '9' ? EDGE_DIGIT : EDGE_NONE;
 }
 
-static void add_draft(struct words *w, enum fold_form form, struct str bytes,
+/* `number` is that of the folded spelling, `bytes` its text. */
+static void add_draft(struct words *w, enum fold_form form, uint32_t number, struct str bytes,
 		      const struct posting *posting)
 {
-	bool is_new;
-	uint32_t pattern = map_find(&w->patterns[form], bytes);
+	struct numbered *text = &w->texts[number];
 
-	if (pattern == NO_INDEX)
-		pattern = map_add(&w->patterns[form], arena_copy(&w->e->arena, bytes), &is_new);
-	if (w->draft_count[form] == w->draft_cap[form]) {
-		uint32_t cap = w->draft_cap[form] ? w->draft_cap[form] * 2 : 256;
-		w->drafts[form] = words_realloc(w->drafts[form], cap, sizeof *w->drafts[form]);
-		w->draft_cap[form] = cap;
+	if (text->pattern == NO_INDEX) {
+		expect(&w->patterns[form], w->pattern_count[form], &w->pattern_cap[form], 1,
+		       sizeof *w->patterns[form]);
+		text->pattern = w->pattern_count[form]++;
+		w->patterns[form][text->pattern] = bytes;
 	}
-	w->drafts[form][w->draft_count[form]++] = (struct draft){*posting, pattern};
+	expect(&w->drafts[form], w->draft_count[form], &w->draft_cap[form], 1,
+	       sizeof *w->drafts[form]);
+	w->drafts[form][w->draft_count[form]++] = (struct draft){*posting, text->pattern};
 }
 
 /* The separators before each kept character of a standard text. Returns false if a run is too
@@ -170,7 +209,8 @@ static void add_spelling(struct words *w, const struct cond *cond, struct postin
 	p->symbols = NULL;
 	if (form == FORM_LOOSE && !place_loose(w, p, &form, place))
 		return;
-	struct str bytes = folded(w, form, p->written);
+	uint32_t number = number_of(w, form, form, p->written);
+	struct str bytes = str_from(w->numbers.keys[number], 1);
 	if (!bytes.len) {
 		findings_add(w->findings, FINDING_ERROR, place->file, place->line, place->col,
 			     "nothing is left of the word after folding; write {word: …, fold: none}");
@@ -190,7 +230,7 @@ static void add_spelling(struct words *w, const struct cond *cond, struct postin
 		return;
 	}
 	p->len = (uint16_t)bytes.len;
-	add_draft(w, form, bytes, p);
+	add_draft(w, form, number, bytes, p);
 }
 
 /* ---- one word ---- */
@@ -200,20 +240,15 @@ static void add_spelling(struct words *w, const struct cond *cond, struct postin
 static bool is_first(struct words *w, uint32_t group, enum fold_form form, struct str text,
 		     uint32_t row, uint32_t *same)
 {
-	bool is_new, separated = form == FORM_LOOSE && words_have_separators(w, text);
-	buf_clear(&w->buf);
-	buf_putc(&w->buf, (char)(separated ? FORM_COUNT : form));
-	spelling_put(separated ? FORM_STANDARD : form, text, &w->buf);
-	struct str key = buf_str(&w->buf);
+	bool separated = form == FORM_LOOSE && words_have_separators(w, text);
 
-	*same = map_find(&w->same, key);
-	if (*same == NO_INDEX)
-		*same = map_add(&w->same, arena_copy(&w->scratch, key), &is_new);
-	uint32_t seen[3] = {group, *same, row};
-	struct str seen_key = {(const char *)seen, sizeof seen};
-	if (map_find(&w->seen, seen_key) != NO_INDEX)
+	*same = separated ? number_of(w, FORM_COUNT, FORM_STANDARD, text)
+			  : number_of(w, form, form, text);
+	struct numbered *numbered = &w->texts[*same];
+	if (numbered->group == group && numbered->row == row)
 		return false;
-	(void)map_add(&w->seen, arena_copy(&w->scratch, seen_key), &is_new);
+	numbered->group = group;
+	numbered->row = row;
 	return true;
 }
 
@@ -255,14 +290,14 @@ static void keep_form(struct words *w, enum fold_form form)
 {
 	struct word_index *index = &w->e->words[form];
 	struct arena *arena = &w->e->arena;
-	uint32_t patterns = w->patterns[form].count, drafts = w->draft_count[form];
+	uint32_t patterns = w->pattern_count[form], drafts = w->draft_count[form];
 
 	if (!patterns)
 		return;
-	struct str *texts = ARENA_ARRAY(arena, struct str, patterns);
+	struct str *texts = arena_alloc(arena, patterns * sizeof *texts);
 	uint32_t *first = ARENA_ARRAY(arena, uint32_t, patterns + 1);
-	index->postings = ARENA_ARRAY(arena, struct posting, drafts);
-	memcpy(texts, w->patterns[form].keys, patterns * sizeof *texts);
+	index->postings = arena_alloc(arena, drafts * sizeof *index->postings);
+	memcpy(texts, w->patterns[form], patterns * sizeof *texts);
 	for (uint32_t i = 0; i < drafts; i++)
 		first[w->drafts[form][i].pattern]++;
 	for (uint32_t i = 0, at = 0; i <= patterns; i++) {
@@ -285,7 +320,7 @@ void words_keep(struct words *w)
 {
 	for (int form = 0; form < FORM_COUNT; form++)
 		keep_form(w, (enum fold_form)form);
-	w->e->word = ARENA_ARRAY(&w->e->arena, struct engine_word, w->word_count);
+	w->e->word = arena_alloc(&w->e->arena, w->word_count * sizeof *w->word);
 	w->e->word_count = w->word_count;
 	if (w->word_count)
 		memcpy(w->e->word, w->word, w->word_count * sizeof *w->word);

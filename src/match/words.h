@@ -18,9 +18,14 @@ struct words {
 	struct findings *findings;
 	struct arena scratch; /* until words_fini() */
 	struct buf buf;
-	struct map patterns[FORM_COUNT];
-	struct map same; /* form and folded word -> number */
-	struct map seen; /* group and number of the word: it stands in the group already */
+	struct map numbers; /* form and folded text -> number of the text */
+	struct numbered {
+		uint32_t group, row; /* that such a word was last added to; each is filled at once */
+		uint32_t pattern;    /* of its form; NO_INDEX: none */
+	} *texts;		     /* by number */
+	uint32_t text_cap;
+	struct str *patterns[FORM_COUNT];
+	uint32_t pattern_count[FORM_COUNT], pattern_cap[FORM_COUNT];
 	struct draft {
 		struct posting posting;
 		uint32_t pattern;
@@ -40,6 +45,9 @@ bool words_have_separators(struct words *w, struct str text);
 
 /* The pack whose aliases count from now on. */
 void words_use_pack(struct words *w, uint32_t pack);
+
+/* So many words for `cond` will come: room for them at once. */
+void words_expect(struct words *w, const struct cond *cond, size_t more);
 
 /* Adds `text` as `cond` searches it to `group`. What cannot be searched becomes a finding. */
 void words_add(struct words *w, uint32_t group, const struct cond *cond, struct str text,

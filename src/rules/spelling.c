@@ -116,8 +116,14 @@ void spelling_put(enum fold_form form, struct str text, struct buf *out)
 {
 	struct spelled spelled;
 
-	for (size_t i = 0; i < text.len; i += utf8_len((unsigned char)text.data[i])) {
-		spelling_of(form, utf8_get(text.data + i), &spelled);
+	for (size_t i = 0, len; i < text.len; i += len) {
+		uint32_t code = utf8_get(text.data + i);
+		len = utf8_len((unsigned char)text.data[i]);
+		if (form == FORM_STANDARD && spelling_kind(spelling_entry(code)) == SPELLING_KEEP) {
+			buf_put(out, (struct str){text.data + i, len});
+			continue;
+		}
+		spelling_of(form, code, &spelled);
 		buf_put(out, (struct str){spelled.bytes, spelled.len});
 	}
 }
