@@ -9,7 +9,7 @@ import time
 import psycopg2
 import pytest
 
-from support import sinks
+from support import chatmill, sinks
 from support.events import (POISONS, START_MS, TOPIC, Generator, Oracle, differences, event, record,
                             tables)
 from support.sinks import (POINTS, check, check_rejects, die_at, finish, generate, kill_at_random, send,
@@ -176,6 +176,47 @@ def test_a_lock_is_waited_for(setup, processes):
     c.rollback()
     c.close()
     wait_through(setup, sink)
+    check(setup, oracle)
+
+
+def test_a_deadlock_is_tried_again(setup, processes):
+    """A session locks the row of the day, then that of the stage; the sink takes them in the other
+    order, and a trigger keeps it between the two until that session waits for it. Only the sink looks
+    for deadlocks, so that the sink's transaction is the one that PostgreSQL ends."""
+    db, who, oracle = setup.postgres, "wm" + "D" * 30, Oracle()
+
+    def move(n, before, to):
+        e = event("stage", who, n, START_MS + n * 1000, START_MS + n, ladder="life", from_stage=before, to_stage=to,
+                  add=[], remove=[])
+        oracle.take(e)
+        send(setup, [e])
+    db.sql("ALTER DATABASE chatmill SET deadlock_timeout = '10ms'")
+    sink = setup.start("sink")
+    processes.append(sink)
+    move(1, None, "兴趣")
+    wait_through(setup, sink)
+    other = psycopg2.connect(db.dsn())
+    with other.cursor() as c:
+        c.execute("SET deadlock_timeout = '10min'; SELECT FROM chatmill.stage_day FOR UPDATE")
+        assert c.rowcount == 1
+        db.sql(f"""
+            CREATE FUNCTION chatmill.meet() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                WHILE EXISTS (SELECT FROM pg_locks WHERE pid = {other.info.backend_pid})
+                    AND NOT EXISTS (SELECT FROM pg_locks WHERE pid = {other.info.backend_pid} AND NOT granted)
+                LOOP PERFORM pg_sleep(0.01); END LOOP;
+                RETURN NULL;
+            END $$;
+            CREATE TRIGGER meet AFTER INSERT OR UPDATE ON chatmill.customer_stage
+                FOR EACH STATEMENT EXECUTE FUNCTION chatmill.meet()""")
+        move(2, "兴趣", "资料")
+        chatmill.wait_alive(lambda: db.sql("SELECT 1 FROM pg_stat_activity WHERE usename = 'chatmill_sink' "
+                                           "AND wait_event = 'PgSleep'"), [sink], 60, "sink between the two rows")
+        c.execute("SELECT sequence FROM chatmill.customer_stage FOR UPDATE")
+        assert c.fetchall() == [(START_MS + 1,)], "the sink's transaction was not the one that ended"
+    other.commit()
+    other.close()
+    wait_through(setup, sink)
+    assert "40P01" in sink.log()
     check(setup, oracle)
 
 
