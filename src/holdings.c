@@ -49,7 +49,7 @@ static int restore(const struct holdings_settings *settings, struct holdings *h,
 		return err_set(err, ERR_OS, "out of memory");
 	for (size_t i = 0; i < h->count; i++) {
 		struct holding *holding = &h->items[i];
-		if (shard_new(&holding->shard, holding->partition, &settings->shard, err) < 0)
+		if (shard_new(&holding->shard, holding->partition, &settings->shard, h->items[0].shard, err) < 0)
 			return -1;
 		items[i] = (struct restored){holding->partition, holding->shard,
 					     holding->committed};

@@ -44,6 +44,8 @@ struct worker {
 	struct holdings holdings;
 	struct saver *saver; /* NULL: no snapshots */
 	bool busy;	     /* worker_keep_house() wants a turn soon */
+	uint64_t quiet_at;   /* commits + 1 when memory was given back last; 0: not yet */
+	int64_t quiet_ms;
 	const struct rulebook *fitted[BOOKS_MAX]; /* the pipeline has room for these */
 	size_t fitted_count;
 	size_t events_sent; /* of the pipeline's batch */
@@ -125,5 +127,6 @@ MUST_CHECK int worker_assigned(void *context, struct owned *owned, size_t count,
 void worker_revoked(void *context, bool lost);
 /* The state of the partitions goes. */
 void worker_drop(struct worker *w);
-/* Between two transactions: a step of the snapshots, and of settling what was restored. */
+/* Between two transactions: a step of the snapshots, and of settling what was restored; in a quiet
+ * time, memory goes back. */
 void worker_keep_house(struct worker *w);

@@ -315,7 +315,7 @@ static int open_side(struct diff *d, struct side *side, struct rulebook *book,
 	    pipeline_fit(side->pipeline, side->book, err) < 0)
 		return -1;
 	for (int32_t i = 0; i < d->partitions; i++) {
-		if (shard_new(&side->shards[i], i, &memory, err) < 0)
+		if (shard_new(&side->shards[i], i, &memory, NULL, err) < 0)
 			return -1;
 		shard_begin(side->shards[i]);
 	}

@@ -93,10 +93,10 @@ static int flush(void *context, struct err *err)
 		put_dead(s, &batch->dead[i]);
 	if (s->summary)
 		summary_take(s->summary, &batch->events);
-	for (int32_t i = 0; i < s->shard_count; i++) {
+	for (int32_t i = 0; i < s->shard_count; i++)
 		shard_commit(s->shards[i]);
+	for (int32_t i = 0; i < s->shard_count; i++)
 		shard_begin(s->shards[i]);
-	}
 	pipeline_clear(s->pipeline);
 	return 0;
 }
@@ -161,7 +161,7 @@ static int make_shards(struct scan *s, struct err *err)
 	if (!s->shards)
 		return err_set(err, ERR_OS, "out of memory");
 	for (int32_t i = 0; i < s->shard_count; i++) {
-		if (shard_new(&s->shards[i], i, &settings, err) < 0)
+		if (shard_new(&s->shards[i], i, &settings, s->shards[0], err) < 0)
 			return -1;
 		shard_begin(s->shards[i]);
 	}

@@ -48,7 +48,7 @@ int state_restore(struct state *s, int32_t from, int32_t to, bool unfinished, st
 	if (!items)
 		return err_set(err, ERR_OS, "out of memory");
 	for (int32_t i = from; i < to; i++) {
-		if (shard_new(&s->shards[i], i, &settings, err) < 0)
+		if (shard_new(&s->shards[i], i, &settings, s->shards[0], err) < 0)
 			return -1;
 		items[i - from] = (struct restored){i, s->shards[i], -1};
 	}

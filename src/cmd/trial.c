@@ -43,7 +43,7 @@ int trial_begin(struct trial *t, struct err *err)
 	shard_free(TAKE(t->shard));
 	pipeline_clear(t->pipeline);
 	t->number = 0;
-	if (shard_new(&t->shard, 0, &settings, err) < 0)
+	if (shard_new(&t->shard, 0, &settings, NULL, err) < 0)
 		return -1;
 	shard_begin(t->shard);
 	return 0;

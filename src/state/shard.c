@@ -2,21 +2,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/shard_parts.h"
 
-static void begin_life(struct shard *s, int32_t partition, struct shard_settings settings)
+static void begin_life(struct shard *s, int32_t partition, struct shard_settings settings,
+		       struct shard_work *work)
 {
-	*s = (struct shard){.partition = partition, .settings = settings};
+	*s = (struct shard){.partition = partition, .settings = settings, .work = work};
 	s->marker.next_offset = -1;
 	names_init(&s->names);
 	table_init(&s->table);
 }
 
 int shard_new(struct shard **out, int32_t partition, const struct shard_settings *settings,
-	      struct err *err)
+	      struct shard *beside, struct err *err)
 {
-	OWNED(shard) *s = calloc(1, sizeof *s);
-	if (!s)
+	OWNED_MEM struct shard *s = calloc(1, sizeof *s);
+	struct shard_work *work = beside ? beside->work : calloc(1, sizeof *work);
+
+	if (!s || !work)
 		return err_set(err, ERR_OS, "state: out of memory");
-	begin_life(s, partition, *settings);
+	work->shards++;
+	begin_life(s, partition, *settings, work);
 	*out = TAKE(s);
 	return 0;
 }
@@ -25,15 +29,23 @@ static void end_life(struct shard *s)
 {
 	table_fini(&s->table);
 	names_fini(&s->names);
-	arena_fini(&s->arena);
-	buf_fini(&s->packed);
-	buf_fini(&s->scratch);
-	buf_fini(&s->encoded);
-	free(s->codec_names.items);
 	free(s->corps);
 	free(s->lives);
 	free(s->switches);
-	free(s->changes);
+}
+
+void shard_give_back(struct shard *s)
+{
+	struct shard_work *work = s->work;
+
+	assert(!work->open);
+	arena_fini(&work->arena);
+	buf_fini(&work->packed);
+	buf_fini(&work->scratch);
+	buf_fini(&work->encoded);
+	free(work->names.items);
+	free(work->changes);
+	*work = (struct shard_work){.shards = work->shards};
 }
 
 void shard_free(struct shard *s)
@@ -41,6 +53,11 @@ void shard_free(struct shard *s)
 	if (!s)
 		return;
 	end_life(s);
+	s->work->open -= s->open;
+	if (--s->work->shards == 0) {
+		shard_give_back(s);
+		free(s->work);
+	}
 	free(s);
 }
 
@@ -48,7 +65,7 @@ void shard_clear(struct shard *s)
 {
 	assert(!s->open);
 	end_life(s);
-	begin_life(s, s->partition, s->settings);
+	begin_life(s, s->partition, s->settings, s->work);
 }
 
 /* ---- corps and clocks ---- */
@@ -148,7 +165,7 @@ static struct live *live_of(struct subject *subject)
 
 static struct live *live_new(struct shard *s, uint32_t slot)
 {
-	struct live *live = ARENA_NEW(&s->arena, struct live);
+	struct live *live = ARENA_NEW(&s->work->arena, struct live);
 	struct slot *place = &s->table.slots[slot];
 
 	if (s->live_count == s->live_cap) {
@@ -159,7 +176,7 @@ static struct live *live_new(struct shard *s, uint32_t slot)
 	live->corp = place->corp;
 	live->saved_due_ms = place->due_ms;
 	live->subject.corpid = s->corps[place->corp].id;
-	live->subject.id = arena_copy(&s->arena, table_id(&s->table, slot));
+	live->subject.id = arena_copy(&s->work->arena, table_id(&s->table, slot));
 	s->lives[s->live_count++] = live;
 	place->live = s->live_count;
 	return live;
@@ -174,7 +191,7 @@ static struct live *live_get(struct shard *s, uint32_t slot)
 		return s->lives[index - 1];
 	struct live *live = live_new(s, slot);
 	struct str corpid = live->subject.corpid, id = live->subject.id;
-	if (!codec_unpack(table_packed(&s->table, slot), &s->names, &s->arena, &live->subject)) {
+	if (!codec_unpack(table_packed(&s->table, slot), &s->names, &s->work->arena, &live->subject)) {
 		s->broken = true; /* shard_check() tells */
 		live->subject = (struct subject){.corpid = corpid, .id = id};
 	}
@@ -265,7 +282,7 @@ void shard_touched(struct shard *s, struct subject *subject)
 	live->changed = true;
 	live->forgotten = false;
 	subject->touched_ms = clock_ms;
-	subject_tidy(subject, &s->arena, clock_ms, s->settings.memory_ms);
+	subject_tidy(subject, &s->work->arena, clock_ms, s->settings.memory_ms);
 	table_set_due(&s->table, live->slot, subject_due(subject, s->settings.idle_ms).due_ms);
 }
 
@@ -298,12 +315,12 @@ struct str shard_name(struct shard *s, struct str text)
 
 struct str shard_text(struct shard *s, struct str text)
 {
-	return arena_copy(&s->arena, text);
+	return arena_copy(&s->work->arena, text);
 }
 
 struct arena *shard_arena(struct shard *s)
 {
-	return &s->arena;
+	return &s->work->arena;
 }
 
 /* ---- transactions ---- */
@@ -312,6 +329,7 @@ void shard_begin(struct shard *s)
 {
 	assert(!s->open && !s->table.unqueued); /* shard_loaded() ends loading */
 	s->open = true;
+	s->work->open++;
 	s->saved_marker = s->marker;
 	for (uint32_t i = 0; i < s->corp_count; i++)
 		s->corps[i].saved_clock_ms = s->corps[i].clock_ms;
@@ -323,7 +341,8 @@ static void end(struct shard *s)
 	s->live_count = 0;
 	s->switch_count = 0;
 	table_tidy(&s->table); /* texts of unpacked subjects stood in the packed ones */
-	arena_reset(&s->arena);
+	if (--s->work->open == 0)
+		arena_reset(&s->work->arena);
 }
 
 void shard_commit(struct shard *s)
@@ -335,9 +354,9 @@ void shard_commit(struct shard *s)
 		if (live->forgotten || (live->is_new && !live->changed)) {
 			table_remove(&s->table, live->slot);
 		} else if (live->changed) {
-			buf_clear(&s->packed);
-			codec_pack(&s->packed, &live->subject);
-			table_set_packed(&s->table, live->slot, buf_str(&s->packed));
+			buf_clear(&s->work->packed);
+			codec_pack(&s->work->packed, &live->subject);
+			table_set_packed(&s->table, live->slot, buf_str(&s->work->packed));
 		}
 	}
 	end(s);
@@ -362,7 +381,7 @@ void shard_rollback(struct shard *s)
 
 bool shard_settle(struct shard *s, uint32_t subjects)
 {
-	assert(!s->open);
+	assert(!s->work->open);
 	if (s->settled == s->table.slot_count)
 		return false;
 	for (; subjects && s->settled < s->table.slot_count; s->settled++) {
@@ -371,14 +390,14 @@ bool shard_settle(struct shard *s, uint32_t subjects)
 		if (!s->table.slots[slot].block || !codec_has_table(table_packed(&s->table, slot)))
 			continue;
 		subjects--;
-		if (codec_unpack(table_packed(&s->table, slot), &s->names, &s->arena, &subject)) {
-			buf_clear(&s->packed);
-			codec_pack(&s->packed, &subject);
-			table_set_packed(&s->table, slot, buf_str(&s->packed));
+		if (codec_unpack(table_packed(&s->table, slot), &s->names, &s->work->arena, &subject)) {
+			buf_clear(&s->work->packed);
+			codec_pack(&s->work->packed, &subject);
+			table_set_packed(&s->table, slot, buf_str(&s->work->packed));
 		} else {
 			s->broken = true;
 		}
-		arena_reset(&s->arena);
+		arena_reset(&s->work->arena);
 	}
 	table_tidy(&s->table);
 	return s->settled < s->table.slot_count;

@@ -32,10 +32,18 @@ struct shard_change {
 	struct str value; /* data NULL: a tombstone */
 };
 
+/* `beside`: another shard of the same thread whose working memory it shares, so that ten partitions
+ * do not each keep what their largest transaction took; NULL: none. Shards side by side load, copy
+ * and settle while none of them has a transaction. */
 MUST_CHECK int shard_new(struct shard **out, int32_t partition,
-			 const struct shard_settings *settings, struct err *err);
+			 const struct shard_settings *settings, struct shard *beside,
+			 struct err *err);
 void shard_free(struct shard *s); /* NULL is fine */
 DEFINE_OWNED(shard);
+
+/* Frees its working memory, and that of those beside it, outside of a transaction; the next one takes
+ * it again. */
+void shard_give_back(struct shard *s);
 
 void shard_begin(struct shard *s);
 void shard_commit(struct shard *s);

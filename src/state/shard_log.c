@@ -8,11 +8,11 @@ static const struct str switch_prefix = {"\0rul", 4};
 
 static struct shard_change *add_change(struct shard *s, size_t count)
 {
-	if (count == s->change_cap) {
-		s->change_cap = MAX(s->change_cap * 2, (size_t)64);
-		s->changes = blocks_system(s->changes, s->change_cap * sizeof *s->changes);
+	if (count == s->work->change_cap) {
+		s->work->change_cap = MAX(s->work->change_cap * 2, (size_t)64);
+		s->work->changes = blocks_system(s->work->changes, s->work->change_cap * sizeof *s->work->changes);
 	}
-	return &s->changes[count];
+	return &s->work->changes[count];
 }
 
 /* While `encoded` grows, a change holds places in it; the last step makes pointers of them. */
@@ -23,14 +23,14 @@ static struct str place(size_t start, size_t end)
 
 static void point(const struct shard *s, struct shard_change *change)
 {
-	change->key.data = s->encoded.data + (size_t)change->key.data;
+	change->key.data = s->work->encoded.data + (size_t)change->key.data;
 	change->value.data =
-		change->value.len ? s->encoded.data + (size_t)change->value.data : NULL;
+		change->value.len ? s->work->encoded.data + (size_t)change->value.data : NULL;
 }
 
 static void encode_live(struct shard *s, const struct live *live, struct shard_change *change)
 {
-	struct buf *out = &s->encoded;
+	struct buf *out = &s->work->encoded;
 	size_t start = out->len;
 
 	buf_put(out, live->subject.corpid);
@@ -39,22 +39,22 @@ static void encode_live(struct shard *s, const struct live *live, struct shard_c
 	*change = (struct shard_change){.key = place(start, out->len)};
 	if (live->forgotten)
 		return;
-	buf_clear(&s->packed);
-	buf_put(&s->packed, (struct str){out->data + start, out->len - start});
+	buf_clear(&s->work->packed);
+	buf_put(&s->work->packed, (struct str){out->data + start, out->len - start});
 	start = out->len;
-	codec_put_subject(out, buf_str(&s->packed), &live->subject, &s->scratch, &s->codec_names);
+	codec_put_subject(out, buf_str(&s->work->packed), &live->subject, &s->work->scratch, &s->work->names);
 	change->value = place(start, out->len);
 }
 
 static void encode_plain(struct shard *s, struct str key, struct shard_change *change)
 {
-	struct buf *out = &s->encoded;
+	struct buf *out = &s->work->encoded;
 	size_t start = out->len;
 
 	buf_put(out, key);
 	change->key = place(start, out->len);
 	start = out->len;
-	codec_put_value(out, key, buf_str(&s->scratch));
+	codec_put_value(out, key, buf_str(&s->work->scratch));
 	change->value = place(start, out->len);
 }
 
@@ -66,8 +66,8 @@ static void encode_switch(struct shard *s, const struct rule_switch *change_of,
 	memcpy(key, switch_prefix.data, 4);
 	for (int k = 0; k < 8; k++)
 		key[4 + k] = (char)((uint64_t)change_of->offset >> (8 * (7 - k)));
-	buf_clear(&s->scratch);
-	codec_put_text(&s->scratch, change_of->ruleset);
+	buf_clear(&s->work->scratch);
+	codec_put_text(&s->work->scratch, change_of->ruleset);
 	encode_plain(s, (struct str){key, sizeof key}, change);
 }
 
@@ -75,20 +75,20 @@ static void marker_body(struct shard *s)
 {
 	uint64_t known = 0;
 
-	buf_clear(&s->scratch);
-	codec_put_number(&s->scratch, (uint64_t)s->marker.next_offset);
-	codec_put_text(&s->scratch, s->marker.ruleset);
+	buf_clear(&s->work->scratch);
+	codec_put_number(&s->work->scratch, (uint64_t)s->marker.next_offset);
+	codec_put_text(&s->work->scratch, s->marker.ruleset);
 	for (uint32_t i = 0; i < s->corp_count; i++)
 		known += s->corps[i].clock_ms != 0;
-	codec_put_number(&s->scratch, known);
+	codec_put_number(&s->work->scratch, known);
 	for (uint32_t i = 0; i < s->corp_count; i++) {
 		if (!s->corps[i].clock_ms)
 			continue;
-		codec_put_text(&s->scratch, s->corps[i].id);
-		codec_put_number(&s->scratch, (uint64_t)s->corps[i].clock_ms);
+		codec_put_text(&s->work->scratch, s->corps[i].id);
+		codec_put_number(&s->work->scratch, (uint64_t)s->corps[i].clock_ms);
 	}
 	if (s->marker.lineage.len)
-		codec_put_text(&s->scratch, s->marker.lineage);
+		codec_put_text(&s->work->scratch, s->marker.lineage);
 }
 
 static void encode_marker(struct shard *s, struct shard_change *change)
@@ -102,7 +102,7 @@ void shard_marker(struct shard *s, struct buf *out)
 	if (s->marker.next_offset < 0)
 		return;
 	marker_body(s);
-	codec_put_value(out, shard_marker_key, buf_str(&s->scratch));
+	codec_put_value(out, shard_marker_key, buf_str(&s->work->scratch));
 }
 
 static bool marker_moved(const struct shard *s)
@@ -120,7 +120,7 @@ const struct shard_change *shard_changes(struct shard *s, size_t *count)
 	size_t n = 0;
 
 	assert(s->open);
-	buf_clear(&s->encoded);
+	buf_clear(&s->work->encoded);
 	for (uint32_t i = 0; i < s->live_count; i++) {
 		const struct live *live = s->lives[i];
 		if (live->changed && !(live->is_new && live->forgotten)) {
@@ -135,9 +135,9 @@ const struct shard_change *shard_changes(struct shard *s, size_t *count)
 		n++;
 	}
 	for (size_t i = 0; i < n; i++)
-		point(s, &s->changes[i]);
+		point(s, &s->work->changes[i]);
 	*count = n;
-	return s->changes;
+	return s->work->changes;
 }
 
 void shard_each(struct shard *s, void (*visit)(void *context, struct str key, struct str value),
@@ -145,25 +145,25 @@ void shard_each(struct shard *s, void (*visit)(void *context, struct str key, st
 {
 	struct shard_change change;
 
-	assert(!s->open);
+	assert(!s->work->open);
 	for (uint32_t slot = 0; slot < s->table.slot_count; slot++) {
 		if (!s->table.slots[slot].block)
 			continue;
 		struct live live = {.slot = slot, .corp = s->table.slots[slot].corp};
 		live.subject.corpid = s->corps[live.corp].id;
 		live.subject.id = table_id(&s->table, slot);
-		live.forgotten = !codec_unpack(table_packed(&s->table, slot), &s->names, &s->arena,
+		live.forgotten = !codec_unpack(table_packed(&s->table, slot), &s->names, &s->work->arena,
 					       &live.subject);
 		s->broken |= live.forgotten; /* no more than its key is told */
-		buf_clear(&s->encoded);
+		buf_clear(&s->work->encoded);
 		encode_live(s, &live, &change);
 		point(s, &change);
 		visit(context, change.key, change.value);
-		arena_reset(&s->arena);
+		arena_reset(&s->work->arena);
 	}
 	if (s->marker.next_offset < 0)
 		return;
-	buf_clear(&s->encoded);
+	buf_clear(&s->work->encoded);
 	encode_marker(s, &change);
 	point(s, &change);
 	visit(context, change.key, change.value);
@@ -338,7 +338,7 @@ int shard_load(struct shard *s, struct str key, struct str value, struct err *er
 int shard_loaded(struct shard *s, struct err *err)
 {
 	assert(!s->open);
-	arena_reset(&s->arena);
+	arena_reset(&s->work->arena);
 	table_queue_all(&s->table);
 	if (s->importing)
 		return err_set(err, ERR_CONFIG,

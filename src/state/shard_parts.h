@@ -39,6 +39,17 @@ struct rule_switch {
 	int64_t offset;
 };
 
+/* What shards need while something is under way; those of one thread share it. */
+struct shard_work {
+	uint32_t shards, open; /* that have it; of them, those in a transaction */
+	struct arena arena; /* of the transaction */
+	struct buf packed, scratch;
+	struct codec_names names;
+	struct buf encoded; /* keys and values of `changes` */
+	struct shard_change *changes;
+	size_t change_cap;
+};
+
 struct shard {
 	int32_t partition;
 	struct shard_settings settings;
@@ -53,18 +64,12 @@ struct shard {
 	bool broken;	  /* a packed form made no sense */
 	uint32_t settled; /* slots that shard_settle() has been through */
 
+	struct shard_work *work;
 	bool open; /* a transaction */
-	struct arena arena; /* of the transaction */
 	struct live **lives;
 	uint32_t live_count, live_cap;
 	struct rule_switch *switches; /* of the transaction */
 	uint32_t switch_count, switch_cap;
-
-	struct buf packed, scratch; /* working memory */
-	struct codec_names codec_names;
-	struct buf encoded; /* keys and values of `changes` */
-	struct shard_change *changes;
-	size_t change_cap;
 };
 
 extern const struct str shard_marker_key;

@@ -156,7 +156,7 @@ static int begin(struct replay *r, struct part *part, int32_t partition, struct 
 	struct shard_settings settings = {.memory_ms = config->state.memory_ms,
 					  .idle_ms = config->state.idle_days * 86400000LL};
 
-	if (shard_new(&part->shard, partition, &settings, err) < 0)
+	if (shard_new(&part->shard, partition, &settings, NULL, err) < 0)
 		return -1;
 	shard_begin(part->shard);
 	return 0;

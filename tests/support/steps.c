@@ -135,7 +135,7 @@ static void init(struct steps *s, const char *rules)
 	    rulebook_new(&s->book, set, NULL, &findings, &err) < 0 ||
 	    decoder_new(&s->decoder, &decode, &err) < 0 || matcher_new(&s->matcher, &err) < 0 ||
 	    matcher_fit(s->matcher, s->book->engine, &err) < 0 ||
-	    reactor_new(&s->reactor, &react, &err) < 0 || shard_new(&s->shard, 0, &shard, &err) < 0)
+	    reactor_new(&s->reactor, &react, &err) < 0 || shard_new(&s->shard, 0, &shard, NULL, &err) < 0)
 		die(err.text);
 	findings_fini(&findings);
 	s->messages = ARENA_ARRAY(&s->arena, struct message, s->count);

@@ -130,7 +130,7 @@ int main(void)
 	struct rulebook *book = load(folder);
 	rmdir(folder);
 	if (pipeline_new(&p, &settings, &err) < 0 || pipeline_fit(p, book, &err) < 0 ||
-	    shard_new(&shard, 0, &shard_settings, &err) < 0) {
+	    shard_new(&shard, 0, &shard_settings, NULL, &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		return 1;
 	}

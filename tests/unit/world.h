@@ -57,7 +57,7 @@ static inline struct shard *world_shard(void)
 	struct shard *shard;
 	struct err err;
 
-	cr_assert_eq(shard_new(&shard, 0, &settings, &err), 0);
+	cr_assert_eq(shard_new(&shard, 0, &settings, NULL, &err), 0);
 	return shard;
 }
 
