@@ -91,9 +91,11 @@ class Million:
                        if line.startswith((name + "{", name + " ")))
 
     def weigh(self, what):
-        for name, started in self.started.items():
+        for started in self.started.values():
             started.catch_up(600)
-            self.memory.add(f"{name}: {what}", {"mb": measure.rss_bytes(started.p.pid) / 1e6})
+        figures = measure.memory_mb([started.p.pid for started in self.started.values()])
+        for name, figure in zip(self.started, figures):
+            self.memory.add(f"{name}: {what}", figure)
 
     def again(self, name):
         """kill -9, more messages, start; (seconds until all is committed)."""

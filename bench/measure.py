@@ -48,6 +48,17 @@ def rss_bytes(pid, what="VmRSS"):
     return int(re.search(rf"{what}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) * 1024
 
 
+QUIET_S = 15  # a process may give back what a busy time took
+
+
+def memory_mb(pids):
+    """Of each process: resident now, resident after a quiet time, and the most there ever was."""
+    busy = [rss_bytes(pid) / 1e6 for pid in pids]
+    time.sleep(QUIET_S)
+    return [{"busy": b, "mb": rss_bytes(pid) / 1e6, "peak": rss_bytes(pid, "VmHWM") / 1e6}
+            for b, pid in zip(busy, pids)]
+
+
 def timed(argv, **kw):
     """(wall seconds, CPU seconds, what it printed) of a command that ends by itself."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
