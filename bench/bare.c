@@ -122,7 +122,7 @@ static void worker_init(struct worker *w, int number)
 	        "partition.assignment.strategy", "range", "session.timeout.ms", "10000",
 	        "heartbeat.interval.ms", "1000", "queued.min.messages", "100000",
 	        "check.crcs", "true", "queued.max.messages.kbytes", "32768",
-	        "fetch.message.max.bytes", "2097152", "fetch.max.bytes", "16777216",
+	        "fetch.message.max.bytes", "2097152", "fetch.max.bytes", "4194304",
 	        "receive.message.max.bytes", "67108864", "socket.nagle.disable", "true", NULL);
 	rd_kafka_poll_set_consumer(w->consumer);
 	w->producer = producer_new(id);

@@ -30,7 +30,7 @@ static rd_kafka_t *consumer_new(const char *brokers)
 	        {"bootstrap.servers", brokers}, {"group.id", "drain"},
 	        {"enable.auto.commit", "false"}, {"isolation.level", "read_committed"},
 	        {"enable.partition.eof", "true"}, {"check.crcs", "true"},
-	        {"fetch.message.max.bytes", "2097152"}, {"fetch.max.bytes", "16777216"},
+	        {"fetch.message.max.bytes", "2097152"}, {"fetch.max.bytes", "4194304"},
 	        {"receive.message.max.bytes", "67108864"}, {"fetch.wait.max.ms", "20"},
 	};
 	char why[512];
