@@ -7,7 +7,6 @@
 enum {
 	SLOTS_A_JOB = 2, /* one being read, one being filled or taken back */
 	JOBS_MAX = 64,
-	MARGIN = 16, /* readable bytes before the first line: model.h */
 };
 
 enum slot_state { SLOT_FREE, SLOT_GIVEN, SLOT_READING, SLOT_READ };
@@ -15,8 +14,8 @@ enum slot_state { SLOT_FREE, SLOT_GIVEN, SLOT_READING, SLOT_READ };
 struct ring_slot {
 	struct slot slot;
 	enum slot_state state;
-	char *lines; /* copies, each with room of RECORD_PADDING behind the last */
-	size_t cap, record_cap;
+	char *block; /* of the file */
+	size_t block_bytes, record_cap;
 };
 
 struct readers {
@@ -113,7 +112,7 @@ void readers_free(struct readers *r)
 		pipeline_free(r->ring[i].slot.pipeline);
 		free(r->ring[i].slot.records);
 		free(r->ring[i].slot.readings);
-		free(r->ring[i].lines);
+		free(r->ring[i].block);
 	}
 	free(r->ring);
 	pthread_cond_destroy(&r->read);
@@ -143,29 +142,15 @@ static void add_record(struct ring_slot *s, const struct record *record)
 	s->slot.records[s->slot.count++] = *record;
 }
 
-/* Copies the lines; only then do they have their place, as the copy may move while it grows. */
+/* The records keep the block of the file that they stand in; it gets the slot's last one. */
 static size_t fill(struct ring_slot *s, struct file_source *source, size_t limit)
 {
 	struct record record;
-	size_t bytes = MARGIN;
 
 	s->slot.count = 0;
-	while (s->slot.count < limit && file_source_next(source, &record)) {
-		if (s->cap < bytes + record.value.len + RECORD_PADDING) {
-			s->cap = MAX(s->cap * 2, bytes + record.value.len + RECORD_PADDING);
-			s->lines = grow(s->lines, s->cap);
-		}
-		memcpy(s->lines + bytes, record.value.data, record.value.len);
-		bytes += record.value.len;
+	while (s->slot.count < limit && file_source_next(source, &record))
 		add_record(s, &record);
-	}
-	if (s->lines)
-		memset(s->lines + bytes, 0, RECORD_PADDING);
-	bytes = MARGIN;
-	for (size_t i = 0; i < s->slot.count; i++) {
-		s->slot.records[i].value.data = s->lines + bytes;
-		bytes += s->slot.records[i].value.len;
-	}
+	file_source_swap(source, &s->block, &s->block_bytes);
 	s->slot.file = file_source_name(source);
 	return s->slot.count;
 }

@@ -184,6 +184,31 @@ int file_source_fill(struct file_source *f, struct err *err)
 	return f->lines_end > 0;
 }
 
+void file_source_swap(struct file_source *f, char **block, size_t *bytes)
+{
+	char *given = f->block, *taken = *block;
+	size_t given_bytes = f->cap + 2 * MARGIN, rest = f->len - f->at;
+
+	if (*bytes < given_bytes) {
+		free(taken);
+		taken = malloc(given_bytes);
+		if (!taken) {
+			fprintf(stderr, "out of memory (%zu bytes)\n", given_bytes);
+			exit(75); /* EX_TEMPFAIL, as arena.c */
+		}
+		memset(taken, 0, MARGIN);
+	} else {
+		f->cap = *bytes - 2 * MARGIN;
+	}
+	memcpy(taken + MARGIN, given + MARGIN + f->at, rest + MARGIN);
+	f->block = taken;
+	f->len = rest;
+	f->lines_end -= f->at;
+	f->at = 0;
+	*block = given;
+	*bytes = given_bytes;
+}
+
 /* Nothing but blanks, which no tool for NDJSON takes for a record. */
 static bool is_blank(const char *line, size_t len)
 {

@@ -31,6 +31,11 @@ MUST_CHECK int file_source_fill(struct file_source *f, struct err *err);
  * and inherited; the caller puts there what it knows of the line before. */
 bool file_source_next(struct file_source *f, struct record *out);
 
+/* Gives the block whose records were cut out away, so that they live on in it, and takes other memory
+ * for the next: *block, of *bytes, becomes that block, to be handed in again some time or freed.
+ * NULL, 0: none to give. Records of the block that were not cut yet come next all the same. */
+void file_source_swap(struct file_source *f, char **block, size_t *bytes);
+
 const char *file_source_name(const struct file_source *f); /* "-" for standard input */
 /* Bytes read of the file and its size, for a progress line; size 0: not known. */
 void file_source_progress(const struct file_source *f, uint64_t *done, uint64_t *size);

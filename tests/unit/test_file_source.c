@@ -36,6 +36,39 @@ static int read_all(const char *path, struct buf *out, struct err *err)
 	return got;
 }
 
+/* The same, with each block given away twice, half and wholly cut; what is read of them is told when
+ * all of the file went by. */
+static int read_swapped(const char *path, struct buf *out, struct err *err)
+{
+	enum { BLOCKS = 1000, RECORDS = 1000 };
+	OWNED(file_source) *source = NULL;
+	static struct record records[RECORDS];
+	char *blocks[BLOCKS] = {0};
+	size_t count = 0, block = 0;
+	int got;
+
+	cr_assert_eq(file_source_open(&source, path, err), 0);
+	while ((got = file_source_fill(source, err)) > 0)
+		for (int half = 0; half < 2; half++) {
+			for (int i = 0; (half || i < 3) && file_source_next(source, &records[count]); i++)
+				cr_assert_lt(++count, RECORDS);
+			/* Memory that is too small, none, or enough. */
+			size_t bytes = (const size_t[]){100, 0, 200000}[block % 3];
+			blocks[block] = bytes ? calloc(1, bytes) : NULL;
+			file_source_swap(source, &blocks[block], &bytes);
+			block++;
+			cr_assert_lt(block, BLOCKS);
+		}
+	for (size_t i = 0; i < count; i++) {
+		buf_printf(out, "%lld:", (long long)records[i].offset);
+		buf_put(out, records[i].value);
+		buf_putc(out, '|');
+	}
+	for (size_t i = 0; i < block; i++)
+		free(blocks[i]);
+	return got;
+}
+
 Test(file_source, lines_of_every_kind)
 {
 	static const char *const rows[][2] = {
@@ -58,6 +91,9 @@ Test(file_source, lines_of_every_kind)
 			write_file(path, buf_str(&data));
 			cr_expect_eq(read_all(path, &got, &err), 0);
 			cr_expect(str_eq(buf_str(&got), str_of(rows[i][1])), "row %zu", i);
+			buf_clear(&got);
+			cr_expect_eq(read_swapped(path, &got, &err), 0);
+			cr_expect(str_eq(buf_str(&got), str_of(rows[i][1])), "row %zu, swapped", i);
 			unlink(path);
 			buf_fini(&data);
 			buf_fini(&got);
@@ -89,6 +125,9 @@ Test(file_source, long_lines_and_many_blocks)
 		write_file(path, buf_str(&file));
 		cr_expect_eq(read_all(path, &got, &err), 0);
 		cr_expect(str_eq(buf_str(&got), buf_str(&want)), "packed %d", packed);
+		buf_clear(&got);
+		cr_expect_eq(read_swapped(path, &got, &err), 0);
+		cr_expect(str_eq(buf_str(&got), buf_str(&want)), "packed %d, swapped", packed);
 		unlink(path);
 		buf_fini(&file);
 		buf_fini(&got);
