@@ -18,6 +18,10 @@ struct check {
 	size_t missing_rights; /* of the errors among the findings, so many */
 };
 
+/* A finding about what the servers have: (check, level, format, …). */
+#define CHECK_ADD(check, level, ...)                                                               \
+	findings_add(&(check)->findings, level, str_of((check)->config->file), 0, 0, __VA_ARGS__)
+
 /* What is wrong with an answer of a server, by the kind of `err`; `advice` says what to do about a
  * missing right. */
 void check_note(struct check *check, const struct err *err, const char *advice);

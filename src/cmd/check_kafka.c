@@ -7,9 +7,6 @@
 
 enum { ASK_MS = 8000 };
 
-#define ADD(check, level, ...)                                                                     \
-	findings_add(&(check)->findings, level, str_of((check)->config->file), 0, 0, __VA_ARGS__)
-
 /* ---- topics ---- */
 
 static void compare_partitions(struct check *check, const struct topic_spec *spec, int32_t have,
@@ -18,36 +15,34 @@ static void compare_partitions(struct check *check, const struct topic_spec *spe
 	const struct config *c = check->config;
 
 	if (spec->name == c->input.topic && have != spec->partitions)
-		ADD(check, FINDING_ERROR,
+		CHECK_ADD(check, FINDING_ERROR,
 		    "kafka: topic %s has %d partitions, input.partitions is %d: write input.partitions: "
 		    "%d, or carry the state over to a topic of %d (`chatmill state export` and `import`)",
 		    spec->name, have, spec->partitions, have, spec->partitions);
 	if (spec->name == c->state_topic && archive && have != archive)
-		ADD(check, FINDING_ERROR,
+		CHECK_ADD(check, FINDING_ERROR,
 		    "kafka: %s has %d partitions and the archive %s has %d: `run` refuses that; carry the "
 		    "state over with `chatmill state export` and `import`",
 		    spec->name, have, c->input.topic, archive);
 }
 
+/* Of the size of records: below 0 if fewer go in than wanted, above 0 if more do. */
+static int compare_bytes(const char *name, const char *want, const char *have)
+{
+	int64_t bytes, wanted;
+
+	if (strcmp(name, "max.message.bytes") != 0 || !str_to_i64(str_of(have), &bytes) ||
+	    !str_to_i64(str_of(want), &wanted))
+		return 0;
+	return (bytes > wanted) - (bytes < wanted);
+}
+
 /* What would lose data is an error; what only keeps it shorter or longer is a warning. */
 static enum finding_level weigh(const char *name, const char *want, const char *have)
 {
-	int64_t bytes, wanted;
-
-	if (!strcmp(name, "cleanup.policy"))
-		return FINDING_ERROR;
-	if (!strcmp(name, "max.message.bytes") && str_to_i64(str_of(have), &bytes) &&
-	    str_to_i64(str_of(want), &wanted))
-		return bytes < wanted ? FINDING_ERROR : FINDING_WARNING;
-	return FINDING_WARNING;
-}
-
-static bool is_more_bytes(const char *name, const char *want, const char *have)
-{
-	int64_t bytes, wanted;
-
-	return !strcmp(name, "max.message.bytes") && str_to_i64(str_of(have), &bytes) &&
-	       str_to_i64(str_of(want), &wanted) && bytes > wanted;
+	return !strcmp(name, "cleanup.policy") || compare_bytes(name, want, have) < 0
+		       ? FINDING_ERROR
+		       : FINDING_WARNING;
 }
 
 static void compare_settings(struct check *check, const struct topic_spec *spec,
@@ -56,9 +51,9 @@ static void compare_settings(struct check *check, const struct topic_spec *spec,
 	for (size_t i = 0; i < spec->config_count; i++) {
 		const char *name = spec->configs[i].name, *want = spec->configs[i].value;
 		const char *have = facts->values[i];
-		if (!strcmp(have, want) || is_more_bytes(name, want, have))
+		if (!strcmp(have, want) || compare_bytes(name, want, have) > 0)
 			continue;
-		ADD(check, weigh(name, want, have),
+		CHECK_ADD(check, weigh(name, want, have),
 		    "kafka: topic %s has %s=%s instead of %s; `chatmill topics apply` sets it",
 		    spec->name, name, have[0] ? have : "(unset)", want);
 	}
@@ -77,7 +72,7 @@ static int32_t check_topic(struct check *check, struct consumer *c, struct admin
 		return 0;
 	}
 	if (!count) {
-		ADD(check, FINDING_ERROR,
+		CHECK_ADD(check, FINDING_ERROR,
 		    "kafka: topic %s is not there; `chatmill topics apply` makes it", spec->name);
 		return 0;
 	}
@@ -85,7 +80,7 @@ static int32_t check_topic(struct check *check, struct consumer *c, struct admin
 	if (admin_facts(a, spec, &facts, &err) == 0)
 		compare_settings(check, spec, &facts);
 	else if (err.kind == ERR_PERMISSION)
-		ADD(check, FINDING_WARNING,
+		CHECK_ADD(check, FINDING_WARNING,
 		    "kafka: the settings of %s may not be seen (DescribeConfigs): ask somebody who may "
 		    "for `chatmill topics plan`",
 		    spec->name);

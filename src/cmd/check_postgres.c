@@ -6,9 +6,6 @@
 
 enum { VERSION_LEAST = 130000 };
 
-#define ADD(check, level, ...)                                                                     \
-	findings_add(&(check)->findings, level, str_of((check)->config->file), 0, 0, __VA_ARGS__)
-
 /* What the sink needs, as the migrations give it to chatmill_sink; a row for what is missing. */
 static const char rights_sql[] =
 	"SELECT (privilege || ' on ' || object)::text FROM (VALUES "
@@ -79,18 +76,18 @@ static bool check_server(struct talk *t)
 	struct str user = pg_text(row, 0, 1), version = pg_text(row, 0, 3);
 	(void)snprintf(t->user, sizeof t->user, "%.*s", STR_ARG(user));
 	if (pg_i64(row, 0, 0) < VERSION_LEAST)
-		ADD(t->check, FINDING_ERROR, "postgres: the server is version %.*s; 13 or newer is needed",
+		CHECK_ADD(t->check, FINDING_ERROR, "postgres: the server is version %.*s; 13 or newer is needed",
 		    STR_ARG(version));
 	if (pg_i64(row, 0, 2))
-		ADD(t->check, FINDING_WARNING,
+		CHECK_ADD(t->check, FINDING_WARNING,
 		    "postgres: %s is a superuser; the sink needs no more than chatmill_sink has", t->user);
 	if (!pg_i64(row, 0, 5)) {
-		ADD(t->check, FINDING_ERROR,
+		CHECK_ADD(t->check, FINDING_ERROR,
 		    "postgres: there is no schema chatmill; run `chatmill db migrate` as its future owner");
 		return false;
 	}
 	if (!pg_i64(row, 0, 4)) {
-		ADD(t->check, FINDING_ERROR,
+		CHECK_ADD(t->check, FINDING_ERROR,
 		    "postgres: %s may not use the schema chatmill: GRANT chatmill_sink TO %s", t->user,
 		    t->user);
 		t->check->missing_rights++;
@@ -113,7 +110,7 @@ static bool check_schema(struct talk *t)
 	}
 	if (status.applied == migration_count)
 		return true;
-	ADD(t->check, FINDING_ERROR,
+	CHECK_ADD(t->check, FINDING_ERROR,
 	    "postgres: the schema is at version %d, this program needs %d: run `chatmill db migrate`",
 	    status.applied, migration_count);
 	return false;
@@ -127,7 +124,7 @@ static void check_pipeline(struct talk *t)
 		return; /* it serves nobody yet */
 	struct str name = pg_text(row, 0, 0);
 	if (!str_eq(name, str_of(t->check->config->pipeline)))
-		ADD(t->check, FINDING_ERROR,
+		CHECK_ADD(t->check, FINDING_ERROR,
 		    "postgres: the schema chatmill serves the pipeline '%.*s', not '%s': give this "
 		    "pipeline a database of its own",
 		    STR_ARG(name), t->check->config->pipeline);
@@ -140,19 +137,19 @@ static void check_role(struct talk *t)
 
 	for (int i = 0; missing && i < pg_rows(missing); i++) {
 		struct str what = pg_text(missing, i, 0);
-		ADD(t->check, FINDING_ERROR,
+		CHECK_ADD(t->check, FINDING_ERROR,
 		    "postgres: %s lacks %.*s of schema chatmill: GRANT it, or make it a member of chatmill_sink",
 		    t->user, STR_ARG(what));
 		t->check->missing_rights++;
 	}
 	if (guard && pg_i64(guard, 0, 0)) {
-		ADD(t->check, FINDING_ERROR,
+		CHECK_ADD(t->check, FINDING_ERROR,
 		    "postgres: row security hides alerts from %s: GRANT chatmill_sink TO %s", t->user,
 		    t->user);
 		t->check->missing_rights++;
 	}
 	if (guard && pg_i64(guard, 0, 1))
-		ADD(t->check, FINDING_WARNING,
+		CHECK_ADD(t->check, FINDING_WARNING,
 		    "postgres: %s may delete rows; the sink never does: use chatmill_sink", t->user);
 }
 

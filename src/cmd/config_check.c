@@ -69,18 +69,6 @@ static int open_checked(struct config **out, const struct check_options *o, stru
 
 /* ---- the servers ---- */
 
-void check_note(struct check *check, const struct err *err, const char *advice)
-{
-	bool away = err->kind == ERR_UNAVAILABLE || err->kind == ERR_RETRY;
-	bool denied = err->kind == ERR_PERMISSION;
-
-	check->away |= away;
-	check->missing_rights += denied;
-	findings_add(&check->findings, FINDING_ERROR, str_of(check->config->file), 0, 0, "%s%s%s",
-		     err->text, denied && advice ? ": " : "",
-		     away ? ": is it there, and is its address right?" : denied && advice ? advice : "");
-}
-
 static int choose_services(struct check *check, const char *service, struct err *err)
 {
 	bool has_postgres = check->config->postgres.count > 0;
