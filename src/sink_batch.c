@@ -3,6 +3,7 @@
 #include "sink_batch.h"
 
 #include "base/clock.h"
+#include "base/heap.h"
 #include "consume/topic.h"
 
 enum { HEADERS_MAX = 32 }; /* ours are 8; what others add is not read */
@@ -35,9 +36,7 @@ static struct store_item *new_item(struct sink_batch *b)
 {
 	if (b->count == b->cap) {
 		b->cap = MAX((size_t)1024, b->cap * 2);
-		b->items = realloc(b->items, b->cap * sizeof *b->items);
-		if (!b->items)
-			abort(); /* as in arena.h */
+		b->items = heap_grown(b->items, b->cap * sizeof *b->items);
 	}
 	if (b->count == 0)
 		b->begun_ms = clock_monotonic_ms();

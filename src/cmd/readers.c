@@ -4,6 +4,8 @@
 
 #include <pthread.h>
 
+#include "base/heap.h"
+
 enum {
 	SLOTS_A_JOB = 2, /* one being read, one being filled or taken back */
 	JOBS_MAX = 64,
@@ -121,23 +123,12 @@ void readers_free(struct readers *r)
 	free(r);
 }
 
-static void *grow(void *memory, size_t bytes)
-{
-	void *more = realloc(memory, bytes);
-
-	if (!more) {
-		fprintf(stderr, "out of memory (%zu bytes)\n", bytes);
-		exit(75); /* EX_TEMPFAIL, as arena.c */
-	}
-	return more;
-}
-
 static void add_record(struct ring_slot *s, const struct record *record)
 {
 	if (s->slot.count == s->record_cap) {
 		s->record_cap = MAX(s->record_cap * 2, (size_t)1024);
-		s->slot.records = grow(s->slot.records, s->record_cap * sizeof(struct record));
-		s->slot.readings = grow(s->slot.readings, s->record_cap * sizeof(struct reading));
+		s->slot.records = heap_grown(s->slot.records, s->record_cap * sizeof(struct record));
+		s->slot.readings = heap_grown(s->slot.readings, s->record_cap * sizeof(struct reading));
 	}
 	s->slot.records[s->slot.count++] = *record;
 }

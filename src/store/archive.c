@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 
+#include "base/heap.h"
 #include "base/log.h"
 
 enum {
@@ -161,8 +162,8 @@ int archive_learn(struct archive *a, const struct store_item *items, size_t coun
 		struct type *t = m ? type_of(a, m->msgtype) : NULL;
 		if (!t || t->id || items[i].value.len > SAMPLE_BYTES_MAX)
 			continue;
-		if (!t->sizes && !(t->sizes = calloc(SAMPLES, sizeof *t->sizes)))
-			abort(); /* as in arena.h */
+		if (!t->sizes)
+			t->sizes = heap_zeroed(SAMPLES, sizeof *t->sizes);
 		size_t before = t->samples.len;
 		archive_blank(&t->samples, items[i].value);
 		t->sizes[t->sample_count++] = t->samples.len - before;

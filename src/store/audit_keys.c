@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
+#include "base/heap.h"
 #include "store/audit.h"
 
 enum { CAP_FIRST = 1024, FETCHED = 5000 };
@@ -27,10 +28,8 @@ static bool put(uint64_t *slots, size_t cap, uint64_t key)
 static void grow(struct audit_keys *k)
 {
 	size_t cap = k->cap ? k->cap * 2 : CAP_FIRST;
-	uint64_t *slots = calloc(cap, sizeof *slots);
+	uint64_t *slots = heap_zeroed(cap, sizeof *slots);
 
-	if (!slots)
-		abort(); /* as in arena.h: nothing sensible is left to do */
 	for (size_t i = 0; i < k->cap; i++)
 		if (k->slots[i])
 			put(slots, cap, k->slots[i]);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/heap.h"
 
 enum { SETTINGS_MAX = 64, PARAMETERS_MAX = 64 };
 
@@ -328,9 +329,7 @@ int pg_query(struct pg *pg, const char *sql, const struct pg_parameter *paramete
 		PQclear(r);
 		return 0;
 	}
-	struct pg_result *made = malloc(sizeof *made);
-	if (!made)
-		abort(); /* as everywhere below a batch: nothing sensible is left to do */
+	struct pg_result *made = heap_zeroed(1, sizeof *made);
 	made->r = r;
 	*out = made;
 	return 0;

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/rejects.h"
 
+#include "base/heap.h"
+
 enum {
 	WINDOW_ROWS = 10000, /* over which refusals are counted … */
 	PERCENT_MAX = 20,    /* … and more than this are no poison but a wrong schema */
@@ -20,9 +22,7 @@ void rejects_add(struct rejects *r, const struct store_item *item, const char *s
 {
 	if (r->count == r->cap) {
 		r->cap = MAX(64, r->cap * 2);
-		r->rows = realloc(r->rows, r->cap * sizeof *r->rows);
-		if (!r->rows)
-			abort(); /* as in arena.h */
+		r->rows = heap_grown(r->rows, (size_t)r->cap * sizeof *r->rows);
 	}
 	struct reject *row = &r->rows[r->count++];
 	row->item = item;

@@ -3,6 +3,7 @@
 #include "store/tally.h"
 
 #include "base/hash.h"
+#include "base/heap.h"
 #include "state/names.h"
 #include "store/coalesce.h"
 
@@ -22,21 +23,12 @@ struct tally {
 	size_t forgotten_count;
 };
 
-static void *grown(void *memory, size_t bytes)
-{
-	void *more = realloc(memory, bytes);
-
-	if (!more)
-		abort(); /* as in arena.h: nothing sensible is left to do */
-	return more;
-}
-
 struct tally *tally_new(void)
 {
-	struct tally *t = grown(NULL, sizeof *t);
+	struct tally *t = heap_grown(NULL, sizeof *t);
 
 	*t = (struct tally){.mask = SLOTS_FIRST - 1};
-	t->slots = grown(NULL, SLOTS_FIRST * sizeof *t->slots);
+	t->slots = heap_grown(NULL, SLOTS_FIRST * sizeof *t->slots);
 	memset(t->slots, 0, SLOTS_FIRST * sizeof *t->slots);
 	names_init(&t->names);
 	return t;
@@ -64,7 +56,7 @@ void tally_free(struct tally *t)
 static void grow(struct tally *t)
 {
 	size_t mask = t->mask * 2 + 1;
-	struct slot *slots = grown(NULL, (mask + 1) * sizeof *slots);
+	struct slot *slots = heap_grown(NULL, (mask + 1) * sizeof *slots);
 
 	memset(slots, 0, (mask + 1) * sizeof *slots);
 	for (size_t i = 0; i <= t->mask; i++) {
@@ -107,7 +99,7 @@ static struct tally_row *find(struct tally *t, const struct tally_row *key, bool
 			*fresh = false;
 			return t->slots[at].row;
 		}
-	struct tally_row *row = grown(NULL, sizeof *row);
+	struct tally_row *row = heap_grown(NULL, sizeof *row);
 	*row = *key;
 	row->next = t->rows;
 	t->rows = row;
@@ -126,7 +118,7 @@ static struct str keep(struct tally *t, struct str text)
 static void note(struct tally *t, struct tally_row *row, const struct event *e,
 		 const struct tally_place *place)
 {
-	char *msgid = grown((void *)(uintptr_t)row->msgid.data, e->msgid.len + 1);
+	char *msgid = heap_grown((void *)(uintptr_t)row->msgid.data, e->msgid.len + 1);
 
 	memcpy(msgid, e->msgid.data, e->msgid.len);
 	row->msgid = (struct str){msgid, e->msgid.len};
@@ -141,7 +133,7 @@ static void note(struct tally *t, struct tally_row *row, const struct event *e,
 
 static void set_texts(struct tally *t, struct tally_row *row, const struct str *texts, size_t count)
 {
-	row->texts = grown(row->texts, (MAX(count, (size_t)STAFF_OF_TAG_MAX)) * sizeof *row->texts);
+	row->texts = heap_grown(row->texts, (MAX(count, (size_t)STAFF_OF_TAG_MAX)) * sizeof *row->texts);
 	row->text_count = count;
 	for (size_t i = 0; i < count; i++)
 		row->texts[i] = keep(t, texts[i]);
@@ -267,7 +259,7 @@ void tally_forget(struct tally *t, struct str corpid, struct str subject)
 {
 	if (tally_is_forgotten(t, corpid, subject))
 		return;
-	t->forgotten = grown(t->forgotten, (t->forgotten_count + 2) * sizeof *t->forgotten);
+	t->forgotten = heap_grown(t->forgotten, (t->forgotten_count + 2) * sizeof *t->forgotten);
 	t->forgotten[t->forgotten_count++] = keep(t, corpid);
 	t->forgotten[t->forgotten_count++] = keep(t, subject);
 }

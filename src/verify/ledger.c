@@ -3,6 +3,7 @@
 #include "verify/ledger_parts.h"
 
 #include "base/hash.h"
+#include "base/heap.h"
 #include "verify/difference.h"
 
 enum {
@@ -26,10 +27,8 @@ int ledger_new(struct ledger **out, const struct ledger_settings *settings, stru
 
 struct ledger_group *ledger_group_new(void)
 {
-	struct ledger_group *g = calloc(1, sizeof *g);
+	struct ledger_group *g = heap_zeroed(1, sizeof *g);
 
-	if (!g)
-		abort(); /* as in arena.h: nothing sensible is left to do */
 	g->refs = 1;
 	return g;
 }
@@ -124,10 +123,8 @@ static struct entry *add(struct ledger *l, struct ledger_stream *stream, uint64_
 {
 	size_t bytes = l->headers.len + sheet->value.len;
 	bool keep = l->kept_bytes + bytes <= KEPT_BYTES_MAX;
-	struct entry *e = calloc(1, sizeof *e + (keep ? bytes : 0));
+	struct entry *e = heap_zeroed(1, sizeof *e + (keep ? bytes : 0));
 
-	if (!e)
-		abort(); /* as in arena.h */
 	*e = (struct entry){.stream = stream, .hash = hash, .found = found, .offset = -1, .twin = -1};
 	memcpy(e->id, sheet->id.data, ID_LEN);
 	e->key_hash = hash_64(sheet->key);

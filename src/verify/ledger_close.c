@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify/ledger_parts.h"
 
+#include "base/heap.h"
+
 static int by_place(const void *a, const void *b)
 {
 	const struct entry *x = *(const struct entry *const *)a, *y = *(const struct entry *const *)b;
@@ -62,10 +64,8 @@ static void report_found(const struct ledger *l, const struct entry *e)
 void ledger_close(struct ledger *l)
 {
 	size_t count = l->expected + l->surplus, n = 0;
-	struct entry **all = calloc(count + 1, sizeof(struct entry *));
+	struct entry **all = heap_zeroed(count + 1, sizeof(struct entry *));
 
-	if (!all)
-		abort(); /* as in arena.h */
 	for (size_t i = 0; i <= l->mask; i++)
 		for (; l->buckets[i]; l->buckets[i] = l->buckets[i]->next)
 			all[n++] = l->buckets[i];

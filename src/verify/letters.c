@@ -3,6 +3,7 @@
 #include "verify/letters.h"
 
 #include "base/hash.h"
+#include "base/heap.h"
 
 enum { SLOTS_FIRST = 1024 };
 
@@ -56,10 +57,8 @@ static struct letter *slot_of(struct letter *slots, size_t mask, int32_t partiti
 static void grow(struct letters *l)
 {
 	size_t mask = l->mask * 2 + 1;
-	struct letter *slots = calloc(mask + 1, sizeof *slots);
+	struct letter *slots = heap_zeroed(mask + 1, sizeof *slots);
 
-	if (!slots)
-		abort(); /* as in arena.h: nothing sensible is left to do */
 	for (size_t i = 0; i <= l->mask; i++)
 		if (l->slots[i].used)
 			*slot_of(slots, mask, l->slots[i].source_partition,

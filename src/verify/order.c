@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify/order.h"
 
+#include "base/heap.h"
+
 enum { CAP_FIRST = 64 };
 
 void order_fini(struct order *o)
@@ -12,10 +14,8 @@ void order_fini(struct order *o)
 static void grow(struct order *o)
 {
 	size_t cap = o->cap ? o->cap * 2 : CAP_FIRST;
-	struct order_place *places = calloc(cap, sizeof *places);
+	struct order_place *places = heap_zeroed(cap, sizeof *places);
 
-	if (!places)
-		abort(); /* as in arena.h: nothing sensible is left to do */
 	for (uint64_t i = o->first; i < o->next; i++)
 		places[i % cap] = o->places[i % o->cap];
 	free(o->places);
