@@ -2,18 +2,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "database.h"
 
-enum { KEYS_MAX = 64 }; /* libpq 15 knows 43 */
+int database_settings(struct pg_setting out[DATABASE_KEYS_MAX], size_t *count,
+		      const struct config *config, struct err *err)
+{
+	const struct property *keys = config->postgres.items;
+
+	if (config->postgres.count > DATABASE_KEYS_MAX)
+		return err_set(err, ERR_CONFIG, "postgres: more than %d keys", DATABASE_KEYS_MAX);
+	*count = config->postgres.count;
+	for (size_t i = 0; i < *count; i++)
+		out[i] = (struct pg_setting){keys[i].name, keys[i].value};
+	return 0;
+}
 
 int database_new(struct pg **out, const struct config *config, struct err *err)
 {
-	struct pg_setting settings[KEYS_MAX];
-	size_t count = config->postgres.count;
+	struct pg_setting settings[DATABASE_KEYS_MAX];
+	size_t count;
 
-	if (count > KEYS_MAX)
-		return err_set(err, ERR_CONFIG, "postgres: more than %d keys", KEYS_MAX);
-	for (size_t i = 0; i < count; i++)
-		settings[i] = (struct pg_setting){config->postgres.items[i].name,
-						  config->postgres.items[i].value};
+	if (database_settings(settings, &count, config, err) < 0)
+		return -1;
 	return pg_new(out, settings, count, err);
 }
 

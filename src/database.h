@@ -8,6 +8,12 @@
 #include "config.h"
 #include "store/pg.h"
 
+enum { DATABASE_KEYS_MAX = 64 }; /* libpq 15 knows 43 */
+
+/* The keys, for those who connect by themselves; their texts are the configuration's. */
+MUST_CHECK int database_settings(struct pg_setting out[DATABASE_KEYS_MAX], size_t *count,
+				 const struct config *config, struct err *err);
+
 /* The object, not connected. ERR_CONFIG for keys that libpq does not know. */
 MUST_CHECK int database_new(struct pg **out, const struct config *config, struct err *err);
 

@@ -98,21 +98,11 @@ static bool check_server(struct talk *t)
 
 static bool check_schema(struct talk *t)
 {
-	struct migration_status status;
-	struct arena arena = {0};
 	struct err err = {0};
-	int result = migrate_status(t->pg, &status, &arena, &err);
 
-	arena_fini(&arena);
-	if (result < 0) {
-		check_note(t->check, &err, "GRANT chatmill_sink to the role");
-		return false;
-	}
-	if (status.applied == migration_count)
+	if (migrate_need(t->pg, &err) == 0)
 		return true;
-	CHECK_ADD(t->check, FINDING_ERROR,
-	    "postgres: the schema is at version %d, this program needs %d: run `chatmill db migrate`",
-	    status.applied, migration_count);
+	check_note(t->check, &err, "GRANT chatmill_sink to the role");
 	return false;
 }
 

@@ -14,8 +14,9 @@
 #include "base/log.h"
 #include "brokers.h"
 #include "cmd/commands.h"
+#include "database.h"
 
-enum { SLOTS_MAX = 1000, POSTGRES_KEYS_MAX = 48 };
+enum { SLOTS_MAX = 1000 };
 
 struct sink_options {
 	const char *file;
@@ -145,18 +146,14 @@ static int run_sink(const struct config *config, const struct brokers *brokers, 
 {
 	/* The thread of signals may outlive this call by an instant. */
 	static _Atomic bool stop;
-	struct pg_setting postgres[POSTGRES_KEYS_MAX];
+	struct pg_setting postgres[DATABASE_KEYS_MAX];
 	char instance[160], group[160];
-	size_t keys = 0;
+	size_t keys;
 
-	if (take_slot(config, instance, sizeof instance, err) < 0)
+	if (take_slot(config, instance, sizeof instance, err) < 0 ||
+	    database_settings(postgres, &keys, config, err) < 0)
 		return -1;
 	(void)snprintf(group, sizeof group, "%s-sink", config->pipeline);
-	if (config->postgres.count > POSTGRES_KEYS_MAX)
-		return err_set(err, ERR_CONFIG, "postgres: more than %d keys", POSTGRES_KEYS_MAX);
-	for (; keys < config->postgres.count; keys++)
-		postgres[keys] = (struct pg_setting){config->postgres.items[keys].name,
-						     config->postgres.items[keys].value};
 	struct sink_settings settings = {
 		.kafka = &brokers->settings,
 		.group = group,

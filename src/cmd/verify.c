@@ -7,8 +7,9 @@
 #include "base/log.h"
 #include "cmd/commands.h"
 #include "cmd/progress.h"
+#include "database.h"
 
-enum { SHELF_MS = 60000, KEYS_MAX = 48 };
+enum { SHELF_MS = 60000 };
 
 struct verify_options {
 	const char *file, *from, *to, *since, *until, *partition;
@@ -195,14 +196,13 @@ static int read_range(const struct verify_options *o, struct verify_range *range
 
 static int open_audit(struct verifying *v, struct err *err)
 {
-	struct pg_setting keys[KEYS_MAX];
-	size_t count = MIN(v->config->postgres.count, (size_t)KEYS_MAX);
+	struct pg_setting keys[DATABASE_KEYS_MAX];
+	size_t count;
 
-	if (!count || v->options->no_database)
+	if (!v->config->postgres.count || v->options->no_database)
 		return 0;
-	for (size_t i = 0; i < count; i++)
-		keys[i] = (struct pg_setting){v->config->postgres.items[i].name,
-					      v->config->postgres.items[i].value};
+	if (database_settings(keys, &count, v->config, err) < 0)
+		return -1;
 	struct audit_settings settings = {
 		.postgres = keys,
 		.postgres_count = count,

@@ -22,8 +22,6 @@ static const enum column_type settled_types[TALLY_TABLE_COUNT][TALLY_COLUMNS] = 
 	[TALLY_ALERT] = {COLUMN_UUID, COLUMN_I64, COLUMN_TEXT, COLUMN_BOOL, COLUMN_TIME, COLUMN_I64},
 };
 
-
-
 static void put_time(struct column *c, bool known, int64_t ms)
 {
 	if (known)

@@ -88,6 +88,21 @@ int migrate_status(struct pg *pg, struct migration_status *out, struct arena *ar
 	return 0;
 }
 
+int migrate_need(struct pg *pg, struct err *err)
+{
+	struct migration_status status;
+	struct arena arena = {0};
+	int result = migrate_status(pg, &status, &arena, err);
+
+	arena_fini(&arena);
+	if (result == 0 && status.applied != migration_count)
+		return err_set(err, ERR_CONFIG,
+			       "postgres: the schema is at version %d, this program needs %d: run "
+			       "`chatmill db migrate`",
+			       status.applied, migration_count);
+	return result;
+}
+
 /* Whether all applied ones are the first ones and are what we carry. */
 static int check_order(const struct migration_status *status, struct err *err)
 {

@@ -34,6 +34,9 @@ struct migration_status {
 MUST_CHECK int migrate_status(struct pg *pg, struct migration_status *out, struct arena *arena,
 			      struct err *err);
 
+/* ERR_CONFIG unless all that this program carries is applied, and no more. */
+MUST_CHECK int migrate_need(struct pg *pg, struct err *err);
+
 /* Appends the script that applies migration `index`: from BEGIN to COMMIT. */
 void migrate_script(struct buf *out, int index);
 

@@ -145,19 +145,9 @@ static enum store_result check_pipeline(struct store *s, struct err *err)
 
 static enum store_result check_version(struct store *s, struct err *err)
 {
-	struct migration_status status;
-
-	arena_reset(&s->arena);
-	if (migrate_status(s->pg, &status, &s->arena, err) < 0)
-		return err->kind == ERR_UNAVAILABLE || err->kind == ERR_RETRY ? STORE_LATER
-									      : STORE_FAILED;
-	if (status.applied == migration_count)
+	if (migrate_need(s->pg, err) == 0)
 		return STORE_DONE;
-	(void)err_set(err, ERR_CONFIG,
-		      "postgres: the schema is at version %d, this program needs %d: run "
-		      "`chatmill db migrate`",
-		      status.applied, migration_count);
-	return STORE_FAILED;
+	return err->kind == ERR_UNAVAILABLE || err->kind == ERR_RETRY ? STORE_LATER : STORE_FAILED;
 }
 
 enum store_result store_open(struct store *s, struct err *err)
