@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 
+import pytest
+
 from support import chatmill, make_sample
 
 OLD = """\
@@ -45,12 +47,18 @@ def counts(done):
     return {r["rule"]: (r["old"], r["new"], r["added"], r["removed"], r["unchanged"]) for r in chatmill.lines(done)}
 
 
-def test_dry_run_on_the_archive(pipeline):
-    setup, folders = pipeline, {}
+@pytest.fixture
+def folders(pipeline):
+    made = {}
     for name, text in (("old", OLD), ("new", NEW), ("bad", NEW.replace("match: [多少钱, 报价]", "match: []"))):
-        folders[name] = setup.folder / name
-        folders[name].mkdir()
-        (folders[name] / "sales.yaml").write_text(text)
+        made[name] = pipeline.folder / name
+        made[name].mkdir()
+        (made[name] / "sales.yaml").write_text(text)
+    return made
+
+
+def test_dry_run_on_the_archive(pipeline, folders):
+    setup = pipeline
 
     def dry(name, status, *args):
         return chatmill.run("rules", "publish", "-c", setup.file, "--dry-run", *args, folders[name], check=status)
@@ -80,26 +88,20 @@ def test_dry_run_on_the_archive(pipeline):
     assert [setup.kafka.high_watermarks(t) for t in topics] == before
 
 
-def test_records_without_a_time_are_compared(pipeline):
+def test_records_without_a_time_are_compared(pipeline, folders):
     setup = pipeline
-    for name, text in (("old", OLD), ("new", NEW)):
-        (setup.folder / name).mkdir()
-        (setup.folder / name / "sales.yaml").write_text(text)
-    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", setup.folder / "old", check=0)
+    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", folders["old"], check=0)
     for n, time_ms in enumerate((0, -1, 0, -1, 0, -1)):
         setup.kafka.produce_at(setup.topic["archive"], n % 2, time_ms, b"ww1/wm", row(n).encode())
-    done = chatmill.run("rules", "publish", "-c", setup.file, "--dry-run", "--json", setup.folder / "new", check=1)
+    done = chatmill.run("rules", "publish", "-c", setup.file, "--dry-run", "--json", folders["new"], check=1)
     assert "6 messages, 0 dead letters" in done.stderr.decode()
     assert counts(done)["sales/price"] == (True, True, 1, 0, 1)
 
 
-def test_examples_are_the_first_of_the_log(pipeline):
+def test_examples_are_the_first_of_the_log(pipeline, folders):
     """However the partitions come mixed: here the first one's hits stand behind what one fetch brings."""
     setup = pipeline
-    for name, text in (("old", OLD), ("new", NEW)):
-        (setup.folder / name).mkdir()
-        (setup.folder / name / "sales.yaml").write_text(text)
-    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", setup.folder / "old", check=0)
+    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", folders["old"], check=0)
 
     def record(partition, n, text):
         m = {"msgid": f"{partition}-{n}", "action": "send", "from": f"wm{partition:030}", "tolist": ["zhangsan"],
@@ -109,7 +111,7 @@ def test_examples_are_the_first_of_the_log(pipeline):
     fill = [record(0, n, "再见" * 500) for n in range(1000)]  # 3 MB
     hits = [record(p, 1000 + n, "报价") for p in (1, 0) for n in range(2)]
     setup.kafka.produce(setup.topic["archive"], fill + hits)
-    done = chatmill.run("rules", "publish", "-c", setup.file, "--dry-run", "--json", setup.folder / "new", check=1)
+    done = chatmill.run("rules", "publish", "-c", setup.file, "--dry-run", "--json", folders["new"], check=1)
     price = next(r for r in chatmill.lines(done) if r["rule"] == "sales/price")
     assert price["added"] == 4
     assert [e["msgid"] for e in price["added_examples"]] == ["0-1000", "0-1001", "1-1000"]

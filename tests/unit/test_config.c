@@ -4,32 +4,13 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "folder.h"
 
-static char folder[64];
-
-static void make_folder(void)
+static void begin(void)
 {
-	strcpy(folder, "/tmp/chatmill-test-XXXXXX");
-	cr_assert(mkdtemp(folder));
+	folder_make();
 	for (char **e = environ; *e; e++)
 		cr_assert(strncmp(*e, "CHATMILL_", 9), "the test's own environment sets %s", *e);
-}
-
-static void write_file(const char *name, const char *text)
-{
-	char path[128];
-	(void)snprintf(path, sizeof path, "%s/%s", folder, name);
-	FILE *file = fopen(path, "w");
-	cr_assert(file);
-	fputs(text, file);
-	fclose(file);
-}
-
-static void remove_folder(void)
-{
-	char command[128];
-	(void)snprintf(command, sizeof command, "rm -r %s", folder);
-	cr_assert_eq(system(command), 0);
 }
 
 /* Loads `text`; what is wrong comes back as printed, without the folder. */
@@ -41,7 +22,7 @@ static int load(const char *text, struct config **out, char *wrong, size_t room)
 	char *printed = NULL;
 	size_t len;
 
-	write_file("c.yaml", text);
+	folder_write("c.yaml", text);
 	(void)snprintf(path, sizeof path, "%s/c.yaml", folder);
 	int status = config_load(out, path, &findings, &err);
 	cr_expect_eq(status < 0, findings.errors > 0);
@@ -57,14 +38,14 @@ static int load(const char *text, struct config **out, char *wrong, size_t room)
 	return status;
 }
 
-TestSuite(config, .init = make_folder, .fini = remove_folder);
+TestSuite(config, .init = begin, .fini = folder_remove);
 
 Test(config, values_come_from_default_file_and_environment)
 {
 	struct config *c;
 	char wrong[512];
 
-	write_file("secret", "s3cret\n");
+	folder_write("secret", "s3cret\n");
 	setenv("CHATMILL_WORKERS", "7", 1);
 	setenv("CHATMILL_INPUT__TOPIC", "other.archive", 1);
 	setenv("CHATMILL_KAFKA__BOOTSTRAP_SERVERS", "broker:1", 1);

@@ -2,28 +2,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 #include <malloc.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/buf.h"
 #include "fold/fold.h"
+#include "folder.h"
 #include "match/match.h"
 #include "rules/load.h"
-
-static char folder[64];
-
-static void make_folder(void)
-{
-	strcpy(folder, "/tmp/chatmill-test-XXXXXX");
-	cr_assert(mkdtemp(folder));
-}
-
-static void remove_folder(void)
-{
-	char command[128];
-	(void)snprintf(command, sizeof command, "rm -r %s", folder);
-	cr_assert_eq(system(command), 0);
-}
 
 /* ---- rules, a message, and what comes out as one line ---- */
 
@@ -38,14 +22,8 @@ struct bench {
 
 static int bench_try(struct bench *b, const char *yaml, const char *cache)
 {
-	char path[128];
-
 	*b = (struct bench){0};
-	(void)snprintf(path, sizeof path, "%s/a.yaml", folder);
-	FILE *file = fopen(path, "w");
-	cr_assert(file);
-	fputs(yaml, file);
-	fclose(file);
+	folder_write("a.yaml", yaml);
 	if (ruleset_load(&b->set, folder, NULL, &b->findings, &b->err) < 0 ||
 	    engine_new(&b->engine, b->set, cache, &b->findings, &b->err) < 0)
 		return -1;
@@ -143,7 +121,7 @@ static void expect(struct bench *b, const char *content, const char *want)
 
 /* ---- evasion: MATCHING.md section 3 ---- */
 
-Test(match, evasions, .init = make_folder, .fini = remove_folder)
+Test(match, evasions, .init = folder_make, .fini = folder_remove)
 {
 	static const struct {
 		const char *text, *loose, *standard;
@@ -215,7 +193,7 @@ Test(match, evasions, .init = make_folder, .fini = remove_folder)
 
 /* ---- words ---- */
 
-Test(match, words, .init = make_folder, .fini = remove_folder)
+Test(match, words, .init = folder_make, .fini = folder_remove)
 {
 	struct bench b;
 	bench_init(&b, "pack: p\nrules:\n"
@@ -234,7 +212,7 @@ Test(match, words, .init = make_folder, .fini = remove_folder)
 	bench_fini(&b);
 }
 
-Test(match, long_runs, .init = make_folder, .fini = remove_folder)
+Test(match, long_runs, .init = folder_make, .fini = folder_remove)
 {
 	/* hs_compile_lit_multi of Hyperscan 5.4.0 loses matches behind such runs. */
 	char content[512] = "", want[4096] = "a:";
@@ -250,7 +228,7 @@ Test(match, long_runs, .init = make_folder, .fini = remove_folder)
 	bench_fini(&b);
 }
 
-Test(match, too_many_spellings, .init = make_folder, .fini = remove_folder)
+Test(match, too_many_spellings, .init = folder_make, .fini = folder_remove)
 {
 	struct bench b;
 	cr_assert_lt(bench_try(&b, "pack: p\nfold: loose\n"
@@ -266,7 +244,7 @@ Test(match, too_many_spellings, .init = make_folder, .fini = remove_folder)
 
 /* ---- conditions ---- */
 
-Test(match, conditions, .init = make_folder, .fini = remove_folder)
+Test(match, conditions, .init = folder_make, .fini = folder_remove)
 {
 	struct bench b;
 	bench_init(&b, "pack: p\nrules:\n"
@@ -295,7 +273,7 @@ Test(match, conditions, .init = make_folder, .fini = remove_folder)
 	bench_fini(&b);
 }
 
-Test(match, regexes, .init = make_folder, .fini = remove_folder)
+Test(match, regexes, .init = folder_make, .fini = folder_remove)
 {
 	struct bench b;
 	bench_init(&b, "pack: p\nfold: loose\nrules:\n"
@@ -312,7 +290,7 @@ Test(match, regexes, .init = make_folder, .fini = remove_folder)
 	bench_fini(&b);
 }
 
-Test(match, refused_regexes, .init = make_folder, .fini = remove_folder)
+Test(match, refused_regexes, .init = folder_make, .fini = folder_remove)
 {
 	struct bench b;
 	cr_assert_lt(bench_try(&b, "pack: p\nrules:\n"
@@ -332,7 +310,7 @@ Test(match, refused_regexes, .init = make_folder, .fini = remove_folder)
 	bench_fini(&b);
 }
 
-Test(match, detectors, .init = make_folder, .fini = remove_folder)
+Test(match, detectors, .init = folder_make, .fini = folder_remove)
 {
 	struct bench b;
 	bench_init(&b, "pack: p\nlists: {ours: [13800000000, our.cn]}\nrules:\n"
@@ -367,7 +345,7 @@ Test(match, detectors, .init = make_folder, .fini = remove_folder)
 
 /* ---- filters ---- */
 
-Test(match, filters, .init = make_folder, .fini = remove_folder)
+Test(match, filters, .init = folder_make, .fini = folder_remove)
 {
 	struct bench b;
 	bench_init(&b, "pack: p\ntimezone: Asia/Shanghai\nrules:\n"
@@ -448,7 +426,7 @@ Test(match, filters, .init = make_folder, .fini = remove_folder)
 	bench_fini(&b);
 }
 
-Test(match, near_over_messages, .init = make_folder, .fini = remove_folder)
+Test(match, near_over_messages, .init = folder_make, .fini = folder_remove)
 {
 	struct bench b;
 	bench_init(&b, "pack: p\nrules:\n"
@@ -468,7 +446,7 @@ Test(match, near_over_messages, .init = make_folder, .fini = remove_folder)
 	bench_fini(&b);
 }
 
-Test(match, tables, .init = make_folder, .fini = remove_folder)
+Test(match, tables, .init = folder_make, .fini = folder_remove)
 {
 	struct bench b;
 	bench_init(&b, "pack: p\n"
@@ -488,7 +466,7 @@ Test(match, tables, .init = make_folder, .fini = remove_folder)
 
 /* ---- memory and cache ---- */
 
-Test(match, warm_scan_allocates_nothing, .init = make_folder, .fini = remove_folder)
+Test(match, warm_scan_allocates_nothing, .init = folder_make, .fini = folder_remove)
 {
 #if defined(__SANITIZE_ADDRESS__)
 	cr_skip_test("a sanitizer stands in front of malloc()");
@@ -525,7 +503,7 @@ static void damage(const char *dir)
 	cr_assert_eq(system(command), 0);
 }
 
-Test(match, cache_that_is_damaged_is_made_anew, .init = make_folder, .fini = remove_folder)
+Test(match, cache_that_is_damaged_is_made_anew, .init = folder_make, .fini = folder_remove)
 {
 	char cache[128];
 	struct bench b;

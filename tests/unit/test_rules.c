@@ -1,43 +1,14 @@
 /* test_rules.c - rule sets: what is read, the digest, the bundle, zones, hours, the directory. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "rules/directory.h"
 #include "rules/hours.h"
 #include "rules/lint.h"
 #include "rules/load.h"
-
-static char folder[64];
-
-static void make_folder(void)
-{
-	strcpy(folder, "/tmp/chatmill-test-XXXXXX");
-	cr_assert(mkdtemp(folder));
-}
-
-static void remove_folder(void)
-{
-	char command[128];
-	(void)snprintf(command, sizeof command, "rm -r %s", folder);
-	cr_assert_eq(system(command), 0);
-}
-
-static void write_file(const char *name, const char *text)
-{
-	char path[256];
-	(void)snprintf(path, sizeof path, "%s/%s", folder, name);
-	for (char *slash = path + strlen(folder) + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
-		*slash = '\0';
-		(void)mkdir(path, 0755);
-	}
-	FILE *file = fopen(path, "w");
-	cr_assert(file);
-	fputs(text, file);
-	fclose(file);
-}
 
 static struct ruleset *load_inputs(const struct ruleset_inputs *in)
 {
@@ -58,25 +29,25 @@ static struct ruleset *load(void)
 
 static void write_usual(void)
 {
-	write_file("b.yaml", "pack: sales\n"
+	folder_write("b.yaml", "pack: sales\n"
 			     "timezone: Europe/Berlin\n"
 			     "lists: {rivals: {file: words/rivals.txt}}\n"
 			     "rules:\n"
 			     "  - {id: third, match: {list: rivals}, then: {tag: 高意向}}\n");
-	write_file("a.yml", "pack: sales\n"
+	folder_write("a.yml", "pack: sales\n"
 			    "defaults: {from: staff, by: pair}\n"
 			    "tags: {意向: {values: [高意向, 低意向], exclusive: true, expires: 30d}}\n"
 			    "rules:\n"
 			    "  - {id: first, match: 一二}\n"
 			    "  - {id: second, from: customer, match: 三四}\n");
-	write_file("z/deep.yaml", "pack: alpha\nmode: shadow\nrules: [{id: first, match: 五六}]\n");
-	write_file("words/rivals.txt", "\xef\xbb\xbf# names\n\n 甲公司 \r\n乙公司\n#丙\n");
-	write_file("a.test.yaml", "this: is no rule file");
-	write_file(".hidden.yaml", "nor: this");
-	write_file("notes.txt", "nor this");
+	folder_write("z/deep.yaml", "pack: alpha\nmode: shadow\nrules: [{id: first, match: 五六}]\n");
+	folder_write("words/rivals.txt", "\xef\xbb\xbf# names\n\n 甲公司 \r\n乙公司\n#丙\n");
+	folder_write("a.test.yaml", "this: is no rule file");
+	folder_write(".hidden.yaml", "nor: this");
+	folder_write("notes.txt", "nor this");
 }
 
-Test(load, order_and_defaults, .init = make_folder, .fini = remove_folder)
+Test(load, order_and_defaults, .init = folder_make, .fini = folder_remove)
 {
 	write_usual();
 	struct ruleset *set = load();
@@ -119,7 +90,7 @@ static void digest(const char *staff, const struct consent_rule *consents, size_
 	ruleset_free(set);
 }
 
-Test(load, digest_covers_what_judges_and_nothing_else, .init = make_folder, .fini = remove_folder)
+Test(load, digest_covers_what_judges_and_nothing_else, .init = folder_make, .fini = folder_remove)
 {
 	char first[72], other[72], command[256], staff[80];
 	const struct consent_rule consents[] = {{STR(""), CONSENT_DROP}, {STR("ww2"), CONSENT_IGNORE}};
@@ -138,14 +109,14 @@ Test(load, digest_covers_what_judges_and_nothing_else, .init = make_folder, .fin
 	(void)snprintf(folder, sizeof folder, "%s.copy", was);
 	digest(NULL, NULL, 0, other);
 	cr_assert_str_eq(first, other);
-	remove_folder();
+	folder_remove();
 	strcpy(folder, was);
 
-	write_file("words/rivals.txt", "甲公司\n丙公司\n");
+	folder_write("words/rivals.txt", "甲公司\n丙公司\n");
 	digest(NULL, NULL, 0, other);
 	cr_assert_str_neq(first, other, "a word");
 	write_usual();
-	write_file("c.yaml", "pack: more\n");
+	folder_write("c.yaml", "pack: more\n");
 	digest(NULL, NULL, 0, other);
 	cr_assert_str_neq(first, other, "a file");
 	(void)snprintf(command, sizeof command, "%s/c.yaml", folder);
@@ -153,7 +124,7 @@ Test(load, digest_covers_what_judges_and_nothing_else, .init = make_folder, .fin
 	digest(NULL, NULL, 0, other);
 	cr_assert_str_eq(first, other);
 
-	write_file("staff.csv", "zhangsan,销售\n");
+	folder_write("staff.csv", "zhangsan,销售\n");
 	(void)snprintf(staff, sizeof staff, "%s/staff.csv", folder);
 	char with_staff[72], with_consent[72];
 	digest(staff, NULL, 0, with_staff);
@@ -164,7 +135,7 @@ Test(load, digest_covers_what_judges_and_nothing_else, .init = make_folder, .fin
 	cr_assert_str_eq(with_consent, other, "the order in a configuration means nothing");
 }
 
-Test(load, bundle_makes_the_same_set, .init = make_folder, .fini = remove_folder)
+Test(load, bundle_makes_the_same_set, .init = folder_make, .fini = folder_remove)
 {
 	const struct consent_rule consents[] = {{STR(""), CONSENT_DROP}, {STR("ww2"), CONSENT_IGNORE}};
 	char staff[80];
@@ -173,7 +144,7 @@ Test(load, bundle_makes_the_same_set, .init = make_folder, .fini = remove_folder
 	struct err err = {0};
 
 	write_usual();
-	write_file("staff.csv", "wmSTAFF000000000000000000000001,销售\n");
+	folder_write("staff.csv", "wmSTAFF000000000000000000000001,销售\n");
 	(void)snprintf(staff, sizeof staff, "%s/staff.csv", folder);
 	struct ruleset *set = load_inputs(&(struct ruleset_inputs){folder, staff, consents, 2});
 	struct str bundle = ruleset_bundle(set);
@@ -197,7 +168,7 @@ Test(load, bundle_makes_the_same_set, .init = make_folder, .fini = remove_folder
 	ruleset_free(set);
 }
 
-Test(load, missing_folder_is_no_finding, .init = make_folder, .fini = remove_folder)
+Test(load, missing_folder_is_no_finding, .init = folder_make, .fini = folder_remove)
 {
 	struct findings findings = {0};
 	struct ruleset *set = NULL;
@@ -231,11 +202,11 @@ static void lint(char *out, size_t room)
 	ruleset_free(set);
 }
 
-Test(lint, each_warning_once_and_none_on_good_rules, .init = make_folder, .fini = remove_folder)
+Test(lint, each_warning_once_and_none_on_good_rules, .init = folder_make, .fini = folder_remove)
 {
 	char out[4096];
 
-	write_file("r.yaml", "pack: p\n"
+	folder_write("r.yaml", "pack: p\n"
 			     "lists:\n"
 			     "  a: [多少钱, 這個, 这个]\n"
 			     "  b: {file: b.txt}\n"
@@ -245,7 +216,7 @@ Test(lint, each_warning_once_and_none_on_good_rules, .init = make_folder, .fini 
 			     "  - {id: two, match: {list: b}}\n"
 			     "  - {id: three, match: {all: [多少钱, 一共多少钱]}, examples: {hit: x}}\n"
 			     "  - {id: four, match: [sm, smoking, 加v, 加VIP], examples: {hit: x}}\n");
-	write_file("b.txt", "甲公司\n乙公司，丙公司\n丁公司 戊公司\n");
+	folder_write("b.txt", "甲公司\n乙公司，丙公司\n丁公司 戊公司\n");
 	lint(out, sizeof out);
 	static const char *const wanted[] = {
 		"r.yaml:3:16: duplicate word «这个»", "r.yaml:7:34: «一共多少钱» is superfluous",

@@ -337,8 +337,20 @@ Test(snapshot, one_that_is_given_up_leaves_nothing)
 
 /* ---- who may use it ---- */
 
+static struct snapshot_owner owner(const char *cluster, const char *topic, int32_t partition,
+				   int64_t memory_days, int64_t idle_days)
+{
+	struct snapshot_owner o = {.partition = partition,
+				   .settings = {memory_days * DAY_MS, idle_days * DAY_MS}};
+
+	(void)snprintf(o.cluster, sizeof o.cluster, "%s", cluster);
+	(void)snprintf(o.topic, sizeof o.topic, "%s", topic);
+	return o;
+}
+
 Test(snapshot, is_refused_for_each_reason)
 {
+	const char *const state = "chatmill.default.state";
 	const int64_t retention_ms = 7LL * DAY_MS, begun_ms = sample_head.begun_ms;
 	const struct snapshot_facts fine = {.low = 0, .high = 2000,
 					    .delete_retention_ms = retention_ms,
@@ -349,21 +361,11 @@ Test(snapshot, is_refused_for_each_reason)
 		struct snapshot_facts facts;
 	} rows[] = {
 		{"all is well", NULL, sample_head.owner, fine},
-		{"another cluster", "cluster",
-		 {.cluster = "c2", .topic = "chatmill.default.state", .partition = 3,
-		  .settings = {7LL * DAY_MS, 400LL * DAY_MS}}, fine},
-		{"another topic", "topic",
-		 {.cluster = "c1", .topic = "chatmill.other.state", .partition = 3,
-		  .settings = {7LL * DAY_MS, 400LL * DAY_MS}}, fine},
-		{"another partition", "partition",
-		 {.cluster = "c1", .topic = "chatmill.default.state", .partition = 2,
-		  .settings = {7LL * DAY_MS, 400LL * DAY_MS}}, fine},
-		{"another memory", "state.memory",
-		 {.cluster = "c1", .topic = "chatmill.default.state", .partition = 3,
-		  .settings = {8LL * DAY_MS, 400LL * DAY_MS}}, fine},
-		{"other idle days", "idle_days",
-		 {.cluster = "c1", .topic = "chatmill.default.state", .partition = 3,
-		  .settings = {7LL * DAY_MS, 4LL * DAY_MS}}, fine},
+		{"another cluster", "cluster", owner("c2", state, 3, 7, 400), fine},
+		{"another topic", "topic", owner("c1", "chatmill.other.state", 3, 7, 400), fine},
+		{"another partition", "partition", owner("c1", state, 2, 7, 400), fine},
+		{"another memory", "state.memory", owner("c1", state, 3, 8, 400), fine},
+		{"other idle days", "idle_days", owner("c1", state, 3, 7, 4), fine},
 		{"records before it were deleted", "begins behind", sample_head.owner,
 		 {.low = 1001, .high = 2000, .delete_retention_ms = retention_ms,
 		  .now_ms = fine.now_ms}},
