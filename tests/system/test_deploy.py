@@ -154,6 +154,38 @@ def test_pods_are_locked_down_and_probed():
         assert chatmill.run(c["args"][0], "--help").returncode == 0
 
 
+def test_the_containerfile_fits_the_repository():
+    """No container is built here (the package that it installs is, in a bare Debian: test_debootstrap.py),
+    but all that it names has to be there."""
+    lines = (DEPLOY / "Containerfile").read_text().replace("\\\n", " ").splitlines()
+    steps = [ln.split(None, 1) for ln in lines if ln and not ln.startswith("#")]
+    said = {word: [rest for w, rest in steps if w == word] for word, _ in steps}
+    stages = re.findall(r" AS (\w+)", "\n".join(said["FROM"]))
+    for rest in said["COPY"]:
+        *sources, _ = [w for w in rest.split() if not w.startswith("--from=")]
+        stage = re.match(r"--from=(\w+) ", rest)
+        assert stage[1] in stages if stage else all((proc.REPO / source).exists() for source in sources), rest
+    words = " ".join(said["RUN"]).replace("&&", " ").split()
+    ours = [w for w in words if "/" in w and not w.startswith("/")]
+    assert ours == ["tests/support/install.sh", "deploy/deb/build.sh"]
+    assert all(os.access(proc.REPO / w, os.X_OK) for w in ours)
+    group = words[words.index(ours[0]) + 1]
+    assert "meson" in run(proc.REPO / ours[0], "--list", group).stdout.split()
+    assert words[words.index("dpkg-dev") + 1] == ours[1], "the package's maker needs dpkg-dev"
+    out = words[words.index(ours[1]) + 1]
+    assert any(rest.startswith(f"--from=build {out}/ ") for rest in said["COPY"])
+    (user,), uid = said["USER"], words[words.index("--uid") + 1]
+    assert user == f"{uid}:{uid}"
+    for o in yaml.safe_load_all((DEPLOY / "kubernetes/chatmill.yaml").read_text()):
+        if o["kind"] == "StatefulSet":
+            assert o["spec"]["template"]["spec"]["securityContext"]["runAsUser"] == int(uid)
+    env = dict(pair.split("=", 1) for rest in said["ENV"] for pair in rest.split())
+    assert env["CHATMILL_STATE__DIR"] in said["VOLUME"]
+    assert env["CHATMILL_HTTP__LISTEN"].split(":")[1] in said["EXPOSE"]
+    shown = chatmill.run("config", "show", "-c", DEPLOY / "chatmill.yaml", check=0, **env).stdout.decode()
+    assert all(value in shown for value in env.values())
+
+
 @pytest.mark.long
 def test_the_package_installs_and_goes(tmp_path):
     """apt install ./chatmill_*.deb on this machine; afterwards it is as it was."""
