@@ -30,6 +30,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tool.h"
+
 static struct {
 	const char *brokers, *topic, *out, *state, *group, *payloads;
 	int workers, records, commit_ms, echo, transactions;
@@ -48,12 +50,6 @@ static struct payload {
 static int payload_count;
 
 static atomic_bool stop;
-
-static void die(const char *what, const char *why)
-{
-	fprintf(stderr, "bare: %s: %s\n", what, why);
-	exit(70);
-}
 
 static void check(const char *what, rd_kafka_error_t *error)
 {
@@ -263,10 +259,7 @@ static void on_term(int signum)
 
 static void parse(int argc, char **argv)
 {
-	const struct {
-		const char *name, **text;
-		int *number;
-	} table[] = {
+	const struct tool_option table[] = {
 	        {"--brokers", &opt.brokers, NULL},
 	        {"--topic", &opt.topic, NULL},
 	        {"--out", &opt.out, NULL},
@@ -279,17 +272,7 @@ static void parse(int argc, char **argv)
 	        {"--echo", NULL, &opt.echo},
 	        {"--transactions", NULL, &opt.transactions},
 	};
-	for (int i = 1; i + 1 < argc; i += 2) {
-		size_t k = 0;
-		while (k < sizeof table / sizeof *table && strcmp(table[k].name, argv[i]))
-			k++;
-		if (k == sizeof table / sizeof *table)
-			die(argv[i], "no such option");
-		if (table[k].text)
-			*table[k].text = argv[i + 1];
-		else
-			*table[k].number = atoi(argv[i + 1]);
-	}
+	tool_options(argc, argv, table, sizeof table / sizeof *table);
 	if (!opt.brokers || !opt.topic || !opt.out || !opt.group)
 		die("usage", "--brokers, --topic, --out and --group are needed");
 	if (!opt.echo && (!opt.payloads || !opt.state))

@@ -11,11 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-static void die(const char *what, const char *why)
-{
-	fprintf(stderr, "drain: %s: %s\n", what, why);
-	exit(70);
-}
+#include "tool.h"
 
 static double now_s(void)
 {

@@ -24,6 +24,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "tool.h"
+
 static struct {
 	const char *brokers, *topic, *messages, *out;
 	int rate, seconds, first;
@@ -48,12 +50,6 @@ static struct {
 	long count[LATENCY_MAX_MS + 1];
 	long read, measured, gap_max_ms;
 } seen;
-
-static void die(const char *what, const char *why)
-{
-	fprintf(stderr, "pace: %s: %s\n", what, why);
-	exit(70);
-}
 
 static int64_t clock_us(clockid_t id)
 {
@@ -273,26 +269,13 @@ static long percentile(double part)
 
 static void parse(int argc, char **argv)
 {
-	const struct {
-		const char *name, **text;
-		int *number;
-	} table[] = {
+	const struct tool_option table[] = {
 	        {"--brokers", &opt.brokers, NULL}, {"--topic", &opt.topic, NULL},
 	        {"--messages", &opt.messages, NULL}, {"--out", &opt.out, NULL},
 	        {"--rate", NULL, &opt.rate},       {"--seconds", NULL, &opt.seconds},
 	        {"--first", NULL, &opt.first},
 	};
-	for (int i = 1; i + 1 < argc; i += 2) {
-		size_t k = 0;
-		while (k < sizeof table / sizeof *table && strcmp(table[k].name, argv[i]))
-			k++;
-		if (k == sizeof table / sizeof *table)
-			die(argv[i], "no such option");
-		if (table[k].text)
-			*table[k].text = argv[i + 1];
-		else
-			*table[k].number = atoi(argv[i + 1]);
-	}
+	tool_options(argc, argv, table, sizeof table / sizeof *table);
 	if (!opt.brokers || !opt.topic || !opt.messages || !opt.out || opt.rate <= 0)
 		die("usage", "--brokers, --topic, --messages, --out and --rate are needed");
 }
