@@ -10,13 +10,6 @@
 /* Grows whenever the same rules would judge otherwise than before. */
 #define SEMANTICS_VERSION "1"
 
-/* Parsed and checked, but not yet judged by any stage; a rule that uses one is refused, because a
- * rule that silently does less than it says is worse than none. Empty: all is done. */
-static const struct {
-	const char *what;
-	bool (*used)(const struct rule *rule);
-} not_yet[] = {{NULL, NULL}};
-
 struct loaded {
 	struct ruleset set; /* first: what callers hold is its address */
 	struct arena arena;
@@ -232,18 +225,6 @@ static void read_rules(struct rule_file *file)
 		rule_read(s, rules->items[i], defaults, file->defaults_told);
 }
 
-static void refuse_not_yet(struct loader *l)
-{
-	for (size_t i = 0; i < l->rules.count; i++) {
-		const struct rule *rule = &l->rules.items[i];
-		for (size_t k = 0; k < ARRAY_LEN(not_yet); k++)
-			if (not_yet[k].used && not_yet[k].used(rule))
-				findings_add(l->findings, FINDING_ERROR, rule->file, rule->line, rule->col,
-					     "%s is not in this version of the program; take it out of "
-					     "rule «%.*s»", not_yet[k].what, STR_ARG(rule->id));
-	}
-}
-
 /* Everything after the sources are there. */
 static void read_all(struct loading *loading)
 {
@@ -265,7 +246,6 @@ static void read_all(struct loading *loading)
 			rule_read_pack_allow(&loading->files.items[i].scope, node);
 	for (size_t i = 0; i < loading->files.count; i++)
 		read_rules(&loading->files.items[i]);
-	refuse_not_yet(l);
 }
 
 static void assemble(struct loader *l, struct loaded *loaded)
