@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  *	load.c      files in, rule set out: the order of things
+ *	pack.c      the pack of a file: its name and settings
  *	catalog.c   tags and ladders of all packs, and names that mean them
  *	wordlist.c  lists, tables, word files, aliases
  *	rule.c      one rule: its fields
@@ -84,6 +85,13 @@ static inline struct pack_draft *scope_pack(const struct scope *s)
 	} while (0)
 #define ERROR_AT(scope, node, ...) FIND_AT(scope, FINDING_ERROR, (node)->line, (node)->col, __VA_ARGS__)
 #define WARN_AT(scope, node, ...) FIND_AT(scope, FINDING_WARNING, (node)->line, (node)->col, __VA_ARGS__)
+
+/* pack.c */
+/* The pack that the file of `root` names, new or known, becomes that of the scope; false with a
+ * finding. */
+bool pack_find(struct scope *s, const struct yaml_node *root);
+/* Its settings, and the names that all its files know: tags, ladders, lists, aliases. */
+void pack_read(const struct scope *s, const struct yaml_node *root);
 
 /* catalog.c */
 void catalog_read_tags(const struct scope *s, const struct yaml_node *map);
