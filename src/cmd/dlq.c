@@ -47,17 +47,22 @@ static struct str header(const struct consumed_header *headers, size_t count, co
 	return value;
 }
 
+static bool is_named(const struct dlq *d, const struct place *place)
+{
+	for (size_t i = 0; i < d->place_count; i++)
+		if (d->places[i].partition == place->partition && d->places[i].offset == place->offset)
+			return true;
+	return false;
+}
+
 static bool is_chosen(struct dlq *d, const struct record *record, struct str error)
 {
 	if (d->options->error && !str_eq(error, str_of(d->options->error)))
 		return false;
 	if (record->time_ms < d->since_ms || record->time_ms >= d->until_ms)
 		return false;
-	for (size_t i = 0; i < d->place_count; i++)
-		if (d->places[i].partition == record->partition &&
-		    d->places[i].offset == record->offset)
-			return true;
-	return d->place_count == 0;
+	struct place place = {record->partition, record->offset};
+	return !d->place_count || is_named(d, &place);
 }
 
 static void put_json_text(struct buf *line, const char *name, struct str text)
@@ -216,7 +221,9 @@ static int read_places(struct dlq *d, const char *const *arguments, int count, s
 				       "a dead letter is named PARTITION/OFFSET, as `dlq list` "
 				       "shows it; not '%s'",
 				       arguments[i]);
-		d->places[d->place_count++] = (struct place){(int32_t)partition, offset};
+		struct place place = {(int32_t)partition, offset};
+		if (!is_named(d, &place)) /* twice is once */
+			d->places[d->place_count++] = place;
 	}
 	return 0;
 }

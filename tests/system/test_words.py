@@ -135,7 +135,7 @@ def test_dead_letters_are_listed_shown_and_sent_back(pipeline, processes):
     wrong = listed("--error", "misrouted")
     assert len(wrong) == 3 and len(listed()) == 4  # one of the four stood where it belongs
     name = f"{wrong[0]['partition']}/{wrong[0]['offset']}"
-    shown = chatmill.lines(chatmill.run("dlq", "show", "-c", pipeline.file, name, check=0))[0]
+    shown = chatmill.lines(chatmill.run("dlq", "show", "-c", pipeline.file, name, name, check=0))[0]
     assert shown["headers"] == {"trace": "t"} and shown["key"] == "foreign"
     raw = chatmill.run("dlq", "show", "-c", pipeline.file, "--raw", name, check=0).stdout
     assert raw in good
