@@ -18,7 +18,7 @@ int database_settings(struct pg_setting out[DATABASE_KEYS_MAX], size_t *count,
 int database_new(struct pg **out, const struct config *config, struct err *err)
 {
 	struct pg_setting settings[DATABASE_KEYS_MAX];
-	size_t count;
+	size_t count = 0;
 
 	if (database_settings(settings, &count, config, err) < 0)
 		return -1;

@@ -25,7 +25,7 @@ void zstd_compress(struct buf *out, struct str data, int level)
 
 int zstd_decompress(struct buf *out, struct str data, size_t bytes_max, struct err *err)
 {
-	struct zstd_reader *z;
+	struct zstd_reader *z = NULL;
 	size_t before = out->len;
 	int64_t got;
 

@@ -28,7 +28,7 @@ const char *field_hint(const struct scope *s, struct str name, const char *const
 
 	if (nearest)
 		return arena_printf(scratch, "; did you mean «%s»?", nearest).data;
-	struct str all = {0};
+	struct str all = STR("");
 	for (size_t i = 0; i < count; i++)
 		all = arena_printf(scratch, "%.*s%s%s", STR_ARG(all), i ? ", " : "", names[i]);
 	return arena_printf(scratch, "; write one of %.*s", STR_ARG(all)).data;
