@@ -194,7 +194,7 @@ static void lint(char *out, size_t room)
 	out[0] = '\0';
 	for (size_t i = 0; i < findings.count && at < room; i++) {
 		const struct finding *f = &findings.items[i];
-		cr_assert_not_null(f->text.data);
+		assert(f->file.data && f->text.data);
 		at += (size_t)snprintf(out + at, room - at, "%.*s:%d:%d: %.*s\n",
 				       STR_ARG(str_from(f->file, strlen(folder) + 1)), f->line, f->col,
 				       STR_ARG(f->text));
