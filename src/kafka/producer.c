@@ -11,7 +11,8 @@
 
 /* The longest that a call of a transaction is repeated: shorter than the transaction's timeout,
  * so that the broker has not ended it behind our back. */
-enum { CALL_MS = PRODUCER_TRANSACTION_TIMEOUT_MS - 2000, RETRY_WAIT_MS = 20, TOPICS_MAX = 16 };
+enum { CALL_MS = PRODUCER_TRANSACTION_TIMEOUT_MS - 2000, RETRY_WAIT_MS = 20, TOPICS_MAX = 16,
+       FLUSH_TRIES_MAX = 30 };
 
 struct producer {
 	rd_kafka_t *rk;
@@ -319,6 +320,11 @@ int producer_commit(struct producer *p, int timeout_ms, struct err *err)
 	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
 	rd_kafka_error_t *error;
 
+	/* By itself the commit looks only every 10 ms whether all is delivered (2.0.2: nothing wakes
+	 * it when nobody wants reports). What takes longer than these it waits for. */
+	for (int i = 0; i < FLUSH_TRIES_MAX; i++)
+		if (rd_kafka_flush(p->rk, 1) == RD_KAFKA_RESP_ERR_NO_ERROR)
+			break;
 	while ((error = rd_kafka_commit_transaction(p->rk, left_ms(deadline_ms)))) {
 		if (!examine(p, error, true))
 			return failed(err, error, "kafka: commit");
