@@ -49,9 +49,11 @@ struct worker {
 	const struct rulebook *fitted[BOOKS_MAX]; /* the pipeline has room for these */
 	size_t fitted_count;
 	size_t events_sent; /* of the pipeline's batch */
-	size_t batch_records;
+	size_t batch_records, batch_bytes; /* not handed to the producer yet */
+	int64_t batch_ms;		   /* when the first of them came */
 
 	bool open;	    /* a transaction is */
+	bool rested, calm;  /* there was nothing to read for a while: in this one, in the one before */
 	bool renew;	    /* the producer must be renewed before the next one */
 	int64_t begun_ms, begun_us;
 	uint64_t txn_records;

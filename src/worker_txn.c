@@ -55,6 +55,8 @@ int worker_begin(struct worker *w, struct err *err)
 	w->begun_us = clock_monotonic_us();
 	w->begun_ms = w->begun_us / 1000;
 	w->txn_records = 0;
+	w->calm = w->rested;
+	w->rested = false;
 	fault_point("begin");
 	return 0;
 }
@@ -70,7 +72,7 @@ int worker_send_batch(struct worker *w, struct err *err)
 	}
 	worker_add(&w->counts.events, events->count);
 	pipeline_clear(w->pipeline);
-	w->batch_records = 0;
+	w->batch_records = w->batch_bytes = 0;
 	return 0;
 }
 
@@ -152,7 +154,7 @@ void worker_abort(struct worker *w)
 			  sender_is_fenced(w->sender) ? METER_FENCED : METER_ABORTED);
 	w->open = false;
 	pipeline_clear(w->pipeline);
-	w->batch_records = 0;
+	w->batch_records = w->batch_bytes = 0;
 	if (sender_state(w->sender) == PRODUCER_DOUBTFUL ||
 	    sender_abort(w->sender, COMMIT_MS, &ignored) < 0)
 		w->renew = true;

@@ -89,6 +89,10 @@ int topic_source_new(struct topic_source **out, const struct topic_source_settin
 		.events = {on_assigned, on_revoked, t},
 		.batch = true,
 		.ends = true,
+		/* An answer for every few records costs more than the records. 64 KB are some 300
+		 * messages; who writes less to a broker than 64 KB in this time waits that long. */
+		.fetch_wait_ms = "75",
+		.fetch_min_bytes = "65536",
 	};
 	if (consumer_new(&t->consumer, &consumer, err) < 0)
 		return -1;
@@ -139,21 +143,32 @@ static struct owned *owned_of(const struct topic_source *t, int32_t partition)
 	return &t->owned[t->index[partition]];
 }
 
-int topic_source_poll(struct topic_source *t, int timeout_ms, struct arena *arena,
-		      struct record *out, struct err *err)
+/* Takes what came. 1: a record to hand out; 0: an end was noted, or it is none of ours. */
+static int take(struct topic_source *t, int got)
 {
-	int got = consumer_poll(t->consumer, timeout_ms, &t->consumed, err);
-
-	if (got != CONSUMER_RECORD && got != CONSUMER_END)
-		return got < 0 ? -1 : 0;
 	struct owned *owned = owned_of(t, t->consumed.record.partition);
+
 	if (UNLIKELY(!owned || t->consumed.record.offset < owned->next))
 		return 0;
 	owned->end = got == CONSUMER_END ? t->consumed.record.offset : -1;
-	if (got == CONSUMER_END)
-		return 0;
-	*out = topic_source_again(t, arena);
-	return 1;
+	return got == CONSUMER_RECORD;
+}
+
+int topic_source_poll(struct topic_source *t, int timeout_ms, struct arena *arena,
+		      struct record *out, struct err *err)
+{
+	int got;
+
+	/* Behind an end there may be records, of another partition or of this one. */
+	while ((got = consumer_poll(t->consumer, timeout_ms, &t->consumed, err)) == CONSUMER_RECORD ||
+	       got == CONSUMER_END) {
+		if (take(t, got)) {
+			*out = topic_source_again(t, arena);
+			return 1;
+		}
+		timeout_ms = 0;
+	}
+	return got < 0 ? -1 : 0;
 }
 
 void topic_source_done(struct topic_source *t, const struct record *record)

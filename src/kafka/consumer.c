@@ -137,6 +137,7 @@ static int make(struct consumer *c, const struct consumer_settings *settings, st
 		/* A partition that was at its end or had an error is asked again soon. */
 		{"fetch.error.backoff.ms", "100"},
 		{"fetch.wait.max.ms", settings->fetch_wait_ms},
+		{"fetch.min.bytes", settings->fetch_min_bytes},
 		{"topic.metadata.refresh.interval.ms", "60000"},
 		{NULL, NULL},
 	};

@@ -55,9 +55,11 @@ struct consumer_settings {
 	bool batch;
 	bool ends; /* report CONSUMER_END when the last committed record was read */
 	const char *max_poll_interval_ms; /* NULL: 600000 */
-	/* How long a broker waits for records before it answers a fetch with none, and thus before
-	 * an end is reported; NULL: 500. Short means as many requests a second. */
+	/* How long a broker waits for records before it answers a fetch with none or too few, and
+	 * thus before an end is reported; NULL: 500. Short means as many requests a second. */
 	const char *fetch_wait_ms;
+	/* What a broker waits for so long; NULL: a single byte. Many make few requests. */
+	const char *fetch_min_bytes;
 };
 
 MUST_CHECK int consumer_new(struct consumer **out, const struct consumer_settings *settings,

@@ -19,6 +19,7 @@ struct producer {
 	rd_kafka_topic_t *topics[TOPICS_MAX];
 	size_t topic_count;
 	bool transactional;
+	int64_t linger_ms;
 	enum producer_state state;
 	bool fenced;
 	_Atomic bool disturbed; /* a connection was lost; set by librdkafka's threads */
@@ -51,7 +52,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
 
 static int make(struct producer *p, const struct producer_settings *settings, struct err *err)
 {
-	char why[512], timeout[16];
+	char why[512], timeout[16], linger[32];
 	rd_kafka_conf_t *conf;
 	const struct handle_default weak[] = {
 		{"linger.ms", settings->linger_ms ? settings->linger_ms : "5"},
@@ -84,6 +85,9 @@ static int make(struct producer *p, const struct producer_settings *settings, st
 	if (!txn)
 		rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
 	p->transactional = txn;
+	size_t size = sizeof linger;
+	if (rd_kafka_conf_get(conf, "linger.ms", linger, &size) == RD_KAFKA_CONF_OK)
+		p->linger_ms = (int64_t)strtod(linger, NULL);
 	p->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
 	if (!p->rk) {
 		rd_kafka_conf_destroy(conf);
@@ -379,6 +383,11 @@ bool producer_hygiene(const struct producer *p)
 {
 	rd_kafka_poll(p->rk, 0); /* errors of connections wait there */
 	return p->disturbed;
+}
+
+int64_t producer_linger_ms(const struct producer *p)
+{
+	return p->linger_ms;
 }
 
 bool producer_is_fenced(const struct producer *p)

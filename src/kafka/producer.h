@@ -102,5 +102,8 @@ enum producer_state producer_state(const struct producer *p);
  * must be renewed before its next transaction. Asked before each producer_begin(). */
 bool producer_hygiene(const struct producer *p);
 
+/* linger.ms as it is in force. */
+int64_t producer_linger_ms(const struct producer *p);
+
 /* Whether somebody else uses the id now, or the broker ended our transaction by its timeout. */
 bool producer_is_fenced(const struct producer *p);

@@ -222,6 +222,11 @@ bool sender_is_fenced(const struct sender *s)
 	return producer_is_fenced(s->producer);
 }
 
+int64_t sender_linger_ms(const struct sender *s)
+{
+	return producer_linger_ms(s->producer);
+}
+
 size_t sender_bytes(const struct sender *s)
 {
 	return s->bytes;

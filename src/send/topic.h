@@ -70,5 +70,8 @@ enum producer_state sender_state(const struct sender *s);
 bool sender_hygiene(const struct sender *s); /* must be renewed before the next transaction */
 bool sender_is_fenced(const struct sender *s);
 
+/* How long records may wait for others before they are sent; the commit waits for none. */
+int64_t sender_linger_ms(const struct sender *s);
+
 /* Bytes sent since sender_begin(). */
 size_t sender_bytes(const struct sender *s);
