@@ -119,6 +119,7 @@ static void worker_init(struct worker *w, int number)
 	        "heartbeat.interval.ms", "1000", "queued.min.messages", "100000",
 	        "check.crcs", "true", "queued.max.messages.kbytes", "32768",
 	        "fetch.message.max.bytes", "2097152", "fetch.max.bytes", "4194304",
+	        "fetch.wait.max.ms", "75", "fetch.min.bytes", "65536",
 	        "receive.message.max.bytes", "67108864", "socket.nagle.disable", "true", NULL);
 	rd_kafka_poll_set_consumer(w->consumer);
 	w->producer = producer_new(id);
@@ -214,6 +215,9 @@ static void commit(struct worker *w)
 			die("commit", rd_kafka_err2str(e));
 		return;
 	}
+	/* As `run` does: the commit alone looks every 10 ms whether all is delivered. */
+	for (int i = 0; i < 30 && rd_kafka_flush(w->producer, 1); i++)
+		;
 	rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata(w->consumer);
 	check("offsets", rd_kafka_send_offsets_to_transaction(w->producer, w->next, group, 10000));
 	rd_kafka_consumer_group_metadata_destroy(group);
