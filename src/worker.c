@@ -30,28 +30,6 @@ enum {
 	DUE_EVENTS_MAX = 10000,	 /* what falls due at once is committed in parts of so many */
 };
 
-/* ---- what operators see ---- */
-
-void worker_note_brokers(struct worker *w, bool up)
-{
-	atomic_store_explicit(&w->counts.brokers, up, memory_order_relaxed);
-	meter_brokers(w->meter, up);
-}
-
-void worker_note_turn(struct worker *w)
-{
-	atomic_store_explicit(&w->counts.turned_ms, clock_monotonic_ms(), memory_order_relaxed);
-}
-
-void worker_look(struct worker *w)
-{
-	size_t count;
-	const struct owned *owned = topic_source_owned(w->source, &count);
-
-	meter_look(w->meter, &w->holdings, owned, topic_source_consumer(w->source),
-		   w->settings.config->input.topic);
-}
-
 /* ---- a record ---- */
 
 /* Notes whether a record was for another partition; too many of them are a topic with other keys. */

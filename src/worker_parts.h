@@ -5,6 +5,7 @@
  *	worker_rules.c	the rulebooks it judges by
  *	worker_txn.c	a transaction, and what is done when one fails
  *	worker_group.c	partitions come and go
+ *	worker_look.c	what operators see
  *
  * Private to them. Steps return -1 when the worker must end. Thread: that of the worker.
  */
@@ -80,7 +81,7 @@ static inline void worker_add(_Atomic uint64_t *counter, uint64_t more)
 			      memory_order_relaxed);
 }
 
-/* ---- worker.c: what operators see ---- */
+/* ---- worker_look.c ---- */
 
 void worker_note_brokers(struct worker *w, bool up);
 /* The loop turned. Called where no transaction is open, or seldom. */
