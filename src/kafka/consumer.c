@@ -13,7 +13,7 @@
  * its cache on passing errors. Only after so long it counts as missing. */
 enum { UNKNOWN_TOPIC_MS = 30000 };
 
-enum { BATCH_MAX = 256, PREFETCH_BYTES = 1024, CACHE_LINE = 64 };
+enum { BATCH_MAX = 256, PREFETCH_BYTES = 1024, CACHE_LINE = 64, WAKE_MS = 100 };
 
 struct consumer {
 	rd_kafka_t *rk;
@@ -23,6 +23,8 @@ struct consumer {
 	size_t batch_at, batch_count; /* [at, count) are not delivered yet */
 	rd_kafka_topic_partition_list_t *assigned; /* as given to librdkafka last; for batches */
 	bool rebalanced; /* a callback ran inside the call */
+	size_t queue_messages, queue_bytes; /* with so much waiting, nothing is fetched */
+	bool queue_full;		    /* it was; wake_fetchers() is due */
 	rd_kafka_consumer_group_metadata_t *member; /* as of the assignment, until revoked */
 	struct consumer_events events;
 	struct err callback_err; /* of `assigned` */
@@ -117,6 +119,15 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 			  LOG_TEXT("err", reason));
 }
 
+static size_t setting_of(rd_kafka_t *rk, const char *key)
+{
+	char value[32] = "";
+	size_t size = sizeof value;
+
+	(void)rd_kafka_conf_get(rd_kafka_conf(rk), key, value, &size);
+	return strtoul(value, NULL, 10);
+}
+
 static int make(struct consumer *c, const struct consumer_settings *settings, struct err *err)
 {
 	char why[512];
@@ -167,8 +178,11 @@ static int make(struct consumer *c, const struct consumer_settings *settings, st
 		return err_set(err, ERR_CONFIG, "kafka consumer: %s", why);
 	}
 	rd_kafka_poll_set_consumer(c->rk);
-	if (settings->batch)
+	if (settings->batch) {
 		c->queue = rd_kafka_queue_get_consumer(c->rk);
+		c->queue_messages = setting_of(c->rk, "queued.min.messages");
+		c->queue_bytes = setting_of(c->rk, "queued.max.messages.kbytes") * 1000; /* as 2.0.2 */
+	}
 	return 0;
 }
 
@@ -312,6 +326,36 @@ static void note_back(struct consumer *c)
 	log_event(LOG_INFO, "broker_back", LOG_TEXT("client", rd_kafka_name(c->rk)));
 }
 
+/* With its queue full 2.0.2 stops fetching, and sees that it is not full any more when its thread wakes
+ * for another reason, or after a second (rd_kafka_broker_consumer_serve(); fetch.queue.backoff.ms came
+ * with 2.2). A question to the leaders of all partitions is such a reason. It is asked while half of
+ * the queue is still there. */
+static void wake_fetchers(struct consumer *c)
+{
+	rd_kafka_topic_partition_list_t *list;
+
+	if (!c->assigned)
+		return;
+	list = rd_kafka_topic_partition_list_copy(c->assigned);
+	for (int i = 0; i < list->cnt; i++)
+		list->elems[i].offset = RD_KAFKA_OFFSET_END;
+	(void)rd_kafka_offsets_for_times(c->rk, list, WAKE_MS); /* the answer is of no interest */
+	rd_kafka_topic_partition_list_destroy(list);
+}
+
+/* How full the queue is, by the size of one message that came from it. */
+static void look_at_queue(struct consumer *c, const rd_kafka_message_t *m)
+{
+	size_t messages = rd_kafka_queue_length(c->queue), bytes = messages * (m->len + m->key_len);
+
+	if (messages > c->queue_messages / 4 * 3 || bytes > c->queue_bytes / 4 * 3) {
+		c->queue_full = true;
+	} else if (c->queue_full && messages < c->queue_messages / 2 && bytes < c->queue_bytes / 2) {
+		c->queue_full = false;
+		wake_fetchers(c);
+	}
+}
+
 /* Takes what is fetched, without waiting. On 2.0.2 a batch that was begun before a rebalance goes
  * on after it: its first records then are of partitions that are gone, or lie behind the place
  * where the new assignment begins. So when a callback ran inside the call everything is dropped
@@ -327,6 +371,8 @@ static void take_batch(struct consumer *c)
 		if (c->assigned)
 			rd_kafka_assign(c->rk, c->assigned);
 	}
+	if (c->batch_count)
+		look_at_queue(c, c->batch[0]);
 }
 
 /* The next one of the batch. Another thread wrote the records, most of them long ago: those that
