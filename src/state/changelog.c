@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/changelog.h"
 
+#include <pthread.h>
+
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -193,6 +195,36 @@ static int read_all(struct restore *r, struct consumer *c, struct err *err)
 	}
 }
 
+/* The snapshots, shared among threads: to read one is work for the processor alone. */
+struct taking {
+	struct restore *restore;
+	struct consumer *consumer;
+	_Atomic size_t next;
+};
+
+static void *take_snapshots(void *context)
+{
+	struct taking *t = context;
+	struct restore *r = t->restore;
+
+	for (size_t i; (i = atomic_fetch_add(&t->next, 1)) < r->count;)
+		r->parts[i].doubtful = shortcut_take(&r->shortcuts, t->consumer, &r->items[i],
+						     &r->parts[i].at, &r->parts[i].end);
+	return NULL;
+}
+
+static void begin_at_snapshots(struct restore *r, struct consumer *c)
+{
+	struct taking taking = {.restore = r, .consumer = c};
+	pthread_t helper;
+
+	shortcut_ask(&r->shortcuts, c);
+	bool helped = r->count > 1 && pthread_create(&helper, NULL, take_snapshots, &taking) == 0;
+	take_snapshots(&taking);
+	if (helped)
+		pthread_join(helper, NULL);
+}
+
 /* Asks for what librdkafka must know before an assignment (consumer_assign()), and which partitions
  * need not be read from their beginning. */
 static int begin(struct restore *r, struct consumer *c, struct err *err)
@@ -205,10 +237,7 @@ static int begin(struct restore *r, struct consumer *c, struct err *err)
 	for (size_t i = 0; i < r->count; i++)
 		r->parts[i] = (struct part){.high = -1, .at = CONSUMER_BEGINNING};
 	if (r->settings->snapshots)
-		for (size_t i = 0; i < r->count; i++)
-			if (shortcut_take(&r->shortcuts, c, &r->items[i], &r->parts[i].at,
-					  &r->parts[i].end))
-				r->parts[i].doubtful = true;
+		begin_at_snapshots(r, c);
 	return assign(r, c, err);
 }
 

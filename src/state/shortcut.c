@@ -35,24 +35,20 @@ static int64_t ask_retention(const struct shortcuts *s)
 	return ms;
 }
 
-static void ask(struct shortcuts *s, struct consumer *c)
+void shortcut_ask(struct shortcuts *s, struct consumer *c)
 {
-	if (s->asked)
-		return;
-	s->asked = true;
 	s->delete_retention_ms = ask_retention(s);
 	consumer_cluster_id(c, ASK_MS, s->cluster, sizeof s->cluster);
 }
 
 /* Why the snapshot may not be used, or NULL. */
-static const char *refusal(struct shortcuts *s, struct consumer *c, const struct restored *item,
+static const char *refusal(const struct shortcuts *s, struct consumer *c, const struct restored *item,
 			   const struct snapshot *snapshot, struct err *err)
 {
 	struct snapshot_owner owner = {.partition = item->partition,
 				       .settings = *shard_settings(item->shard)};
 	struct snapshot_facts facts = {.now_ms = clock_wall_ms()};
 
-	ask(s, c);
 	if (!s->cluster[0])
 		return "the brokers do not tell their cluster's id";
 	if (s->delete_retention_ms <= 0)
@@ -66,7 +62,7 @@ static const char *refusal(struct shortcuts *s, struct consumer *c, const struct
 	return snapshot_refusal(snapshot_head(snapshot), &owner, &facts);
 }
 
-bool shortcut_take(struct shortcuts *s, struct consumer *c, struct restored *item, int64_t *start,
+bool shortcut_take(const struct shortcuts *s, struct consumer *c, struct restored *item, int64_t *start,
 		   int64_t *end)
 {
 	OWNED(snapshot) *snapshot = NULL;
