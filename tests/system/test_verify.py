@@ -300,9 +300,10 @@ def test_the_tables(done):
         return [r[0] for r in sql(f"SELECT {what} FROM chatmill.{table} WHERE {where} ORDER BY random() LIMIT 2")]
 
     def two(table):
-        """Rows of two customers: place, whose, sequence."""
+        """Rows of two customers: place, whose, sequence. Of who was erased once no such row is compared."""
         return sql("SELECT * FROM (SELECT DISTINCT ON (external_userid) ctid::text, external_userid::text, sequence "
-                   f"FROM chatmill.{table} WHERE since IS NOT NULL ORDER BY external_userid) x "
+                   f"FROM chatmill.{table} WHERE since IS NOT NULL AND chatmill.subject_hmac(corpid, external_userid) "
+                   "NOT IN (SELECT subject_hmac FROM chatmill.erased) ORDER BY external_userid) x "
                    "ORDER BY random() LIMIT 2")
 
     lost, changed = some("tag_event", "event_id::text")
