@@ -215,12 +215,14 @@ static void commit(struct worker *w)
 			die("commit", rd_kafka_err2str(e));
 		return;
 	}
-	/* As `run` does: the commit alone looks every 10 ms whether all is delivered. */
-	for (int i = 0; i < 30 && rd_kafka_flush(w->producer, 1); i++)
-		;
+	/* As `run` does: batches set out while offsets are sent, and the commit alone would look only
+	 * every 10 ms whether all is delivered. */
+	(void)rd_kafka_flush(w->producer, 1);
 	rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata(w->consumer);
 	check("offsets", rd_kafka_send_offsets_to_transaction(w->producer, w->next, group, 10000));
 	rd_kafka_consumer_group_metadata_destroy(group);
+	for (int i = 0; i < 30 && rd_kafka_flush(w->producer, 1); i++)
+		;
 	check("commit", rd_kafka_commit_transaction(w->producer, 10000));
 }
 

@@ -157,7 +157,7 @@ void holdings_begin(struct holdings *h, const struct owned *owned)
 {
 	for (size_t i = 0; i < h->count; i++) {
 		assert(h->items[i].partition == owned[i].partition);
-		h->items[i].touched = false;
+		h->items[i].touched = h->items[i].joined = false;
 		h->items[i].begun_next = owned[i].next;
 		shard_begin(h->items[i].shard);
 	}

@@ -19,6 +19,7 @@ struct holding {
 	struct shard *shard;
 	struct rulebook *book; /* of shard_ruleset(); NULL: none yet */
 	bool touched;	       /* in this transaction */
+	bool joined;	       /* its partition of the changelog is in the transaction */
 	int64_t begun_next;    /* next offset when the transaction began */
 	int64_t committed;     /* the group's offset after the last commit known; -1: none */
 	bool from_snapshot;    /* restored from the disk, and the tail of the changelog */

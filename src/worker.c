@@ -10,9 +10,10 @@
  *
  * While there is less to do than time, wake-ups and requests cost more than the records. So whoever
  * finds nothing to read rests for a while instead of being woken by each answer of a broker, and
- * events are held back, as long as the producer would (linger.ms): its topics then join the transaction
- * together, which costs librdkafka two milliseconds of waiting without sleep each time (2.0.2: the
- * last millisecond of a timer of its main thread, before the request and after it).
+ * events are held back for half of the transaction (or as long as the producer would, linger.ms): its
+ * topics then join the transaction together, which costs librdkafka two milliseconds of waiting without
+ * sleep each time (2.0.2: the last millisecond of a timer of its main thread, before the request and
+ * after it), and still before the commit, which would have to wait for them.
  */
 #include <unistd.h>
 
@@ -177,7 +178,7 @@ static int take(struct worker *w, struct record *record, struct err *err)
 
 static bool is_due(const struct worker *w)
 {
-	return clock_monotonic_ms() - w->begun_ms >= w->settings.config->commit_interval_ms ||
+	return clock_monotonic_ms() >= w->due_ms ||
 	       w->txn_records >= TXN_RECORDS_MAX || sender_bytes(w->sender) >= TXN_BYTES_MAX;
 }
 
@@ -193,11 +194,12 @@ static bool is_batch_due(const struct worker *w)
 static int rest(struct worker *w, struct err *err)
 {
 	int64_t now_ms = clock_monotonic_ms();
-	int64_t left_ms = w->begun_ms + w->settings.config->commit_interval_ms - now_ms;
+	int64_t left_ms = w->due_ms - now_ms;
+	int64_t hold_ms = MIN(sender_linger_ms(w->sender),
+			      (int64_t)w->settings.config->commit_interval_ms / 2);
 
 	w->rested = true;
-	if (w->batch_records && now_ms - w->batch_ms >= sender_linger_ms(w->sender) &&
-	    worker_send_batch(w, err) < 0)
+	if (w->batch_records && now_ms - w->batch_ms >= hold_ms && worker_hand_over(w, err) < 0)
 		return -1;
 	if (left_ms > 0)
 		clock_sleep_ms(MIN(left_ms, (int64_t)REST_MS));
@@ -217,7 +219,7 @@ static int step(struct worker *w, struct err *err)
 		worker_look(w);
 		worker_keep_house(w);
 	}
-	if (is_batch_due(w) && worker_send_batch(w, err) < 0)
+	if (is_batch_due(w) && worker_hand_over(w, err) < 0)
 		return worker_heal(w, false, err);
 	int got = topic_source_poll(w->source, 0, arena, &record, err);
 	if (got == 0) {
@@ -353,6 +355,7 @@ int worker_join(struct worker *w, struct err *err)
 	holdings_drop(&w->holdings);
 	pipeline_free(w->pipeline);
 	meter_free(w->meter);
+	buf_fini(&w->marker);
 	free(w);
 	return status;
 }

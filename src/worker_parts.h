@@ -51,12 +51,13 @@ struct worker {
 	size_t fitted_count;
 	size_t events_sent; /* of the pipeline's batch */
 	size_t batch_records, batch_bytes; /* not handed to the producer yet */
+	struct buf marker;
 	int64_t batch_ms;		   /* when the first of them came */
 
 	bool open;	    /* a transaction is */
 	bool rested, calm;  /* there was nothing to read for a while: in this one, in the one before */
 	bool renew;	    /* the producer must be renewed before the next one */
-	int64_t begun_ms, begun_us;
+	int64_t begun_ms, begun_us, due_ms;
 	uint64_t txn_records;
 	int failures;	    /* transactions in a row */
 
@@ -113,6 +114,10 @@ MUST_CHECK int worker_renew_sender(struct worker *w, struct err *err);
 MUST_CHECK int worker_begin(struct worker *w, struct err *err);
 /* Hands the events of the pipeline's batch to the producer, and ends the batch. */
 MUST_CHECK int worker_send_batch(struct worker *w, struct err *err);
+/* The same in the middle of a transaction. The partitions of the changelog join it now, together with
+ * those of the events, by a copy of the marker as it is: joining takes librdkafka and the broker some
+ * milliseconds, and they would be added to the commit. */
+MUST_CHECK int worker_hand_over(struct worker *w, struct err *err);
 /* Commits what is open. *doubtful tells, on failure, whether the commit itself was tried. */
 MUST_CHECK int worker_commit(struct worker *w, int timeout_ms, bool *doubtful, struct err *err);
 /* Ends the broker's side of the transaction; `renew` says whether the producer may go on. */

@@ -54,6 +54,10 @@ int worker_begin(struct worker *w, struct err *err)
 	w->open = true;
 	w->begun_us = clock_monotonic_us();
 	w->begun_ms = w->begun_us / 1000;
+	/* Who has time keeps the beat: how long the commit before took does not put this one off. */
+	int interval_ms = w->settings.config->commit_interval_ms;
+	bool in_time = w->rested && w->due_ms + interval_ms / 2 > w->begun_ms;
+	w->due_ms = (in_time ? w->due_ms : w->begun_ms) + interval_ms;
 	w->txn_records = 0;
 	w->calm = w->rested;
 	w->rested = false;
@@ -74,6 +78,22 @@ int worker_send_batch(struct worker *w, struct err *err)
 	pipeline_clear(w->pipeline);
 	w->batch_records = w->batch_bytes = 0;
 	return 0;
+}
+
+int worker_hand_over(struct worker *w, struct err *err)
+{
+	for (size_t i = 0; i < w->holdings.count; i++) {
+		struct holding *holding = &w->holdings.items[i];
+		if (!holding->touched || holding->joined)
+			continue;
+		holding->joined = true;
+		buf_clear(&w->marker);
+		shard_marker(holding->shard, &w->marker);
+		if (w->marker.len && sender_change(w->sender, holding->partition, shard_marker_key,
+						   buf_str(&w->marker), err) < 0)
+			return -1;
+	}
+	return worker_send_batch(w, err);
 }
 
 /* Changelog and markers of the partitions that were touched. */

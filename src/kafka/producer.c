@@ -298,6 +298,7 @@ int producer_send_offsets(struct producer *p, const struct consumer *consumer,
 	rd_kafka_error_t *error;
 
 	assert(member);
+	(void)rd_kafka_flush(p->rk, 1); /* what it leaves is on its way; producer_commit() waits for it */
 	for (size_t i = 0; i < count; i++)
 		if (parts[i].offset >= 0)
 			rd_kafka_topic_partition_list_add(list, parts[i].topic,

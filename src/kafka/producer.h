@@ -86,7 +86,8 @@ MUST_CHECK int producer_send(struct producer *p, const struct outgoing *record, 
 MUST_CHECK int producer_begin(struct producer *p, struct err *err);
 
 /* Puts offsets (next to read) into the transaction, with the generation that `consumer` had when
- * it was assigned: a member that lost its partitions cannot commit. Offsets of -1 are left out. */
+ * it was assigned: a member that lost its partitions cannot commit. Offsets of -1 are left out.
+ * Records that linger set out meanwhile: nothing more should be sent but the commit. */
 MUST_CHECK int producer_send_offsets(struct producer *p, const struct consumer *consumer,
 				     const struct consumer_partition *parts, size_t count,
 				     struct err *err);

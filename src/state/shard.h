@@ -99,6 +99,7 @@ void shard_copy(struct shard *s, struct shard_cursor *cursor, size_t bytes, stru
 bool shard_take_copy(struct shard *s, struct str piece);
 /* Appends the marker as it is now, as a value of the changelog; nothing if there is none. */
 void shard_marker(struct shard *s, struct buf *out);
+extern const struct str shard_marker_key;
 /* Whether the state has all that stood in the changelog up to this marker: it is of our lineage and
  * not ahead of ours. */
 bool shard_has_reached(struct shard *s, struct str marker);

@@ -72,7 +72,6 @@ struct shard {
 	uint32_t switch_count, switch_cap;
 };
 
-extern const struct str shard_marker_key;
 
 /* The index of a corp in `corps`, which moves when there is a new one. */
 uint32_t shard_corp(struct shard *s, struct str corpid);
