@@ -14,7 +14,7 @@ struct undo {
 	struct tag_change tag;
 	const struct ladder *ladder;
 	struct str from, to;
-	struct alert_kind kind_of;
+	struct alert_kind alert_kind;
 	int64_t due_ms;
 };
 
@@ -103,7 +103,7 @@ static void undo_alert(void *context, struct past_alert alert)
 	struct alert_kind kind = u->turn->subject->past.kinds.items[alert.kind];
 	struct undo *undo = add_undo(u->turn, u->list, UNDO_ALERT);
 
-	undo->kind_of = kind;
+	undo->alert_kind = kind;
 	undo->due_ms = alert.due_ms;
 	note_source(undo, kind.pack, kind.rule, alert.order);
 }
@@ -154,7 +154,7 @@ static void tell_tags(struct turn *t, const undos *list, struct source source)
 
 static void tell_alert(struct turn *t, const struct undo *undo, struct str pre_msgid)
 {
-	const struct alert_kind *kind = &undo->kind_of;
+	const struct alert_kind *kind = &undo->alert_kind;
 	struct event *e =
 		turn_event(t, EVENT_ALERT, CAUSE_RECALL, undo->source, (struct str){0});
 	struct str *msgids = ARENA_NEW(t->arena, struct str);
@@ -207,11 +207,9 @@ void recall_apply(struct turn *t, struct str pre_msgid)
 {
 	struct subject *s = t->subject;
 	undos list = {0};
-
 	uint64_t hash = hash_64(pre_msgid);
 
-	if (!subject_remembers(s, hash, t->clock_ms,
-			       shard_settings(t->shard)->memory_ms)) {
+	if (!subject_remembers(s, hash, t->clock_ms, shard_settings(t->shard)->memory_ms)) {
 		t->reactor->counts.recalls_unknown++;
 		return;
 	}

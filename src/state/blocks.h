@@ -6,7 +6,8 @@
  * the deadest slabs are moved to the end too (blocks_tidy()), and the slabs are used again. So
  * memory stays within a quarter above what lives, whatever sizes come and go; free lists by size
  * class kept up to twice of it when customers grew. Nothing is taken from the heap once there are
- * slabs enough; of those that stay empty all but an eighth give their memory back. Running out of memory ends the program, as in base/arena.h.
+ * slabs enough; of those that stay empty all but an eighth give their memory back. Running out of
+ * memory ends the program, as in base/arena.h.
  *
  * Private to state/. Thread: belongs to a shard, and so to one worker.
  */

@@ -385,7 +385,7 @@ enum codec_result codec_get_due(struct str body, struct due_time *due, struct st
 	if (!number_get(&body, &kind) || kind > DUE_IDLE_SINCE ||
 	    (kind != DUE_NEVER && !number_get(&body, &distance)) || !body.len)
 		return CODEC_BAD_BODY;
-	due->kind = kind == DUE_AT ? DUE_AT : kind == DUE_IDLE_SINCE ? DUE_IDLE_SINCE : DUE_NEVER;
+	due->kind = (enum due_when)kind;
 	due->ms = number_time(distance, 0);
 	*packed = body;
 	return CODEC_DONE;

@@ -80,12 +80,8 @@ bool shard_take_copy(struct shard *s, struct str piece)
 			return false;
 		/* It may be there: who is forgotten while the copy is made, and comes back, is
 		 * copied twice. The changelog tells what is true of both. */
-		uint32_t slot = table_find(&s->table, (uint32_t)corp, id);
-		if (slot == TABLE_NONE)
-			slot = table_add(&s->table, (uint32_t)corp, id, packed);
-		else
-			table_set_packed(&s->table, slot, packed);
-		table_set_due(&s->table, slot, due ? (int64_t)due - 1 : INT64_MAX);
+		table_put(&s->table, (uint32_t)corp, id, packed,
+			  due ? (int64_t)due - 1 : INT64_MAX);
 	}
 	table_tidy(&s->table);
 	return true;

@@ -8,11 +8,14 @@ static const struct str switch_prefix = {"\0rul", 4};
 
 static struct shard_change *add_change(struct shard *s, size_t count)
 {
-	if (count == s->work->change_cap) {
-		s->work->change_cap = MAX(s->work->change_cap * 2, (size_t)64);
-		s->work->changes = blocks_system(s->work->changes, s->work->change_cap * sizeof *s->work->changes);
+	struct shard_work *work = s->work;
+
+	if (count == work->change_cap) {
+		work->change_cap = MAX(work->change_cap * 2, (size_t)64);
+		work->changes =
+			blocks_system(work->changes, work->change_cap * sizeof *work->changes);
 	}
-	return &s->work->changes[count];
+	return &work->changes[count];
 }
 
 /* While `encoded` grows, a change holds places in it; the last step makes pointers of them. */
@@ -293,12 +296,7 @@ static int load_subject(struct shard *s, uint32_t corp, struct str id, struct st
 
 	if (result != CODEC_DONE)
 		return refuse(s, result, "a subject", err);
-	uint32_t slot = table_find(&s->table, corp, id);
-	if (slot == TABLE_NONE)
-		slot = table_add(&s->table, corp, id, packed);
-	else
-		table_set_packed(&s->table, slot, packed);
-	table_set_due(&s->table, slot, due_time_ms(due, s->settings.idle_ms));
+	table_put(&s->table, corp, id, packed, due_time_ms(due, s->settings.idle_ms));
 	table_tidy(&s->table);
 	return 0;
 }

@@ -175,7 +175,7 @@ struct due subject_due(const struct subject *s, int64_t idle_ms);
 
 /* When that is, as it is kept beside a packed form: apart from idle_ms, which may change. */
 struct due_time {
-	enum { DUE_NEVER, DUE_AT, DUE_IDLE_SINCE } kind;
+	enum due_when { DUE_NEVER, DUE_AT, DUE_IDLE_SINCE } kind;
 	int64_t ms; /* since 1970 */
 };
 struct due_time subject_due_time(const struct subject *s);

@@ -161,6 +161,17 @@ void table_remove(struct table *t, uint32_t slot)
 
 /* ---- the queue ---- */
 
+void table_put(struct table *t, uint32_t corp, struct str id, struct str packed, int64_t due_ms)
+{
+	uint32_t slot = table_find(t, corp, id);
+
+	if (slot == TABLE_NONE)
+		slot = table_add(t, corp, id, packed);
+	else
+		table_set_packed(t, slot, packed);
+	table_set_due(t, slot, due_ms);
+}
+
 uint32_t table_add_queue(struct table *t)
 {
 	if (t->queue_count == t->queue_cap) {

@@ -53,6 +53,8 @@ void table_remove(struct table *t, uint32_t slot);
 struct str table_id(const struct table *t, uint32_t slot);
 struct str table_packed(const struct table *t, uint32_t slot);
 void table_set_packed(struct table *t, uint32_t slot, struct str packed);
+/* Makes a subject, be it there or not, one of this form and due time. */
+void table_put(struct table *t, uint32_t corp, struct str id, struct str packed, int64_t due_ms);
 /* Moves packed forms together; what table_id() and table_packed() gave before is gone. */
 void table_tidy(struct table *t);
 
