@@ -178,8 +178,8 @@ static int take(struct worker *w, struct record *record, struct err *err)
 
 static bool is_due(const struct worker *w)
 {
-	return clock_monotonic_ms() >= w->due_ms ||
-	       w->txn_records >= TXN_RECORDS_MAX || sender_bytes(w->sender) >= TXN_BYTES_MAX;
+	return clock_monotonic_ms() >= w->due_ms || w->txn_records >= TXN_RECORDS_MAX ||
+	       sender_bytes(w->sender) >= TXN_BYTES_MAX;
 }
 
 /* Whether what the batch holds goes to the producer now. */

@@ -47,7 +47,7 @@ static void give_memory_back(struct worker *w)
 	uint64_t commits = atomic_load_explicit(&w->counts.commits, memory_order_relaxed);
 	int64_t now_ms = clock_monotonic_ms();
 
-	if (commits + 1 == w->quiet_at || now_ms - w->begun_ms < QUIET_MS ||
+	if (commits + 1 == w->quiet_at || now_ms - w->begun_us / 1000 < QUIET_MS ||
 	    now_ms - w->quiet_ms < QUIET_AGAIN_MS)
 		return;
 	if (w->holdings.count)

@@ -49,15 +49,14 @@ struct worker {
 	int64_t quiet_ms;
 	const struct rulebook *fitted[BOOKS_MAX]; /* the pipeline has room for these */
 	size_t fitted_count;
-	size_t events_sent; /* of the pipeline's batch */
 	size_t batch_records, batch_bytes; /* not handed to the producer yet */
-	struct buf marker;
 	int64_t batch_ms;		   /* when the first of them came */
+	struct buf marker;		   /* worker_hand_over() writes it here */
 
 	bool open;	    /* a transaction is */
 	bool rested, calm;  /* there was nothing to read for a while: in this one, in the one before */
 	bool renew;	    /* the producer must be renewed before the next one */
-	int64_t begun_ms, begun_us, due_ms;
+	int64_t begun_us, due_ms; /* when it began, when it is to be committed */
 	uint64_t txn_records;
 	int failures;	    /* transactions in a row */
 

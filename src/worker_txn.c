@@ -53,11 +53,10 @@ int worker_begin(struct worker *w, struct err *err)
 	holdings_begin(&w->holdings, owned);
 	w->open = true;
 	w->begun_us = clock_monotonic_us();
-	w->begun_ms = w->begun_us / 1000;
 	/* Who has time keeps the beat: how long the commit before took does not put this one off. */
-	int interval_ms = w->settings.config->commit_interval_ms;
-	bool in_time = w->rested && w->due_ms + interval_ms / 2 > w->begun_ms;
-	w->due_ms = (in_time ? w->due_ms : w->begun_ms) + interval_ms;
+	int64_t interval_ms = w->settings.config->commit_interval_ms, now_ms = w->begun_us / 1000;
+	bool in_time = w->rested && w->due_ms + interval_ms / 2 > now_ms;
+	w->due_ms = (in_time ? w->due_ms : now_ms) + interval_ms;
 	w->txn_records = 0;
 	w->calm = w->rested;
 	w->rested = false;

@@ -119,15 +119,6 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 			  LOG_TEXT("err", reason));
 }
 
-static size_t setting_of(rd_kafka_t *rk, const char *key)
-{
-	char value[32] = "";
-	size_t size = sizeof value;
-
-	(void)rd_kafka_conf_get(rd_kafka_conf(rk), key, value, &size);
-	return strtoul(value, NULL, 10);
-}
-
 static int make(struct consumer *c, const struct consumer_settings *settings, struct err *err)
 {
 	char why[512];
@@ -180,8 +171,9 @@ static int make(struct consumer *c, const struct consumer_settings *settings, st
 	rd_kafka_poll_set_consumer(c->rk);
 	if (settings->batch) {
 		c->queue = rd_kafka_queue_get_consumer(c->rk);
-		c->queue_messages = setting_of(c->rk, "queued.min.messages");
-		c->queue_bytes = setting_of(c->rk, "queued.max.messages.kbytes") * 1000; /* as 2.0.2 */
+		c->queue_messages = (size_t)handle_number(c->rk, "queued.min.messages");
+		/* 1000, as 2.0.2 counts */
+		c->queue_bytes = (size_t)handle_number(c->rk, "queued.max.messages.kbytes") * 1000;
 	}
 	return 0;
 }

@@ -20,6 +20,9 @@ MUST_CHECK int handle_conf(rd_kafka_conf_t **out, const struct kafka_settings *s
 			   const struct handle_default *weak, const struct handle_default *strong,
 			   struct err *err);
 
+/* A property of a handle that is a number, as it is in force; fractions are cut off. */
+int64_t handle_number(rd_kafka_t *rk, const char *name);
+
 /* The err for a code of librdkafka: permissions, things that pass, configuration. Returns -1. */
 int handle_error(struct err *err, rd_kafka_resp_err_t code, const char *what);
 

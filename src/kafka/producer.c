@@ -52,7 +52,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
 
 static int make(struct producer *p, const struct producer_settings *settings, struct err *err)
 {
-	char why[512], timeout[16], linger[32];
+	char why[512], timeout[16];
 	rd_kafka_conf_t *conf;
 	const struct handle_default weak[] = {
 		{"linger.ms", settings->linger_ms ? settings->linger_ms : "5"},
@@ -85,14 +85,12 @@ static int make(struct producer *p, const struct producer_settings *settings, st
 	if (!txn)
 		rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
 	p->transactional = txn;
-	size_t size = sizeof linger;
-	if (rd_kafka_conf_get(conf, "linger.ms", linger, &size) == RD_KAFKA_CONF_OK)
-		p->linger_ms = (int64_t)strtod(linger, NULL);
 	p->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why);
 	if (!p->rk) {
 		rd_kafka_conf_destroy(conf);
 		return err_set(err, ERR_CONFIG, "kafka producer: %s", why);
 	}
+	p->linger_ms = handle_number(p->rk, "linger.ms");
 	return 0;
 }
 

@@ -214,6 +214,15 @@ int handle_conf(rd_kafka_conf_t **out, const struct kafka_settings *settings,
 	return 0;
 }
 
+int64_t handle_number(rd_kafka_t *rk, const char *name)
+{
+	char value[32] = "";
+	size_t size = sizeof value;
+
+	(void)rd_kafka_conf_get(rd_kafka_conf(rk), name, value, &size);
+	return (int64_t)strtod(value, NULL);
+}
+
 bool handle_is_away(rd_kafka_resp_err_t code)
 {
 	switch ((int)code) {

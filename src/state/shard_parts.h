@@ -72,6 +72,5 @@ struct shard {
 	uint32_t switch_count, switch_cap;
 };
 
-
 /* The index of a corp in `corps`, which moves when there is a new one. */
 uint32_t shard_corp(struct shard *s, struct str corpid);

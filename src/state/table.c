@@ -159,8 +159,6 @@ void table_remove(struct table *t, uint32_t slot)
 	t->used--;
 }
 
-/* ---- the queue ---- */
-
 void table_put(struct table *t, uint32_t corp, struct str id, struct str packed, int64_t due_ms)
 {
 	uint32_t slot = table_find(t, corp, id);
@@ -171,6 +169,8 @@ void table_put(struct table *t, uint32_t corp, struct str id, struct str packed,
 		table_set_packed(t, slot, packed);
 	table_set_due(t, slot, due_ms);
 }
+
+/* ---- the queue ---- */
 
 uint32_t table_add_queue(struct table *t)
 {
