@@ -6,6 +6,7 @@
 # `scan --partitions` says of the same file. CHATMILL_SEED repeats a run's choices.
 import os
 import random
+import signal
 import threading
 import time
 
@@ -126,12 +127,19 @@ class Hangman:
         self.sink = setup.start("sink")
         self.run_kills = self.sink_kills = self.found_open = self.rebalances = 0
 
-    def kill_run(self, stay_away_s=0.0):
-        """At a random moment: mostly of its work, now and then of its start."""
+    def kill_run(self, stay_away_s=0.0, aimed=False):
+        """At a random moment: mostly of its work, now and then of its start. `aimed`: where random moments
+        found too few open transactions, at one (of twenty) at which the process, frozen, has one open."""
         which = self.rng.randrange(2)
-        if self.rng.random() < 0.85:
+        if aimed or self.rng.random() < 0.85:
             self.runs[which].wait_log('"assigned"', 60)
         time.sleep(self.rng.uniform(0.1, 1.5))
+        for _ in range(20 if aimed else 0):
+            os.kill(self.runs[which].p.pid, signal.SIGSTOP)
+            if self.stability.dead_transaction():
+                break
+            os.kill(self.runs[which].p.pid, signal.SIGCONT)
+            time.sleep(self.rng.uniform(0.0, 0.2))
         self.runs[which].kill()
         self.run_kills += 1
         self.found_open += self.stability.dead_transaction()
@@ -170,7 +178,8 @@ def exactly_once(setup, seed, count, run_kills, sink_kills, found_open, away):
             if hangman.sink_kills < sink_kills and hangman.rng.random() < 0.5:
                 hangman.kill_sink()
             if hangman.run_kills < run_kills or hangman.found_open < found_open:
-                hangman.kill_run(12 if hangman.rebalances < away and hangman.run_kills % 5 == 2 else 0)
+                hangman.kill_run(12 if hangman.rebalances < away and hangman.run_kills % 5 == 2 else 0,
+                                     aimed=hangman.run_kills >= run_kills)
         unfinished = feeder.is_alive()
         feeder.fast.set()
         feeder.join(120)
