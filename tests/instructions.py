@@ -5,7 +5,7 @@
 #   tests/instructions.py STEPS              compares with instructions.json; exit 77: cannot be told
 #   tests/instructions.py STEPS --renew      writes what was counted there
 #
-# STEPS is tests/steps of a release build. callgrind counts what our own functions execute, not those
+# STEPS is tests/steps of a release build of one pass. callgrind counts what our own functions execute, not those
 # of libraries: Hyperscan, simdjson and the C library choose their code by the processor, ours is the
 # same everywhere. It is not the same with another compiler, so that the file says which one it was;
 # with another one nothing can be told, and the test is skipped with that reason.

@@ -186,7 +186,14 @@ def main(argv):
             results += units("asan", asan) + golden("asan", asan) + system(asan, False, None, "asan")
         else:
             results.append(Result("build asan", "failed", 1, ""))
-        results += system(release, args.long, None)
+        if args.long:
+            shipped = build("shipped")
+            if shipped:
+                results += units("shipped", shipped) + golden("shipped", shipped) + system(shipped, True, None)
+            else:
+                results.append(Result("build shipped", "failed", 1, ""))
+        else:
+            results += system(release, False, None)
 
     count = collections.Counter()
     for r in results:

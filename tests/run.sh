@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 #   tests/run.sh            the short lane: units, golden files, sanitizers, real Kafka and PostgreSQL
-#   tests/run.sh --long     everything at full size, and a bare Debian made by debootstrap
+#   tests/run.sh --long     everything at full size, with the program as it is shipped (deploy/build.sh), and
+#                           a bare Debian made by debootstrap
 #   tests/run.sh --only WORD   only the system tests whose names hold WORD (see pytest -k)
 #
 # Exit status 1 when a test failed. A skipped test prints its reason.

@@ -11,9 +11,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 
-meson setup "$work/build" "$repo" --prefix=/usr --buildtype=release >"$work/log" 2>&1 &&
-    ninja -C "$work/build" chatmill >>"$work/log" 2>&1 &&
-    DESTDIR="$work/root" meson install -C "$work/build" --strip >>"$work/log" 2>&1 || {
+"$repo/deploy/build.sh" "$work/build" --prefix=/usr >&2
+DESTDIR="$work/root" meson install -C "$work/build" --strip >"$work/log" 2>&1 || {
     tail -n 30 "$work/log" >&2
     exit 70
 }

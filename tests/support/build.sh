@@ -1,9 +1,10 @@
 #!/bin/sh
-# build.sh - builds one lane and prints the folder of the program: build.sh release|asan
+# build.sh - builds one lane and prints the folder of the program: build.sh release|asan|shipped
 # SPDX-License-Identifier: Apache-2.0
 #
 # The release lane is build/, as the README says; where a developer keeps something else there
-# (another build type, a sanitizer), it is build-release/ instead.
+# (another build type, a sanitizer), it is build-release/ instead. The shipped lane is what packages
+# hold, of two passes (deploy/build.sh).
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -26,8 +27,11 @@ release)
 asan)
     dir=build-asan
     options="--buildtype=debugoptimized -Db_sanitize=address,undefined" ;;
+shipped)
+    dir=build-shipped
+    deploy/build.sh "$dir" ;;
 *)
-    echo "usage: build.sh release|asan" >&2
+    echo "usage: build.sh release|asan|shipped" >&2
     exit 64 ;;
 esac
 
