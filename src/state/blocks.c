@@ -4,6 +4,8 @@
 
 #include <sys/mman.h>
 
+#include "base/pages.h"
+
 enum {
 	SLAB_BYTES = 64 * 1024, /* aligned to it; a larger block has a slab of its own */
 	SLAB_HEAD = 16,		/* its number */
@@ -24,9 +26,9 @@ void blocks_fini(struct blocks *b)
 {
 	for (uint32_t i = 0; i < b->count; i++)
 		if (b->slabs[i].size > SLAB_BYTES)
-			free(b->slabs[i].data);
+			pages_free(b->slabs[i].data, b->slabs[i].size);
 	for (uint32_t i = 0; i < b->region_count; i++)
-		free(b->regions[i]);
+		pages_free(b->regions[i].data, b->regions[i].bytes);
 	free(b->regions);
 	free(b->slabs);
 	*b = (struct blocks){0};
@@ -44,17 +46,6 @@ static struct slab *slab_of(struct blocks *b, const struct block *block)
 
 	memcpy(&number, start, sizeof number);
 	return &b->slabs[number];
-}
-
-static void *aligned(struct blocks *b, size_t bytes)
-{
-	void *p = aligned_alloc(SLAB_BYTES, bytes);
-
-	if (!p) {
-		fprintf(stderr, "out of memory (%zu bytes)\n", bytes);
-		exit(75); /* as above */
-	}
-	return p;
 }
 
 /* Puts a slab into a free place of the list; returns its number. */
@@ -91,7 +82,7 @@ static uint32_t pop(struct blocks *b, uint32_t *list)
 	return number;
 }
 
-/* As many slabs as there are, so that their alignment costs little, and at most 4 MiB. */
+/* As many slabs as there are, so that they are few areas of memory, and at most 4 MiB. */
 static void more_slabs(struct blocks *b)
 {
 	uint32_t count = MIN(MAX(b->count, 1u), 64u);
@@ -100,8 +91,9 @@ static void more_slabs(struct blocks *b)
 		b->region_cap = MAX(b->region_cap * 2, 16u);
 		b->regions = blocks_system(b->regions, b->region_cap * sizeof *b->regions);
 	}
-	char *data = aligned(b, (size_t)count * SLAB_BYTES);
-	b->regions[b->region_count++] = data;
+	size_t bytes = (size_t)count * SLAB_BYTES;
+	char *data = pages_aligned(SLAB_BYTES, bytes);
+	b->regions[b->region_count++] = (struct region){data, bytes};
 	for (uint32_t i = count; i-- > 0;)
 		push(b, &b->blank, slab_add(b, data + (size_t)i * SLAB_BYTES, SLAB_BYTES));
 }
@@ -112,7 +104,7 @@ static uint32_t next_slab(struct blocks *b, size_t bytes)
 	size_t size = (bytes + SLAB_HEAD + SLAB_BYTES - 1) & ~(size_t)(SLAB_BYTES - 1);
 
 	if (size > SLAB_BYTES)
-		return slab_add(b, aligned(b, size), size);
+		return slab_add(b, pages_aligned(SLAB_BYTES, size), size);
 	if (b->spare) {
 		b->spare_count--;
 		return pop(b, &b->spare);
@@ -197,7 +189,7 @@ static void empty(struct blocks *b, uint32_t number, void (*moved)(void *, struc
 	b->dead_bytes -= slab.dead;
 	if (slab.size > SLAB_BYTES) { /* made for one block */
 		b->held_bytes -= slab.size;
-		free(slab.data);
+		pages_free(slab.data, slab.size);
 		b->slabs[number] = (struct slab){0};
 		return;
 	}

@@ -5,7 +5,7 @@
  * and its old one is dead. When more than a fifth of all bytes are dead, the blocks that live in
  * the deadest slabs are moved to the end too (blocks_tidy()), and the slabs are used again. So
  * memory stays within a quarter above what lives, whatever sizes come and go; free lists by size
- * class kept up to twice of it when customers grew. Nothing is taken from the heap once there are
+ * class kept up to twice of it when customers grew. Nothing is taken from the system once there are
  * slabs enough; of those that stay empty all but an eighth give their memory back. Running out of
  * memory ends the program, as in base/arena.h.
  *
@@ -31,7 +31,10 @@ struct slab {
 struct blocks {
 	struct slab *slabs;
 	uint32_t count, cap;
-	void **regions; /* what the slabs were cut from */
+	struct region { /* what slabs were cut from */
+		char *data;
+		size_t bytes;
+	} *regions;
 	uint32_t region_count, region_cap;
 	uint32_t newest; /* that is written to */
 	uint32_t spare, blank; /* lists of empty slabs, with and without memory: + 1; 0: none */
@@ -49,6 +52,5 @@ void blocks_drop(struct blocks *b, struct block *block);
 /* Moves blocks together if too much is dead; tells `moved` the new address of each. */
 void blocks_tidy(struct blocks *b, void (*moved)(void *context, struct block *block),
 		 void *context);
-
 /* realloc() that cannot fail. */
 void *blocks_system(void *old, size_t bytes);

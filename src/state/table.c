@@ -3,14 +3,14 @@
 #include "state/table.h"
 
 #include "base/hash.h"
+#include "base/pages.h"
 
 enum { INDEX_START = 1024 };
 
 void table_init(struct table *t)
 {
 	*t = (struct table){.free_slot = TABLE_NONE, .index_size = INDEX_START};
-	t->index = blocks_system(NULL, t->index_size * sizeof *t->index);
-	memset(t->index, 0, t->index_size * sizeof *t->index);
+	t->index = pages_grown(NULL, 0, t->index_size * sizeof *t->index);
 }
 
 /* ---- blocks ---- */
@@ -54,8 +54,8 @@ void table_fini(struct table *t)
 	for (uint32_t i = 0; i < t->queue_count; i++)
 		free(t->queues[i].slots);
 	free(t->queues);
-	free(t->slots);
-	free(t->index);
+	pages_free(t->slots, t->slot_cap * sizeof *t->slots);
+	pages_free(t->index, t->index_size * sizeof *t->index);
 	blocks_fini(&t->blocks);
 	*t = (struct table){0};
 }
@@ -94,9 +94,9 @@ static void index_put(struct table *t, uint32_t slot)
 
 static void index_grow(struct table *t)
 {
+	pages_free(t->index, t->index_size * sizeof *t->index);
 	t->index_size *= 2;
-	t->index = blocks_system(t->index, t->index_size * sizeof *t->index);
-	memset(t->index, 0, t->index_size * sizeof *t->index);
+	t->index = pages_grown(NULL, 0, t->index_size * sizeof *t->index);
 	for (uint32_t i = 0; i < t->slot_count; i++)
 		if (t->slots[i].block)
 			index_put(t, i);
@@ -128,8 +128,10 @@ uint32_t table_add(struct table *t, uint32_t corp, struct str id, struct str pac
 		t->free_slot = t->slots[slot].hash;
 	} else {
 		if (t->slot_count == t->slot_cap) {
-			t->slot_cap = MAX(t->slot_cap + t->slot_cap / 2, 1024u);
-			t->slots = blocks_system(t->slots, t->slot_cap * sizeof *t->slots);
+			uint32_t cap = MAX(t->slot_cap + t->slot_cap / 2, 1024u);
+			t->slots = pages_grown(t->slots, t->slot_cap * sizeof *t->slots,
+					       cap * sizeof *t->slots);
+			t->slot_cap = cap;
 		}
 		slot = t->slot_count++;
 	}
