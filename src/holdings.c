@@ -153,6 +153,14 @@ bool holdings_settle(struct holdings *h, uint32_t subjects)
 	return false;
 }
 
+bool holdings_squeeze(struct holdings *h, uint32_t steps)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (shard_squeeze(h->items[i].shard, steps))
+			return true;
+	return false;
+}
+
 void holdings_begin(struct holdings *h, const struct owned *owned)
 {
 	for (size_t i = 0; i < h->count; i++) {

@@ -49,6 +49,9 @@ struct holding *holdings_find(const struct holdings *h, int32_t partition);
  * more of it. */
 bool holdings_settle(struct holdings *h, uint32_t subjects);
 
+/* In a quiet time: a few steps of shard_squeeze(). True if there is more to do. */
+bool holdings_squeeze(struct holdings *h, uint32_t steps);
+
 /* A transaction begins; `owned` are the same partitions in the same order. */
 void holdings_begin(struct holdings *h, const struct owned *owned);
 /* Kafka has it: the changes stay. `committed` offsets are those of `owned`. */

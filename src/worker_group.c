@@ -10,6 +10,7 @@
 enum {
 	REVOKE_COMMIT_MS = 5000, /* the whole group waits for us then */
 	SETTLE_SUBJECTS = 500,	 /* at once: less than a millisecond */
+	SQUEEZE_STEPS = 8,	 /* the same */
 	QUIET_MS = 2000,	 /* without a transaction */
 	QUIET_AGAIN_MS = 10000,
 };
@@ -41,26 +42,29 @@ static struct shard *shard_of(void *context, int32_t partition)
 }
 
 /* What a busy time took from the C library it keeps for the next one, some 400 MB after a million
- * messages; in a quiet time it goes back. */
-static void give_memory_back(struct worker *w)
+ * messages; in a quiet time it goes back, and what is remembered moves together. True if there is
+ * more to do. */
+static bool give_memory_back(struct worker *w)
 {
 	uint64_t commits = atomic_load_explicit(&w->counts.commits, memory_order_relaxed);
 	int64_t now_ms = clock_monotonic_ms();
 
 	if (commits + 1 == w->quiet_at || now_ms - w->begun_us / 1000 < QUIET_MS ||
 	    now_ms - w->quiet_ms < QUIET_AGAIN_MS)
-		return;
+		return false;
+	if (holdings_squeeze(&w->holdings, SQUEEZE_STEPS))
+		return true;
 	if (w->holdings.count)
 		shard_give_back(w->holdings.items[0].shard);
 	malloc_trim(0);
 	w->quiet_at = commits + 1;
 	w->quiet_ms = now_ms;
+	return false;
 }
 
 void worker_keep_house(struct worker *w)
 {
-	give_memory_back(w);
-	w->busy = holdings_settle(&w->holdings, SETTLE_SUBJECTS);
+	w->busy = holdings_settle(&w->holdings, SETTLE_SUBJECTS) || give_memory_back(w);
 	if (!w->saver)
 		return;
 	int64_t start_us = clock_monotonic_us();

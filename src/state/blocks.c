@@ -202,13 +202,34 @@ static void empty(struct blocks *b, uint32_t number, void (*moved)(void *, struc
 	}
 }
 
+/* Two slabs of dead bytes are nothing to bother with. */
+static bool too_much_is_dead(const struct blocks *b, size_t part)
+{
+	return b->dead_bytes > b->live_bytes / part + 2 * SLAB_BYTES;
+}
+
 void blocks_tidy(struct blocks *b, void (*moved)(void *context, struct block *block), void *context)
 {
-	/* Two slabs of dead bytes are nothing to bother with. */
-	while (b->dead_bytes > b->live_bytes / 4 + 2 * SLAB_BYTES) {
+	while (too_much_is_dead(b, 4)) {
 		uint32_t number = deadest(b);
 		if (number == UINT32_MAX)
 			return;
 		empty(b, number, moved, context);
 	}
+}
+
+bool blocks_squeeze(struct blocks *b, uint32_t slabs,
+		    void (*moved)(void *context, struct block *block), void *context)
+{
+	for (; too_much_is_dead(b, 32); slabs--) {
+		uint32_t number = deadest(b);
+		if (number == UINT32_MAX)
+			break;
+		if (!slabs)
+			return true;
+		empty(b, number, moved, context);
+	}
+	for (; b->spare; b->spare_count--)
+		give_back(b, pop(b, &b->spare));
+	return false;
 }

@@ -6,8 +6,8 @@
  * the deadest slabs are moved to the end too (blocks_tidy()), and the slabs are used again. So
  * memory stays within a quarter above what lives, whatever sizes come and go; free lists by size
  * class kept up to twice of it when customers grew. Nothing is taken from the system once there are
- * slabs enough; of those that stay empty all but an eighth give their memory back. Running out of
- * memory ends the program, as in base/arena.h.
+ * slabs enough; of those that stay empty all but an eighth give their memory back. Who has time moves
+ * more together (blocks_squeeze()). Running out of memory ends the program, as in base/arena.h.
  *
  * Private to state/. Thread: belongs to a shard, and so to one worker.
  */
@@ -52,5 +52,10 @@ void blocks_drop(struct blocks *b, struct block *block);
 /* Moves blocks together if too much is dead; tells `moved` the new address of each. */
 void blocks_tidy(struct blocks *b, void (*moved)(void *context, struct block *block),
 		 void *context);
+/* The same until no more than a 32nd of what lives is dead, in steps: moves the blocks of so many slabs
+ * at most. False when there is no more to do; empty slabs hold no memory then. */
+bool blocks_squeeze(struct blocks *b, uint32_t slabs,
+		    void (*moved)(void *context, struct block *block), void *context);
+
 /* realloc() that cannot fail. */
 void *blocks_system(void *old, size_t bytes);

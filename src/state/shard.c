@@ -403,6 +403,12 @@ bool shard_settle(struct shard *s, uint32_t subjects)
 	return s->settled < s->table.slot_count;
 }
 
+bool shard_squeeze(struct shard *s, uint32_t steps)
+{
+	assert(!s->work->open);
+	return table_squeeze(&s->table, steps);
+}
+
 int shard_check(const struct shard *s, struct err *err)
 {
 	if (!s->broken)

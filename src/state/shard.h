@@ -44,6 +44,9 @@ DEFINE_OWNED(shard);
 /* Frees its working memory, and that of those beside it, outside of a transaction; the next one takes
  * it again. */
 void shard_give_back(struct shard *s);
+/* Moves what is remembered together, for a quiet time: a step is some 64 KiB. True if there is more to
+ * do. Outside of a transaction. */
+bool shard_squeeze(struct shard *s, uint32_t steps);
 
 void shard_begin(struct shard *s);
 void shard_commit(struct shard *s);

@@ -49,6 +49,11 @@ void table_tidy(struct table *t)
 	blocks_tidy(&t->blocks, moved, t);
 }
 
+bool table_squeeze(struct table *t, uint32_t slabs)
+{
+	return blocks_squeeze(&t->blocks, slabs, moved, t);
+}
+
 void table_fini(struct table *t)
 {
 	for (uint32_t i = 0; i < t->queue_count; i++)

@@ -57,6 +57,8 @@ void table_set_packed(struct table *t, uint32_t slot, struct str packed);
 void table_put(struct table *t, uint32_t corp, struct str id, struct str packed, int64_t due_ms);
 /* Moves packed forms together; what table_id() and table_packed() gave before is gone. */
 void table_tidy(struct table *t);
+/* The same with more care, in steps (blocks_squeeze()). True if there is more to do. */
+bool table_squeeze(struct table *t, uint32_t slabs);
 
 /* A queue for one more corp; returns its index. */
 uint32_t table_add_queue(struct table *t);

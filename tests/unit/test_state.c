@@ -582,3 +582,40 @@ Test(state, a_customer_is_at_most_500_bytes)
 	buf_fini(&line);
 	rulebook_free(book);
 }
+
+Test(state, a_quiet_time_moves_together_and_changes_nothing)
+{
+	enum { MANY = 20000 };
+	struct shard *shard = world_shard();
+	size_t steps = 0;
+	char id[40];
+
+	for (int round = 0; round < 3; round++) {
+		shard_begin(shard);
+		shard_set_clock_ms(shard, STR("w"), START_MS);
+		for (int i = 0; i < MANY; i++) {
+			(void)snprintf(id, sizeof id, "wmCUSTOMER%022d", i);
+			struct subject *s = shard_get(shard, STR("w"), str_of(id));
+			s->sequence = (uint64_t)(i % 3 == round ? i : (int)s->sequence);
+			if (i % 3 == round || round == 0)
+				shard_touched(shard, s);
+		}
+		shard_commit(shard);
+	}
+	uint64_t before = shard_stats(shard).bytes;
+	while (shard_squeeze(shard, 1))
+		steps++;
+	cr_assert_gt(steps, 1);
+	cr_assert_lt(shard_stats(shard).bytes, before - before / 16);
+	before = shard_stats(shard).bytes;
+	cr_assert_not(shard_squeeze(shard, 100));
+	cr_assert_eq(shard_stats(shard).bytes, before);
+	shard_begin(shard);
+	for (int i = 0; i < MANY; i++) {
+		(void)snprintf(id, sizeof id, "wmCUSTOMER%022d", i);
+		const struct subject *s = shard_find(shard, STR("w"), str_of(id));
+		cr_assert(s && s->sequence == (uint64_t)i);
+	}
+	shard_rollback(shard);
+	shard_free(shard);
+}
