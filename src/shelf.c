@@ -167,6 +167,8 @@ static int compile(const struct shelf *s, const char *digest, struct str bundle,
 		ruleset_free(set);
 	} else if (rc == 0) {
 		rc = rulebook_new(out, set, s->settings.cache_dir, &findings, err);
+		if (rc == 0)
+			ruleset_forget_words(set);
 	}
 	findings_fini(&findings);
 	return rc;

@@ -44,14 +44,14 @@ void *arena_alloc_slow(struct arena *a, size_t bytes)
 		if ((size_t)(a->end - a->at) >= bytes)
 			return arena_alloc(a, bytes);
 	}
-	size_t size = MAX((size_t)CHUNK_BYTES, bytes);
-	struct arena_chunk *chunk = huge_alloc(sizeof *chunk + size);
+	size_t size = huge_size(sizeof(struct arena_chunk) + MAX((size_t)CHUNK_BYTES, bytes));
+	struct arena_chunk *chunk = huge_alloc(size);
 	if (!chunk) {
 		fprintf(stderr, "out of memory (%zu bytes)\n", size);
 		exit(75); /* EX_TEMPFAIL; nothing was committed, so a restart reads the batch again */
 	}
 	chunk->next = NULL;
-	chunk->bytes = size;
+	chunk->bytes = size - sizeof *chunk;
 	a->total_bytes += size;
 	if (a->current)
 		a->current->next = chunk;

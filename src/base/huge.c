@@ -6,11 +6,21 @@
 
 enum { PAGE_BYTES = 2 * 1024 * 1024, BYTES_MIN = 1024 * 1024 };
 
+static bool is_huge(size_t bytes)
+{
+	return bytes >= BYTES_MIN && bytes <= SIZE_MAX - PAGE_BYTES;
+}
+
+size_t huge_size(size_t bytes)
+{
+	return is_huge(bytes) ? (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES : bytes;
+}
+
 void *huge_alloc(size_t bytes)
 {
-	if (bytes < BYTES_MIN || bytes > SIZE_MAX - PAGE_BYTES)
+	if (!is_huge(bytes))
 		return malloc(bytes);
-	size_t whole = (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+	size_t whole = huge_size(bytes);
 	void *memory = aligned_alloc(PAGE_BYTES, whole);
 	if (memory)
 		(void)madvise(memory, whole, MADV_HUGEPAGE); /* without them it is memory as well */

@@ -12,3 +12,5 @@
 /* Memory for free(), not cleared. From 1 MiB on in huge pages where the system has any (transparent
  * huge pages: «always» or «madvise»), rounded up to whole ones. NULL: out of memory. */
 void *huge_alloc(size_t bytes);
+/* How many bytes it gives to whom asks for so many. */
+size_t huge_size(size_t bytes);

@@ -75,8 +75,8 @@ static const struct job *keep_regexes(struct engine *e, const struct draft_regex
 	return job;
 }
 
-int compile(struct engine *e, const struct draft_regexes *regexes, const char *cache_dir,
-	    struct findings *findings, struct err *err)
+int compile(struct engine *e, const struct words *words, const struct draft_regexes *regexes,
+	    const char *cache_dir, struct findings *findings, struct err *err)
 {
 	struct arena arena = {0};
 	size_t count = 0, most = 2 * FORM_COUNT;
@@ -85,11 +85,10 @@ int compile(struct engine *e, const struct draft_regexes *regexes, const char *c
 		most += regexes->count[form];
 	struct job *jobs = ARENA_ARRAY(&arena, struct job, most);
 	for (int form = 0; form < FORM_COUNT; form++) {
-		const struct word_index *index = &e->words[form];
-		if (index->pattern_count)
+		if (words->pattern_count[form])
 			jobs[count++] = (struct job){.kind = JOB_WORDS,
-						     .patterns = index->patterns,
-						     .count = index->pattern_count};
+						     .patterns = words->patterns[form],
+						     .count = words->pattern_count[form]};
 	}
 	for (int form = 0; form < FORM_COUNT; form++)
 		add_regex_jobs(&arena, regexes, form, jobs, &count);

@@ -431,7 +431,7 @@ int engine_new(struct engine **out, const struct ruleset *set, const char *cache
 	e->wechat = anchors_of(&b, STR("微信"));
 	e->qq = anchors_of(&b, STR("QQ"));
 	/* Broken words do not keep the regexes from being judged: all findings in one run. */
-	status = compile(e, &b.regexes, cache_dir, findings, err);
+	status = compile(e, &b.words, &b.regexes, cache_dir, findings, err);
 	build_fini(&b);
 	if (status < 0)
 		return -1;

@@ -53,7 +53,6 @@ struct posting {
 
 struct word_index {
 	hs_database_t *database; /* NULL: no words in this form */
-	const struct str *patterns;
 	const uint32_t *first; /* pattern -> its postings; pattern_count + 1 */
 	struct posting *postings;
 	uint32_t pattern_count;

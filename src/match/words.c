@@ -73,7 +73,7 @@ static uint32_t number_of(struct words *w, uint32_t kind, enum fold_form form, s
 	buf_clear(&w->buf);
 	buf_putc(&w->buf, (char)kind);
 	spelling_put(form, text, &w->buf);
-	uint32_t number = map_add(&w->numbers, buf_str(&w->buf), &w->e->arena, &is_new);
+	uint32_t number = map_add(&w->numbers, buf_str(&w->buf), &w->scratch, &is_new);
 	if (is_new) {
 		expect(&w->texts, number, &w->text_cap, 1, sizeof *w->texts);
 		w->texts[number] = (struct numbered){NO_INDEX, NO_INDEX, NO_INDEX};
@@ -294,10 +294,8 @@ static void keep_form(struct words *w, enum fold_form form)
 
 	if (!patterns)
 		return;
-	struct str *texts = arena_alloc(arena, patterns * sizeof *texts);
 	uint32_t *first = ARENA_ARRAY(arena, uint32_t, patterns + 1);
 	index->postings = arena_alloc(arena, drafts * sizeof *index->postings);
-	memcpy(texts, w->patterns[form], patterns * sizeof *texts);
 	for (uint32_t i = 0; i < drafts; i++)
 		first[w->drafts[form][i].pattern]++;
 	for (uint32_t i = 0, at = 0; i <= patterns; i++) {
@@ -311,7 +309,6 @@ static void keep_form(struct words *w, enum fold_form form)
 	for (uint32_t i = patterns; i > 0; i--)
 		first[i] = first[i - 1];
 	first[0] = 0;
-	index->patterns = texts;
 	index->first = first;
 	index->pattern_count = patterns;
 }

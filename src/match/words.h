@@ -24,7 +24,7 @@ struct words {
 		uint32_t pattern;    /* of its form; NO_INDEX: none */
 	} *texts;		     /* by number */
 	uint32_t text_cap;
-	struct str *patterns[FORM_COUNT];
+	struct str *patterns[FORM_COUNT]; /* the folded texts, in the order of their numbers */
 	uint32_t pattern_count[FORM_COUNT], pattern_cap[FORM_COUNT];
 	struct draft {
 		struct posting posting;

@@ -11,7 +11,7 @@
 
 struct loaded {
 	struct ruleset set; /* first: what callers hold is its address */
-	struct arena arena;
+	struct arena arena, words;
 	struct buf bundle;
 	struct names pack_names, *rule_ids; /* rule_ids by pack */
 	bool partly; /* as in struct ruleset_inputs */
@@ -206,8 +206,9 @@ struct str ruleset_semantics(struct arena *arena)
 static int load(struct ruleset **out, struct loaded *loaded, struct sources *sources,
 		struct arena *scratch, struct findings *findings, struct err *err)
 {
-	struct loading loading = {.loader = {.arena = &loaded->arena, .scratch = scratch,
-					     .findings = findings, .sources = sources}};
+	struct loading loading = {.loader = {.arena = &loaded->arena, .words = &loaded->words,
+					     .scratch = scratch, .findings = findings,
+					     .sources = sources}};
 	struct loader *l = &loading.loader;
 	size_t errors_before = findings->errors;
 	const struct source *staff;
@@ -360,6 +361,22 @@ void ruleset_free(struct ruleset *set)
 	if (!loaded)
 		return;
 	arena_fini(&loaded->arena);
+	arena_fini(&loaded->words);
 	buf_fini(&loaded->bundle);
 	free(loaded);
+}
+
+void ruleset_forget_words(struct ruleset *set)
+{
+	struct loaded *loaded = (struct loaded *)set;
+
+	for (size_t i = 0; i < set->list_count; i++) {
+		struct word_row *rows = (struct word_row *)(uintptr_t)set->lists[i].rows;
+		for (size_t k = 0; k < set->lists[i].row_count; k++) {
+			rows[k].words = NULL;
+			rows[k].word_count = 0;
+		}
+	}
+	arena_fini(&loaded->words);
+	buf_fini(&loaded->bundle);
 }

@@ -37,8 +37,12 @@ MUST_CHECK int ruleset_unbundle(struct ruleset **out, struct str bundle, struct 
 				struct err *err);
 
 /* The bundle of a loaded set: deterministic text from which ruleset_unbundle() makes the same set
- * with the same digest. Lives as long as the set. */
+ * with the same digest. Lives as long as the set, or until ruleset_forget_words(). */
 struct str ruleset_bundle(const struct ruleset *set);
+
+/* Gives back what only checking, compiling and publishing look at: the bundle, and which words the
+ * lists hold. Their rows have none afterwards. */
+void ruleset_forget_words(struct ruleset *set);
 
 /* What the program's rules mean, as it stands in every bundle: the version of their semantics and
  * of the folding. In `arena`. */

@@ -45,6 +45,7 @@ struct stage_name {
 
 struct loader {
 	struct arena *arena;   /* of the set: whatever stays */
+	struct arena *words;   /* of the set: words of lists, until ruleset_forget_words() */
 	struct arena *scratch; /* trees and tables, gone after loading */
 	struct findings *findings;
 	struct sources *sources;

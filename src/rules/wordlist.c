@@ -21,8 +21,19 @@ static void take_line(const struct scope *s, struct str file, int number, struct
 			     "a word of %zu bytes; at most 256, one word a line", line.len);
 		return;
 	}
-	*VEC_ADD(s->loader->arena, &words->list) =
-		(struct word){arena_copy(s->loader->arena, line), number, 1};
+	*VEC_ADD(s->loader->words, &words->list) = (struct word){line, number, 1};
+}
+
+/* As many as there are lines: a list that grows leaves as much behind as it holds. */
+static void expect_lines(const struct scope *s, struct str text, struct words *words)
+{
+	size_t lines = 1;
+
+	for (const char *at = text.data, *end = at + text.len; (at = memchr(at, '\n', (size_t)(end - at)));
+	     at++)
+		lines++;
+	words->list.items = arena_alloc(s->loader->words, lines * sizeof *words->list.items);
+	words->list.cap = lines;
 }
 
 /* A path in a rule file is looked for beside that file first, then from the top of the folder. */
@@ -68,6 +79,7 @@ static void read_file(const struct scope *s, const struct yaml_node *node, struc
 	struct str text = source->text;
 	if (str_starts(text, STR("\xef\xbb\xbf")))
 		text = str_from(text, 3);
+	expect_lines(s, text, words);
 	int number = 1;
 	for (size_t start = 0; start < text.len; number++) {
 		const char *end = memchr(text.data + start, '\n', text.len - start);
@@ -104,7 +116,7 @@ static struct word_row read_row(const struct scope *s, struct str tag, const str
 		for (size_t i = 0; i < field_count(node); i++) {
 			struct word word;
 			if (field_word(s, field_item(node, i), &word))
-				*VEC_ADD(s->loader->arena, &words.list) = word;
+				*VEC_ADD(s->loader->words, &words.list) = word;
 		}
 		if (field_count(node) == 0)
 			WARN_AT(s, node, "a list without words matches nothing");
@@ -187,7 +199,7 @@ uint32_t wordlist_join(struct loader *l, const uint32_t *indexes, size_t count)
 		const struct word_list list = l->lists.items[indexes[i]];
 		for (size_t r = 0; r < list.row_count; r++)
 			for (size_t w = 0; w < list.rows[r].word_count; w++)
-				*VEC_ADD(l->arena, &words) = list.rows[r].words[w];
+				*VEC_ADD(l->words, &words) = list.rows[r].words[w];
 	}
 	struct word_row *row = ARENA_NEW(l->arena, struct word_row);
 	*row = (struct word_row){.words = words.items, .word_count = words.count};
