@@ -5,7 +5,7 @@
 void *list_room(void *items, size_t item_bytes, uint32_t count, uint32_t *cap, struct arena *arena)
 {
 	if (count == *cap) {
-		uint32_t more = MAX(*cap * 2, 4u);
+		uint32_t more = MAX(*cap * 2, 1u); /* most lists have one item */
 		void *grown = arena_alloc(arena, more * item_bytes);
 		if (count)
 			memcpy(grown, items, count * item_bytes);

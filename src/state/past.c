@@ -105,7 +105,7 @@ uint32_t past_alert_count(const struct past *p)
 static char *room(struct str *row, size_t *cap, struct arena *arena, size_t bytes)
 {
 	if (*cap < row->len + bytes) {
-		*cap = MAX(row->len + row->len / 2, (size_t)64) + bytes;
+		*cap = row->len + row->len / 2 + 16 + bytes; /* most rows are short */
 		char *grown = arena_alloc(arena, *cap);
 		if (row->len)
 			memcpy(grown, row->data, row->len);
