@@ -13,3 +13,7 @@
 void *heap_zeroed(size_t count, size_t bytes);
 /* `memory` (or NULL) with room for `bytes`; the old address is gone. */
 void *heap_grown(void *memory, size_t bytes);
+
+/* What was freed goes back to the system, that of the calling thread to its last byte. Takes
+ * milliseconds; for quiet times. */
+void heap_give_back(void);

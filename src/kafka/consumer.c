@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "kafka/consumer_handle.h"
 #include "kafka/handle.h"
+#include "kafka/house.h"
 
 /* A topic that brokers do not know may be one whose metadata is stale: 2.0.2 drops topics from
  * its cache on passing errors. Only after so long it counts as missing. */
@@ -27,6 +28,7 @@ struct consumer {
 	bool queue_full;		    /* it was; wake_fetchers() is due */
 	rd_kafka_consumer_group_metadata_t *member; /* as of the assignment, until revoked */
 	struct consumer_events events;
+	struct house house;
 	struct err callback_err; /* of `assigned` */
 	bool callback_failed;
 	_Atomic bool away; /* every broker; set by librdkafka's threads */
@@ -161,6 +163,7 @@ static int make(struct consumer *c, const struct consumer_settings *settings, st
 		return -1;
 	rd_kafka_conf_set_opaque(conf, c);
 	rd_kafka_conf_set_error_cb(conf, on_error);
+	house_watch(&c->house, conf);
 	if (settings->events.assigned)
 		rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
 	c->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why);
@@ -549,6 +552,11 @@ bool consumer_look_for_brokers(struct consumer *c, const char *topic, int timeou
 	if (c->away && handle_partition_count(c->rk, topic, timeout_ms, &partitions, &ignored) == 0)
 		note_back(c);
 	return !c->away;
+}
+
+void consumer_give_back(struct consumer *c)
+{
+	house_ask(&c->house); /* fetching goes on all the time */
 }
 
 const rd_kafka_consumer_group_metadata_t *consumer_member(const struct consumer *c)

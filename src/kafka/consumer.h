@@ -138,3 +138,6 @@ MUST_CHECK int consumer_need_topic(struct consumer *c, const char *topic, int ti
 /* While none is there: asks for up to `timeout_ms` whether one answers again (records tell too, but
  * a quiet topic has none). False once the last connection to every broker is gone. */
 bool consumer_look_for_brokers(struct consumer *c, const char *topic, int timeout_ms);
+
+/* For a quiet time: its threads give back the memory that they freed, soon. */
+void consumer_give_back(struct consumer *c);

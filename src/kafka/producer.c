@@ -8,11 +8,12 @@
 #include "base/log.h"
 #include "kafka/consumer_handle.h"
 #include "kafka/handle.h"
+#include "kafka/house.h"
 
 /* The longest that a call of a transaction is repeated: shorter than the transaction's timeout,
  * so that the broker has not ended it behind our back. */
 enum { CALL_MS = PRODUCER_TRANSACTION_TIMEOUT_MS - 2000, RETRY_WAIT_MS = 20, TOPICS_MAX = 16,
-       FLUSH_TRIES_MAX = 30 };
+       FLUSH_TRIES_MAX = 30, GIVE_BACK_MS = 100 };
 
 struct producer {
 	rd_kafka_t *rk;
@@ -26,6 +27,7 @@ struct producer {
 	_Atomic bool away;
 	_Atomic int64_t failed; /* records that were not delivered (no transactions) */
 	_Atomic int failed_code;
+	struct house house;
 };
 
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
@@ -81,6 +83,7 @@ static int make(struct producer *p, const struct producer_settings *settings, st
 		return -1;
 	rd_kafka_conf_set_opaque(conf, p);
 	rd_kafka_conf_set_error_cb(conf, on_error);
+	house_watch(&p->house, conf);
 	/* In a transaction a lost record fails the commit; reports would only cost. */
 	if (!txn)
 		rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
@@ -392,4 +395,14 @@ int64_t producer_linger_ms(const struct producer *p)
 bool producer_is_fenced(const struct producer *p)
 {
 	return p->fenced || rd_kafka_fatal_error(p->rk, NULL, 0) == RD_KAFKA_RESP_ERR__FENCED;
+}
+
+void producer_give_back(struct producer *p)
+{
+	const struct rd_kafka_metadata *metadata;
+
+	house_ask(&p->house);
+	/* Nothing is sent in quiet times but for this. */
+	if (rd_kafka_metadata(p->rk, 0, NULL, &metadata, GIVE_BACK_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
+		rd_kafka_metadata_destroy(metadata);
 }

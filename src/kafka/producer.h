@@ -106,5 +106,9 @@ bool producer_hygiene(const struct producer *p);
 /* linger.ms as it is in force. */
 int64_t producer_linger_ms(const struct producer *p);
 
+/* For a quiet time: its threads give back the memory that they freed. Asks a broker something, and waits
+ * up to 100 ms for its answer. */
+void producer_give_back(struct producer *p);
+
 /* Whether somebody else uses the id now, or the broker ended our transaction by its timeout. */
 bool producer_is_fenced(const struct producer *p);

@@ -231,3 +231,9 @@ size_t sender_bytes(const struct sender *s)
 {
 	return s->bytes;
 }
+
+void sender_give_back(struct sender *s)
+{
+	if (s->producer)
+		producer_give_back(s->producer);
+}

@@ -72,6 +72,8 @@ bool sender_is_fenced(const struct sender *s);
 
 /* How long records may wait for others before they are sent; the commit waits for none. */
 int64_t sender_linger_ms(const struct sender *s);
+/* For a quiet time: as producer_give_back(). */
+void sender_give_back(struct sender *s);
 
 /* Bytes sent since sender_begin(). */
 size_t sender_bytes(const struct sender *s);

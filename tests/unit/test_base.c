@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,7 +15,9 @@
 #include "base/err.h"
 #include "base/findings.h"
 #include "base/hash.h"
+#include "base/heap.h"
 #include "base/log.h"
+#include "base/pages.h"
 #include "base/utf8.h"
 #include "base/zstd.h"
 
@@ -83,6 +86,68 @@ Test(err, wrapping_keeps_the_kind_and_never_overflows)
 	(void)err_set(&err, ERR_NO, "b");
 	(void)err_wrap(&err, "a");
 	cr_expect_str_eq(err.text, "a: b");
+}
+
+/* ---- memory ---- */
+
+static size_t resident_bytes(void)
+{
+	unsigned long all = 0, resident = 0;
+	FILE *statm = fopen("/proc/self/statm", "r");
+
+	cr_assert(statm && fscanf(statm, "%lu %lu", &all, &resident) == 2);
+	fclose(statm);
+	return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+enum { BLOCKS = 400, BLOCK_BYTES = 50000 };
+
+/* A thread has a heap of its own. */
+static void *fill_and_free(void *context)
+{
+	size_t *bytes = context;
+	char *blocks[BLOCKS];
+
+	for (size_t i = 0; i < BLOCKS; i++)
+		blocks[i] = memset(malloc(BLOCK_BYTES), 1, BLOCK_BYTES);
+	bytes[0] = resident_bytes();
+	for (size_t i = 0; i < BLOCKS; i++)
+		free(blocks[i]);
+	heap_give_back();
+	bytes[1] = resident_bytes();
+	return NULL;
+}
+
+Test(heap, of_a_thread_goes_back_to_its_end)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	cr_skip_test("a sanitizer stands in front of malloc()");
+#endif
+	size_t bytes[2];
+	pthread_t thread;
+
+	cr_assert_eq(pthread_create(&thread, NULL, fill_and_free, bytes), 0);
+	pthread_join(thread, NULL);
+	cr_assert_leq(bytes[1] + BLOCKS * BLOCK_BYTES / 10 * 9, bytes[0]);
+}
+
+Test(pages, grow_with_what_is_in_them)
+{
+	unsigned char *p = pages_grown(NULL, 0, 1000);
+	size_t bytes = 1000;
+
+	cr_assert_eq(p[0], 0);
+	for (int round = 1; round < 12; round++) {
+		memset(p, round, bytes);
+		p = pages_grown(p, bytes, bytes * 2);
+		cr_assert(p[0] == round && p[bytes - 1] == round && p[bytes] == 0);
+		bytes *= 2;
+	}
+	pages_free(p, bytes);
+	char *aligned = pages_aligned(65536, 131072);
+	cr_assert_eq((uintptr_t)aligned % 65536, 0);
+	memset(aligned, 1, 131072);
+	pages_free(aligned, 131072);
 }
 
 Test(arena, keeps_its_chunks_over_a_reset)
