@@ -153,6 +153,8 @@ void blocks_drop(struct blocks *b, struct block *block)
 {
 	size_t bytes = block_bytes(block);
 
+	if (block->owner == BLOCK_GUEST)
+		return;
 	slab_of(b, block)->dead += (uint32_t)bytes;
 	b->dead_bytes += bytes;
 	b->live_bytes -= bytes;

@@ -16,10 +16,13 @@
 #include "base/str.h"
 
 struct block { /* in a slab, aligned to 4 */
-	uint32_t owner; /* whose it is: the slot */
+	uint32_t owner; /* whose it is: the slot; or BLOCK_GUEST */
 	uint32_t id_len, packed_len;
 	char bytes[]; /* id, packed form */
 };
+
+/* A block that lies elsewhere, of someone who may not stay: dropping it does nothing. */
+#define BLOCK_GUEST (UINT32_MAX - 1)
 
 struct slab {
 	char *data;

@@ -176,7 +176,7 @@ static struct live *live_new(struct shard *s, uint32_t slot)
 	live->corp = place->corp;
 	live->saved_due_ms = place->due_ms;
 	live->subject.corpid = s->corps[place->corp].id;
-	live->subject.id = arena_copy(&s->work->arena, table_id(&s->table, slot));
+	live->subject.id = table_id(&s->table, slot);
 	s->lives[s->live_count++] = live;
 	place->live = s->live_count;
 	return live;
@@ -268,7 +268,11 @@ struct subject *shard_get(struct shard *s, struct str corpid, struct str id)
 	uint32_t slot = find_slot(s, corp, id);
 	if (slot != TABLE_NONE)
 		return &live_get(s, slot)->subject; /* empty if it was forgotten */
-	struct live *live = live_new(s, table_add(&s->table, corp, id, (struct str){0}));
+	/* Who is new may be gone again at the end of the transaction. */
+	struct block *guest = arena_alloc(&s->work->arena, sizeof *guest + id.len);
+	*guest = (struct block){.id_len = (uint32_t)id.len};
+	memcpy(guest->bytes, id.data, id.len);
+	struct live *live = live_new(s, table_add_guest(&s->table, corp, guest));
 	live->is_new = true;
 	return &live->subject;
 }

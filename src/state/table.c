@@ -125,7 +125,8 @@ static void index_remove(struct table *t, uint32_t slot)
 	t->index[gap] = 0;
 }
 
-uint32_t table_add(struct table *t, uint32_t corp, struct str id, struct str packed)
+/* A slot without a block, which is not in the index yet. */
+static uint32_t new_slot(struct table *t, uint32_t corp, struct str id)
 {
 	uint32_t slot = t->free_slot;
 
@@ -140,17 +141,34 @@ uint32_t table_add(struct table *t, uint32_t corp, struct str id, struct str pac
 		}
 		slot = t->slot_count++;
 	}
-	t->slots[slot] = (struct slot){
-		.block = blocks_add(&t->blocks, slot, id, packed),
-		.due_ms = INT64_MAX,
-		.hash = hash_of(corp, id),
-		.corp = corp,
-	};
+	t->slots[slot] = (struct slot){.due_ms = INT64_MAX, .hash = hash_of(corp, id), .corp = corp};
+	return slot;
+}
+
+static void enter(struct table *t, uint32_t slot, struct block *block)
+{
+	t->slots[slot].block = block;
 	t->used++;
 	if (t->used > t->index_size / 4 * 3)
 		index_grow(t);
 	else
 		index_put(t, slot);
+}
+
+uint32_t table_add(struct table *t, uint32_t corp, struct str id, struct str packed)
+{
+	uint32_t slot = new_slot(t, corp, id);
+
+	enter(t, slot, blocks_add(&t->blocks, slot, id, packed));
+	return slot;
+}
+
+uint32_t table_add_guest(struct table *t, uint32_t corp, struct block *guest)
+{
+	uint32_t slot = new_slot(t, corp, (struct str){guest->bytes, guest->id_len});
+
+	guest->owner = BLOCK_GUEST;
+	enter(t, slot, guest);
 	return slot;
 }
 

@@ -48,6 +48,9 @@ enum { TABLE_NONE = UINT32_MAX };
 uint32_t table_find(const struct table *t, uint32_t corp, struct str id);
 /* A new slot. The subject must not be there. */
 uint32_t table_add(struct table *t, uint32_t corp, struct str id, struct str packed);
+/* The same for the id of a block outside of the table, which lives until table_set_packed() or
+ * table_remove(): whoever may not stay leaves nothing behind. */
+uint32_t table_add_guest(struct table *t, uint32_t corp, struct block *guest);
 void table_remove(struct table *t, uint32_t slot);
 
 struct str table_id(const struct table *t, uint32_t slot);
