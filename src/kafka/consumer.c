@@ -131,9 +131,10 @@ static int make(struct consumer *c, const struct consumer_settings *settings, st
 		{"max.poll.interval.ms",
 		 settings->max_poll_interval_ms ? settings->max_poll_interval_ms : "600000"},
 		/* What waits in memory: enough for a second of work, far from the default 64 MB
-		 * for each partition. An answer is unpacked whole, to several times its size: of
-		 * 16 MB the process stayed 200 MB larger. */
-		{"queued.max.messages.kbytes", "32768"},
+		 * for each partition, and twice as much again for librdkafka's own notes. Whoever
+		 * wakes the fetchers in time needs less (wake_fetchers()). An answer is unpacked
+		 * whole, to several times its size: of 16 MB the process stayed 200 MB larger. */
+		{"queued.max.messages.kbytes", settings->batch ? "16384" : "32768"},
 		{"queued.min.messages", "100000"},
 		{"fetch.message.max.bytes", "2097152"},
 		{"fetch.max.bytes", "4194304"},
