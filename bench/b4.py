@@ -35,20 +35,28 @@ def said(count, want, bytes_of):
             f"{want['messages'] / count:.0%} hit, {want['hits'] / count:.2f} hits a message")
 
 
+def warm_up(source):
+    """A run that is not counted: a broker that has just started takes more of the two cores, and who
+    comes first would pay for it."""
+    first = onkafka.start_run(source)
+    first.catch_up()
+    first.end()
+    return first
+
+
 def by_words(bench, kafka, archive, count, size, peers):
     words, origin = bench.pick(size)
     rules = bench.rules(words)
     oracle, want = bench.oracle(archive, rules / "words.txt")
     source = onkafka.Input(bench, kafka, rules, archive)
-    rows, payloads = Rows(), None
+    rows, first = Rows(), warm_up(source)
+    if not bench.agree(OURS, oracle, kafka, first.setup.topic["alerts"], ours=True):
+        rows.refuse(OURS, "output differs from the oracle")
+    payloads, records, wrote = onkafka.write_payloads(bench, first, count)
     for i in bench.turns(seconds=125):
         ran = onkafka.start_run(source)
         rows.add(OURS, ran.steady())
         ran.end()
-        if i == 0:
-            if not bench.agree(OURS, oracle, kafka, ran.setup.topic["alerts"], ours=True):
-                rows.refuse(OURS, "output differs from the oracle")
-            payloads, records, wrote = onkafka.write_payloads(bench, ran, count)
         bare = onkafka.start_bare(source, payloads, records)
         rows.add(LIMIT, bare.steady())
         bare.end()
@@ -77,6 +85,7 @@ def by_commit(bench, kafka, archive, count, size=1000):
     words, _ = bench.pick(size)
     source = onkafka.Input(bench, kafka, bench.rules(words), archive)
     rows, payloads = Rows(), {}
+    warm_up(source)
     for i in bench.turns(table=2, seconds=140):
         for ms in (20, 100, 1000):
             ran = onkafka.start_run(source, commit_interval_ms=ms)
