@@ -23,9 +23,10 @@ struct draft_regexes {
 void regexes_add(struct draft_regexes *r, enum fold_form form, const struct draft_regex *regex);
 void regexes_fini(struct draft_regexes *r);
 
-/* Compiles all words and regexes of `e` (the patterns of the words are in `words`) and says which forms it needs. A regex that is refused
- * becomes a finding. */
 struct words; /* words.h */
+
+/* Compiles all words (their patterns are in `words`) and regexes of `e` and says which forms it needs.
+ * A regex that is refused becomes a finding. */
 MUST_CHECK int compile(struct engine *e, const struct words *words,
 		       const struct draft_regexes *regexes, const char *cache_dir,
 		       struct findings *findings, struct err *err);
