@@ -11,13 +11,16 @@
 set -eu
 repo=$(cd "$(dirname "$0")/.." && pwd)
 [ $# -ge 1 ] || { echo "usage: deploy/build.sh FOLDER [MESON-OPTION...]" >&2; exit 64; }
-dir=$1
+dir=$(mkdir -p "$1" && cd "$1" && pwd)
 shift
-mkdir -p "$dir"
 done=$dir/shipped
 if [ -f "$done" ] && [ "$(cat "$done")" = "$*" ] && [ -z "$(cd "$repo" &&
     find meson.build meson_options.txt src rules deploy/build.sh deploy/sample -newer "$done" -print -quit)" ]; then
     exit 0
+fi
+if [ ! -d "$dir/meson-private" ] && [ -n "$(ls -A "$dir")" ]; then
+    echo "build.sh: $dir is not empty and no build folder; nothing was done, name another one" >&2
+    exit 64
 fi
 rm -rf "${dir:?}"
 log=$(mktemp)

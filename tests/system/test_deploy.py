@@ -186,6 +186,15 @@ def test_the_containerfile_fits_the_repository():
     assert all(value in shown for value in env.values())
 
 
+def test_what_is_no_build_folder_is_not_built_in(tmp_path):
+    """Each build begins with an empty folder: one that holds something else stays as it is."""
+    (tmp_path / "letters").write_text("kept")
+    done = run(DEPLOY / "build.sh", tmp_path)
+    assert done.returncode == 64 and str(tmp_path) in done.stderr
+    assert [f.name for f in tmp_path.iterdir()] == ["letters"]
+    assert run(DEPLOY / "build.sh").returncode == 64
+
+
 @pytest.mark.long
 def test_the_package_installs_and_goes(tmp_path):
     """apt install ./chatmill_*.deb on this machine; afterwards it is as it was."""
