@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/arena.h"
 
+#include "base/heap.h"
 #include "base/huge.h"
 
 #include <stdarg.h>
@@ -46,10 +47,8 @@ void *arena_alloc_slow(struct arena *a, size_t bytes)
 	}
 	size_t size = huge_size(sizeof(struct arena_chunk) + MAX((size_t)CHUNK_BYTES, bytes));
 	struct arena_chunk *chunk = huge_alloc(size);
-	if (!chunk) {
-		fprintf(stderr, "out of memory (%zu bytes)\n", size);
-		exit(75); /* EX_TEMPFAIL; nothing was committed, so a restart reads the batch again */
-	}
+	if (!chunk)
+		heap_none(size);
 	chunk->next = NULL;
 	chunk->bytes = size - sizeof *chunk;
 	a->total_bytes += size;

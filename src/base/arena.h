@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Chunks are kept over a reset, so that a warm batch allocates nothing. Running out of memory
- * ends the program (there is nothing sensible left to do with a batch half in memory).
+ * ends the program (base/heap.h).
  * Thread: an arena belongs to one worker.
  */
 #pragma once

@@ -4,6 +4,8 @@
 
 #include <stdarg.h>
 
+#include "base/heap.h"
+
 void buf_fini(struct buf *b)
 {
 	free(b->data);
@@ -14,12 +16,7 @@ void buf_grow(struct buf *b, size_t more)
 {
 	size_t cap = MAX(b->cap * 2, b->len + more);
 	cap = MAX(cap, (size_t)256);
-	char *data = realloc(b->data, cap);
-	if (!data) {
-		fprintf(stderr, "out of memory (%zu bytes)\n", cap);
-		exit(75); /* EX_TEMPFAIL */
-	}
-	b->data = data;
+	b->data = heap_grown(b->data, cap);
 	b->cap = cap;
 }
 

@@ -4,12 +4,16 @@
 
 #include <malloc.h>
 
+void heap_none(size_t bytes)
+{
+	fprintf(stderr, "out of memory (%zu bytes)\n", bytes);
+	exit(75); /* EX_TEMPFAIL */
+}
+
 static void *need(void *memory, size_t bytes)
 {
-	if (!memory) {
-		fprintf(stderr, "out of memory (%zu bytes)\n", bytes);
-		exit(75); /* EX_TEMPFAIL */
-	}
+	if (!memory)
+		heap_none(bytes);
 	return memory;
 }
 

@@ -9,6 +9,8 @@
 
 #include "base/base.h"
 
+/* Ends the program there: so many bytes could not be had. */
+_Noreturn void heap_none(size_t bytes);
 /* `count` things of `bytes` each, all zero. */
 void *heap_zeroed(size_t count, size_t bytes);
 /* `memory` (or NULL) with room for `bytes`; the old address is gone. */

@@ -4,12 +4,12 @@
 
 #include <sys/mman.h>
 
+#include "base/heap.h"
+
 static void *need(void *memory, size_t bytes)
 {
-	if (memory == MAP_FAILED) {
-		fprintf(stderr, "out of memory (%zu bytes)\n", bytes);
-		exit(75); /* EX_TEMPFAIL */
-	}
+	if (memory == MAP_FAILED)
+		heap_none(bytes);
 	return memory;
 }
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/heap.h"
 #include "base/zstd.h"
 
 /* The block has MARGIN readable bytes before its first and after its last byte: texts are
@@ -191,11 +192,7 @@ void file_source_swap(struct file_source *f, char **block, size_t *bytes)
 
 	if (*bytes < given_bytes) {
 		free(taken);
-		taken = malloc(given_bytes);
-		if (!taken) {
-			fprintf(stderr, "out of memory (%zu bytes)\n", given_bytes);
-			exit(75); /* EX_TEMPFAIL, as arena.c */
-		}
+		taken = heap_grown(NULL, given_bytes);
 		memset(taken, 0, MARGIN);
 	} else {
 		f->cap = *bytes - 2 * MARGIN;

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "decode/json.h"
 
+#include "base/heap.h"
 #include "base/utf8.h"
 #include "decode/json_index.h"
 #include "model.h"
@@ -320,8 +321,7 @@ enum json_status json_parse(struct json_parser *p, unsigned level, struct str te
 		 */
 		return utf8_valid(text) ? JSON_BAD : JSON_BAD_UTF8;
 	case JSON_INDEX_NO_MEMORY:
-		fprintf(stderr, "out of memory (%zu bytes of JSON)\n", text.len);
-		exit(75); /* EX_TEMPFAIL, as in arena.c */
+		heap_none(text.len);
 	}
 
 	struct json j = {.data = text.data, .at = at, .after = after, .count = count};

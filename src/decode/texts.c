@@ -3,6 +3,7 @@
 #include "decode/texts.h"
 
 #include "base/hash.h"
+#include "base/heap.h"
 #include "base/utf8.h"
 #include "decode/marks.h"
 
@@ -76,11 +77,7 @@ static void add_text(struct decoder *d, struct str content)
 		return;
 	if (d->text_count == d->text_cap) {
 		d->text_cap = MAX(d->text_cap * 2, (size_t)64);
-		d->texts = realloc(d->texts, d->text_cap * sizeof *d->texts);
-		if (!d->texts) {
-			fprintf(stderr, "out of memory (%zu texts)\n", d->text_cap);
-			exit(75); /* EX_TEMPFAIL, as in arena.c */
-		}
+		d->texts = heap_grown(d->texts, d->text_cap * sizeof *d->texts);
 	}
 
 	struct text *text = &d->texts[d->text_count++];

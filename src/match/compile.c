@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "match/compile.h"
 
+#include "base/heap.h"
 #include "match/database.h"
 #include "match/regex.h"
 #include "match/words.h"
@@ -10,7 +11,7 @@ void regexes_add(struct draft_regexes *r, enum fold_form form, const struct draf
 {
 	if (r->count[form] == r->cap[form]) {
 		r->cap[form] = r->cap[form] ? r->cap[form] * 2 : 16;
-		r->items[form] = words_realloc(r->items[form], r->cap[form], sizeof *r->items[form]);
+		r->items[form] = heap_grown(r->items[form], r->cap[form] * sizeof *r->items[form]);
 	}
 	r->items[form][r->count[form]++] = *regex;
 }

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "match/engine.h"
 
+#include "base/heap.h"
 #include "match/compile.h"
 #include "match/detect.h"
 #include "match/regex.h"
@@ -32,7 +33,7 @@ static void vec_push(struct vec *v, uint32_t item)
 		return;
 	if (v->count == v->cap) {
 		v->cap = v->cap ? v->cap * 2 : 1;
-		v->items = words_realloc(v->items, v->cap, sizeof *v->items);
+		v->items = heap_grown(v->items, v->cap * sizeof *v->items);
 	}
 	v->items[v->count++] = item;
 }
@@ -45,8 +46,8 @@ static uint32_t add_group(struct build *b, const struct cond *c)
 
 	if (number >= b->group_cap) {
 		uint32_t cap = b->group_cap ? b->group_cap * 2 : 64;
-		b->group = words_realloc(b->group, cap, sizeof *b->group);
-		b->subscribers = words_realloc(b->subscribers, cap, sizeof *b->subscribers);
+		b->group = heap_grown(b->group, cap * sizeof *b->group);
+		b->subscribers = heap_grown(b->subscribers, cap * sizeof *b->subscribers);
 		b->group_cap = cap;
 	}
 	b->group[number] = (struct group){.kind = c->kind, .form = c->fold};

@@ -3,6 +3,7 @@
 #include "match/map.h"
 
 #include "base/hash.h"
+#include "base/heap.h"
 #include "base/huge.h"
 
 struct slot {
@@ -15,15 +16,6 @@ void map_fini(struct map *m)
 	free(m->keys);
 	free(m->slots);
 	*m = (struct map){0};
-}
-
-static void *checked(void *memory, size_t bytes)
-{
-	if (!memory) {
-		fprintf(stderr, "out of memory (%zu bytes)\n", bytes);
-		exit(75); /* as in arena.h */
-	}
-	return memory;
 }
 
 /* The slot of `key`, or the free one where it would go. */
@@ -43,11 +35,14 @@ static void resize(struct map *m, uint32_t cap)
 	struct slot *old = m->slots;
 	uint32_t old_count = m->slot_count;
 
-	m->keys = checked(realloc(m->keys, cap * sizeof *m->keys), cap * sizeof *m->keys);
+	m->keys = heap_grown(m->keys, cap * sizeof *m->keys);
 	m->key_cap = cap;
 	m->slot_count = cap * 2;
 	size_t bytes = m->slot_count * sizeof *m->slots;
-	m->slots = memset(checked(huge_alloc(bytes), bytes), 0, bytes);
+	m->slots = huge_alloc(bytes);
+	if (!m->slots)
+		heap_none(bytes);
+	memset(m->slots, 0, bytes);
 	for (uint32_t i = 0; i < old_count; i++) {
 		uint32_t at = old[i].hash & (m->slot_count - 1);
 		if (!old[i].number)

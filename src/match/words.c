@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "match/words.h"
 
+#include "base/heap.h"
 #include "rules/spelling.h"
 
 void words_init(struct words *w, struct engine *e, struct findings *findings)
@@ -23,16 +24,6 @@ void words_fini(struct words *w)
 	arena_fini(&w->scratch);
 }
 
-void *words_realloc(void *old, size_t count, size_t bytes)
-{
-	void *more = realloc(old, count * bytes);
-	if (!more) {
-		fprintf(stderr, "out of memory (%zu bytes)\n", count * bytes);
-		exit(75);
-	}
-	return more;
-}
-
 void words_use_pack(struct words *w, uint32_t pack)
 {
 	w->pack = pack;
@@ -48,7 +39,7 @@ static void expect(void *items, uint32_t count, uint32_t *cap, size_t more, size
 	if (*cap - count >= more)
 		return;
 	*cap = (uint32_t)MAX(MAX((size_t)*cap * 2, (size_t)256), count + more);
-	*at = words_realloc(*at, *cap, bytes);
+	*at = heap_grown(*at, *cap * bytes);
 }
 
 void words_expect(struct words *w, const struct cond *cond, size_t more)

@@ -58,6 +58,3 @@ uint32_t words_name(struct words *w, struct str text);
 
 /* Hands patterns, postings and words to the engine. */
 void words_keep(struct words *w);
-
-/* realloc() that ends the program when memory runs out, as arenas do. */
-void *words_realloc(void *old, size_t count, size_t bytes);

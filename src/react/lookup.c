@@ -3,6 +3,7 @@
 #include "react/lookup.h"
 
 #include "base/hash.h"
+#include "base/heap.h"
 
 void lookup_fini(struct lookup *l)
 {
@@ -23,11 +24,7 @@ static void build(struct lookup *l, const struct ruleset *set)
 		size *= 2;
 	if (size > l->rules_cap) {
 		free(l->rules);
-		l->rules = malloc(size * sizeof *l->rules);
-		if (!l->rules) {
-			fprintf(stderr, "out of memory (%zu rules)\n", set->rule_count);
-			exit(75); /* EX_TEMPFAIL, as in base/arena.c */
-		}
+		l->rules = heap_grown(NULL, size * sizeof *l->rules);
 		l->rules_cap = size;
 	}
 	memset(l->rules, 0, size * sizeof *l->rules);

@@ -4,6 +4,7 @@
 
 #include <sys/mman.h>
 
+#include "base/heap.h"
 #include "base/pages.h"
 
 enum {
@@ -11,16 +12,6 @@ enum {
 	SLAB_HEAD = 16,		/* its number */
 	OWNER_DEAD = UINT32_MAX,
 };
-
-void *blocks_system(void *old, size_t bytes)
-{
-	void *p = realloc(old, bytes);
-	if (!p) {
-		fprintf(stderr, "out of memory (%zu bytes)\n", bytes);
-		exit(75); /* EX_TEMPFAIL, as in base/arena.c */
-	}
-	return p;
-}
 
 void blocks_fini(struct blocks *b)
 {
@@ -58,7 +49,7 @@ static uint32_t slab_add(struct blocks *b, char *data, size_t size)
 			number++;
 	if (number == b->cap) {
 		b->cap = MAX(b->cap * 2, 16u);
-		b->slabs = blocks_system(b->slabs, b->cap * sizeof *b->slabs);
+		b->slabs = heap_grown(b->slabs, b->cap * sizeof *b->slabs);
 	}
 	b->count = MAX(b->count, number + 1);
 	memcpy(data, &number, sizeof number);
@@ -89,7 +80,7 @@ static void more_slabs(struct blocks *b)
 
 	if (b->region_count == b->region_cap) {
 		b->region_cap = MAX(b->region_cap * 2, 16u);
-		b->regions = blocks_system(b->regions, b->region_cap * sizeof *b->regions);
+		b->regions = heap_grown(b->regions, b->region_cap * sizeof *b->regions);
 	}
 	size_t bytes = (size_t)count * SLAB_BYTES;
 	char *data = pages_aligned(SLAB_BYTES, bytes);

@@ -59,6 +59,3 @@ void blocks_tidy(struct blocks *b, void (*moved)(void *context, struct block *bl
  * at most. False when there is no more to do; empty slabs hold no memory then. */
 bool blocks_squeeze(struct blocks *b, uint32_t slabs,
 		    void (*moved)(void *context, struct block *block), void *context);
-
-/* realloc() that cannot fail. */
-void *blocks_system(void *old, size_t bytes);

@@ -1,6 +1,6 @@
 /* codec_put.c - writes a subject, field by field, in the order that codec.h tells. */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "state/blocks.h"
+#include "base/heap.h"
 #include "state/codec.h"
 #include "state/codec_flags.h"
 #include "state/number.h"
@@ -44,7 +44,7 @@ static void put_name(struct writer *w, struct str name)
 	if (i == t->count) {
 		if (t->count == t->cap) {
 			t->cap = MAX(t->cap * 2, 64u);
-			t->items = blocks_system(t->items, t->cap * sizeof *t->items);
+			t->items = heap_grown(t->items, t->cap * sizeof *t->items);
 		}
 		t->items[t->count++] = name;
 	}

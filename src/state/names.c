@@ -3,16 +3,16 @@
 #include "state/names.h"
 
 #include "base/hash.h"
-#include "state/blocks.h"
+#include "base/heap.h"
 
 enum { CHUNK_BYTES = 64 * 1024, TABLE_START = 256 };
 
 void names_init(struct names *n)
 {
 	*n = (struct names){.cap = TABLE_START / 2, .count = 1, .table_size = TABLE_START};
-	n->items = blocks_system(NULL, n->cap * sizeof *n->items);
+	n->items = heap_grown(NULL, n->cap * sizeof *n->items);
 	n->items[0] = (struct str){0};
-	n->table = blocks_system(NULL, n->table_size * sizeof *n->table);
+	n->table = heap_grown(NULL, n->table_size * sizeof *n->table);
 	memset(n->table, 0, n->table_size * sizeof *n->table);
 	n->bytes = n->cap * sizeof *n->items + n->table_size * sizeof *n->table;
 }
@@ -32,8 +32,8 @@ static void grow(struct names *n)
 	uint32_t size = n->table_size * 2;
 
 	n->cap = size / 2;
-	n->items = blocks_system(n->items, n->cap * sizeof *n->items);
-	n->table = blocks_system(n->table, size * sizeof *n->table);
+	n->items = heap_grown(n->items, n->cap * sizeof *n->items);
+	n->table = heap_grown(n->table, size * sizeof *n->table);
 	memset(n->table, 0, size * sizeof *n->table);
 	n->bytes += n->table_size / 2 * sizeof *n->items + n->table_size * sizeof *n->table;
 	n->table_size = size;
@@ -54,9 +54,9 @@ static char *room(struct names *n, size_t len)
 		size_t chunk_bytes = MAX((size_t)CHUNK_BYTES, bytes);
 		if (n->chunk_count == n->chunk_cap) {
 			n->chunk_cap = MAX(n->chunk_cap * 2, 16u);
-			n->chunks = blocks_system(n->chunks, n->chunk_cap * sizeof *n->chunks);
+			n->chunks = heap_grown(n->chunks, n->chunk_cap * sizeof *n->chunks);
 		}
-		n->chunk = blocks_system(NULL, chunk_bytes);
+		n->chunk = heap_grown(NULL, chunk_bytes);
 		n->chunk_end = n->chunk + chunk_bytes;
 		n->chunks[n->chunk_count++] = n->chunk;
 		n->bytes += chunk_bytes;

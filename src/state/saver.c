@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "kafka/consumer.h"
 #include "state/shard_parts.h"
@@ -338,7 +339,7 @@ void saver_take(struct saver *s, const int32_t *partitions, size_t count)
 	int64_t now_ms = clock_monotonic_ms();
 
 	saver_drop(s);
-	s->places = blocks_system(s->places, (count + 1) * sizeof *s->places);
+	s->places = heap_grown(s->places, (count + 1) * sizeof *s->places);
 	s->count = count;
 	for (size_t i = 0; i < count; i++) /* spread over the interval */
 		s->places[i] = (struct place){

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/shard_parts.h"
 
+#include "base/heap.h"
+
 static void begin_life(struct shard *s, int32_t partition, struct shard_settings settings,
 		       struct shard_work *work)
 {
@@ -87,7 +89,7 @@ uint32_t shard_corp(struct shard *s, struct str corpid)
 	if (corp == TABLE_NONE) {
 		if (s->corp_count == s->corp_cap) {
 			s->corp_cap = MAX(s->corp_cap * 2, 4u);
-			s->corps = blocks_system(s->corps, s->corp_cap * sizeof *s->corps);
+			s->corps = heap_grown(s->corps, s->corp_cap * sizeof *s->corps);
 		}
 		corp = table_add_queue(&s->table);
 		assert(corp == s->corp_count);
@@ -151,7 +153,7 @@ void shard_set_ruleset(struct shard *s, struct str digest, int64_t offset)
 	s->marker.ruleset = names_keep(&s->names, digest);
 	if (s->switch_count == s->switch_cap) {
 		s->switch_cap = MAX(s->switch_cap * 2, 4u);
-		s->switches = blocks_system(s->switches, s->switch_cap * sizeof *s->switches);
+		s->switches = heap_grown(s->switches, s->switch_cap * sizeof *s->switches);
 	}
 	s->switches[s->switch_count++] = (struct rule_switch){s->marker.ruleset, offset};
 }
@@ -170,7 +172,7 @@ static struct live *live_new(struct shard *s, uint32_t slot)
 
 	if (s->live_count == s->live_cap) {
 		s->live_cap = MAX(s->live_cap * 2, 256u);
-		s->lives = blocks_system(s->lives, s->live_cap * sizeof(struct live *));
+		s->lives = heap_grown(s->lives, s->live_cap * sizeof(struct live *));
 	}
 	live->slot = slot;
 	live->corp = place->corp;

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "state/shard_parts.h"
 
+#include "base/heap.h"
+
 const struct str shard_import_note = {"\0imp", 4};
 const struct str shard_marker_key = {"\0pos", 4};
 static const struct str switch_prefix = {"\0rul", 4};
@@ -13,7 +15,7 @@ static struct shard_change *add_change(struct shard *s, size_t count)
 	if (count == work->change_cap) {
 		work->change_cap = MAX(work->change_cap * 2, (size_t)64);
 		work->changes =
-			blocks_system(work->changes, work->change_cap * sizeof *work->changes);
+			heap_grown(work->changes, work->change_cap * sizeof *work->changes);
 	}
 	return &work->changes[count];
 }

@@ -3,6 +3,7 @@
 #include "state/table.h"
 
 #include "base/hash.h"
+#include "base/heap.h"
 #include "base/pages.h"
 
 enum { INDEX_START = 1024 };
@@ -201,7 +202,7 @@ uint32_t table_add_queue(struct table *t)
 {
 	if (t->queue_count == t->queue_cap) {
 		t->queue_cap = MAX(t->queue_cap * 2, 4u);
-		t->queues = blocks_system(t->queues, t->queue_cap * sizeof *t->queues);
+		t->queues = heap_grown(t->queues, t->queue_cap * sizeof *t->queues);
 	}
 	t->queues[t->queue_count] = (struct queue){0};
 	return t->queue_count++;
@@ -262,7 +263,7 @@ static void queue_append(struct table *t, struct queue *q, uint32_t slot)
 {
 	if (q->count == q->cap) {
 		q->cap = MAX(q->cap + q->cap / 2, 256u);
-		q->slots = blocks_system(q->slots, q->cap * sizeof *q->slots);
+		q->slots = heap_grown(q->slots, q->cap * sizeof *q->slots);
 	}
 	queue_place(t, q, q->count++, slot);
 }
