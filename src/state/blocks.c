@@ -195,33 +195,32 @@ static void empty(struct blocks *b, uint32_t number, void (*moved)(void *, struc
 	}
 }
 
-/* Two slabs of dead bytes are nothing to bother with. */
-static bool too_much_is_dead(const struct blocks *b, size_t part)
+/* Empties so many slabs at most, while more than that part of what lives is dead (two slabs of dead
+ * bytes are nothing to bother with). True if there is more to do. */
+static bool move_together(struct blocks *b, size_t part, uint32_t slabs,
+			  void (*moved)(void *context, struct block *block), void *context)
 {
-	return b->dead_bytes > b->live_bytes / part + 2 * SLAB_BYTES;
+	for (; b->dead_bytes > b->live_bytes / part + 2 * SLAB_BYTES; slabs--) {
+		uint32_t number = deadest(b);
+		if (number == UINT32_MAX)
+			return false;
+		if (!slabs)
+			return true;
+		empty(b, number, moved, context);
+	}
+	return false;
 }
 
 void blocks_tidy(struct blocks *b, void (*moved)(void *context, struct block *block), void *context)
 {
-	while (too_much_is_dead(b, 4)) {
-		uint32_t number = deadest(b);
-		if (number == UINT32_MAX)
-			return;
-		empty(b, number, moved, context);
-	}
+	(void)move_together(b, 4, UINT32_MAX, moved, context);
 }
 
 bool blocks_squeeze(struct blocks *b, uint32_t slabs,
 		    void (*moved)(void *context, struct block *block), void *context)
 {
-	for (; too_much_is_dead(b, 32); slabs--) {
-		uint32_t number = deadest(b);
-		if (number == UINT32_MAX)
-			break;
-		if (!slabs)
-			return true;
-		empty(b, number, moved, context);
-	}
+	if (move_together(b, 32, slabs, moved, context))
+		return true;
 	for (; b->spare; b->spare_count--)
 		give_back(b, pop(b, &b->spare));
 	return false;
