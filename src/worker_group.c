@@ -45,11 +45,9 @@ static struct shard *shard_of(void *context, int32_t partition)
  * more to do. */
 static bool give_memory_back(struct worker *w)
 {
-	uint64_t commits = atomic_load_explicit(&w->counts.commits, memory_order_relaxed);
-	int64_t now_ms = clock_monotonic_ms();
+	int64_t now_ms = clock_monotonic_ms(), busy_ms = MAX(w->begun_us / 1000, w->moved_ms);
 
-	if (!w->moved_ms || commits + 1 == w->quiet_at ||
-	    now_ms - MAX(w->begun_us / 1000, w->moved_ms) < QUIET_MS ||
+	if (!w->moved_ms || w->quiet_ms > busy_ms || now_ms - busy_ms < QUIET_MS ||
 	    now_ms - w->quiet_ms < QUIET_AGAIN_MS)
 		return false;
 	if (holdings_squeeze(&w->holdings, SQUEEZE_STEPS))
@@ -59,16 +57,8 @@ static bool give_memory_back(struct worker *w)
 	consumer_give_back(topic_source_consumer(w->source));
 	sender_give_back(w->sender);
 	heap_give_back();
-	w->quiet_at = commits + 1;
 	w->quiet_ms = now_ms;
 	return false;
-}
-
-/* Partitions came or went, and left as much behind as a busy time. */
-static void note_move(struct worker *w)
-{
-	w->moved_ms = clock_monotonic_ms();
-	w->quiet_at = 0;
 }
 
 void worker_keep_house(struct worker *w)
@@ -147,7 +137,7 @@ int worker_assigned(void *context, struct owned *owned, size_t count, struct err
 		   w->settings.config->input.topic);
 	atomic_store(&w->counts.partitions, (int64_t)count);
 	atomic_store(&w->counts.phase, WORKER_READY);
-	note_move(w);
+	w->moved_ms = clock_monotonic_ms();
 	log_event(LOG_INFO, "assigned", LOG_NUM("worker", w->settings.number),
 		  LOG_NUM("partitions", count));
 	return 0;
@@ -172,7 +162,7 @@ void worker_revoked(void *context, bool lost)
 		meter_rollback(w->meter, w->pipeline);
 	}
 	worker_drop(w);
-	note_move(w);
+	w->moved_ms = clock_monotonic_ms();
 	meter_rebalance(w->meter, lost ? METER_LOST : METER_REVOKED);
 	atomic_store(&w->counts.phase, WORKER_PARTITIONS);
 	atomic_store(&w->counts.partitions, 0);

@@ -45,9 +45,8 @@ struct worker {
 	struct holdings holdings;
 	struct saver *saver; /* NULL: no snapshots */
 	bool busy;	     /* worker_keep_house() wants a turn soon */
-	uint64_t quiet_at;   /* commits + 1 when memory was given back last; 0: not yet */
-	int64_t quiet_ms;    /* when that was */
-	int64_t moved_ms;    /* when partitions came or went last; 0: never */
+	int64_t quiet_ms;    /* when memory was given back last; 0: not yet */
+	int64_t moved_ms;    /* when partitions came or went last, which counts as busy; 0: never */
 	const struct rulebook *fitted[BOOKS_MAX]; /* the pipeline has room for these */
 	size_t fitted_count;
 	size_t batch_records, batch_bytes; /* not handed to the producer yet */
