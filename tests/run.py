@@ -43,10 +43,12 @@ def run(argv, timeout_s, **kw):
     return 124 if timed_out else p.returncode
 
 
-def build(lane):
+def build(lane, results):
+    """The folder of the lane; a failure is counted, and None."""
     start = time.monotonic()
     done = subprocess.run([TESTS / "support/build.sh", lane], stdout=subprocess.PIPE, text=True)
     if done.returncode:
+        results.append(Result(f"build {lane}", "failed", 1, ""))
         return None
     say(f"built {lane} in {time.monotonic() - start:.0f} s")
     return Path(done.stdout.strip().splitlines()[-1])
@@ -174,25 +176,18 @@ def main(argv):
     args = parser.parse_args(argv)
     proc.exit_on_signals()
     start, results = time.monotonic(), []
-    release = build("release")
-    if not release:
-        results.append(Result("build release", "failed", 1, ""))
-    elif args.only:
+    release = build("release", results)
+    if release and args.only:
         results += system(release, True, args.only)
-    else:
+    elif release:
         results += units("release", release) + golden("release", release)
-        asan = build("asan")
+        asan = build("asan", results)
         if asan:
             results += units("asan", asan) + golden("asan", asan) + system(asan, False, None, "asan")
-        else:
-            results.append(Result("build asan", "failed", 1, ""))
-        if args.long:
-            shipped = build("shipped")
-            if shipped:
-                results += units("shipped", shipped) + golden("shipped", shipped) + system(shipped, True, None)
-            else:
-                results.append(Result("build shipped", "failed", 1, ""))
-        else:
+        shipped = build("shipped", results) if args.long else None
+        if shipped:
+            results += units("shipped", shipped) + golden("shipped", shipped) + system(shipped, True, None)
+        elif not args.long:
             results += system(release, False, None)
 
     count = collections.Counter()

@@ -179,7 +179,7 @@ def exactly_once(setup, seed, count, run_kills, sink_kills, found_open, away):
                 hangman.kill_sink()
             if hangman.run_kills < run_kills or hangman.found_open < found_open:
                 hangman.kill_run(12 if hangman.rebalances < away and hangman.run_kills % 5 == 2 else 0,
-                                     aimed=hangman.run_kills >= run_kills)
+                                 aimed=hangman.run_kills >= run_kills)
         unfinished = feeder.is_alive()
         feeder.fast.set()
         feeder.join(120)
