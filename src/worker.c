@@ -126,6 +126,16 @@ static int need_book(struct worker *w, struct holding *holding, const struct rec
 	return rules ? 0 : worker_fetch_book(w, holding, &holding->book, err);
 }
 
+/* What is remembered of those who come soon is on its way into the cache meanwhile. */
+static void look_ahead(struct worker *w)
+{
+	int32_t partition;
+	struct str key;
+
+	if (topic_source_peek(w->source, SHARD_AHEAD, &partition, &key))
+		shard_expect(holdings_find(&w->holdings, partition)->shard, key);
+}
+
 /* Takes one record into the open transaction. 1: done; 0: it will be read again; -1: the end. */
 static int take(struct worker *w, struct record *record, struct err *err)
 {
@@ -236,6 +246,7 @@ static int step(struct worker *w, struct err *err)
 		if (w->batch_records++ == 0)
 			w->batch_ms = clock_monotonic_ms();
 		w->batch_bytes += record.value.len;
+		look_ahead(w);
 		if (take(w, &record, err) < 0)
 			return -1;
 	}

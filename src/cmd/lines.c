@@ -53,6 +53,8 @@ static int take_slot(struct lines *l, struct slot *slot, struct err *err)
 	for (size_t i = 0; i < slot->count; i++) {
 		struct record *record = &slot->records[i];
 		struct reading *reading = &slot->readings[i];
+		if (s->expect && i + s->ahead < slot->count)
+			s->expect(s->context, &slot->readings[i + s->ahead]);
 		bool timeless = reading->result == DECODE_DONE &&
 				reading->message.recv_ms == record->time_ms;
 		if (timeless && l->last_time_ms != record->time_ms)

@@ -17,6 +17,9 @@ struct lines_settings {
 	int64_t limit; /* lines taken at most; 0: all */
 	/* A reading lives until the next call of `flush`. */
 	int (*take)(void *context, const struct reading *reading, struct err *err);
+	/* One that comes `ahead` readings later in the block. NULL: nobody wants to know. */
+	void (*expect)(void *context, const struct reading *reading);
+	size_t ahead;
 	/* A block is done; `file` is the one that comes from. NULL: nobody wants to know. */
 	int (*flush)(void *context, struct err *err);
 	/* Before the readings of a block: the file that they come from. NULL: nobody wants to know. */

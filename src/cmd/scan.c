@@ -120,13 +120,19 @@ static void begin(void *context, const char *file)
 	((struct scan *)context)->file = file;
 }
 
+/* Whose clock a key follows. */
+static int32_t place_of(const struct scan *s, struct str key)
+{
+	return key.len && s->shard_count > 1 ? hash_partition(key, s->shard_count) : 0;
+}
+
 /* Lets one reading act on the shards it speaks to: that of its subject, or all for a clock. */
 static int apply(void *context, const struct reading *reading, struct err *err)
 {
 	struct scan *s = context;
 	const struct message *m = &reading->message;
 	bool is_clock = reading->result == DECODE_DONE && m->kind == MESSAGE_CLOCK;
-	int32_t at = reading->key.len && !is_clock ? hash_partition(reading->key, s->shard_count) : 0;
+	int32_t at = is_clock ? 0 : place_of(s, reading->key);
 	int32_t end = is_clock ? s->shard_count : at + 1;
 
 	while (at < end) {
@@ -136,6 +142,13 @@ static int apply(void *context, const struct reading *reading, struct err *err)
 			return -1;
 	}
 	return 0;
+}
+
+static void expect(void *context, const struct reading *reading)
+{
+	struct scan *s = context;
+
+	shard_expect(s->shards[place_of(s, reading->key)], reading->key);
 }
 
 /* ---- options ---- */
@@ -214,6 +227,8 @@ static int scan_all(struct scan *s, const char *const *files, int count, struct 
 		.jobs = (int)MIN(MAX(s->options.jobs, 1), JOBS_MAX),
 		.limit = s->options.limit,
 		.take = apply,
+		.expect = expect,
+		.ahead = SHARD_AHEAD,
 		.flush = flush,
 		.begin = begin,
 		.context = s,

@@ -171,6 +171,11 @@ int topic_source_poll(struct topic_source *t, int timeout_ms, struct arena *aren
 	return got < 0 ? -1 : 0;
 }
 
+bool topic_source_peek(const struct topic_source *t, size_t ahead, int32_t *partition, struct str *key)
+{
+	return consumer_peek(t->consumer, ahead, partition, key) && owned_of(t, *partition);
+}
+
 void topic_source_done(struct topic_source *t, const struct record *record)
 {
 	struct owned *owned = owned_of(t, record->partition);

@@ -56,6 +56,9 @@ MUST_CHECK int topic_source_poll(struct topic_source *t, int timeout_ms, struct 
 				 struct record *out, struct err *err);
 /* The last record once more, copied again, after the arena was reset. */
 struct record topic_source_again(const struct topic_source *t, struct arena *arena);
+/* Partition, one of those owned, and key of a record that may come `ahead` polls from now; false: not
+ * known. The key lives until the next poll. */
+bool topic_source_peek(const struct topic_source *t, size_t ahead, int32_t *partition, struct str *key);
 void topic_source_done(struct topic_source *t, const struct record *record);
 /* The next to take is this record itself: what stood before it is done. */
 void topic_source_reach(struct topic_source *t, const struct record *record);

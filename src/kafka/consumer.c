@@ -15,6 +15,7 @@
 enum { UNKNOWN_TOPIC_MS = 30000 };
 
 enum { BATCH_MAX = 256, PREFETCH_BYTES = 1024, CACHE_LINE = 64, WAKE_MS = 100 };
+enum { PREFETCH_PLACE = 18, PREFETCH_KEY = 16, PREFETCH_VALUE = 2 }; /* so many records before */
 
 struct consumer {
 	rd_kafka_t *rk;
@@ -372,15 +373,18 @@ static void take_batch(struct consumer *c)
 }
 
 /* The next one of the batch. Another thread wrote the records, most of them long ago: those that
- * come next are fetched into the cache meanwhile, first where they are and then what they say. */
+ * come next are fetched into the cache meanwhile, first where they are, then how they begin (the key),
+ * then what they say. */
 static rd_kafka_message_t *next_of_batch(struct consumer *c)
 {
 	size_t at = c->batch_at++;
 
-	if (at + 4 < c->batch_count)
-		__builtin_prefetch(c->batch[at + 4]);
-	if (at + 2 < c->batch_count) {
-		const rd_kafka_message_t *m = c->batch[at + 2];
+	if (at + PREFETCH_PLACE < c->batch_count)
+		__builtin_prefetch(c->batch[at + PREFETCH_PLACE]);
+	if (at + PREFETCH_KEY < c->batch_count)
+		__builtin_prefetch(c->batch[at + PREFETCH_KEY]->key);
+	if (at + PREFETCH_VALUE < c->batch_count) {
+		const rd_kafka_message_t *m = c->batch[at + PREFETCH_VALUE];
 		const char *payload = m->payload;
 		for (size_t i = 0; i < MIN(m->len, (size_t)PREFETCH_BYTES) && payload; i += CACHE_LINE)
 			__builtin_prefetch(payload + i);
@@ -434,6 +438,16 @@ int consumer_poll(struct consumer *c, int timeout_ms, struct consumed *out, stru
 	out->topic = rd_kafka_topic_name(m->rkt);
 	out->message = m;
 	return CONSUMER_RECORD;
+}
+
+bool consumer_peek(const struct consumer *c, size_t ahead, int32_t *partition, struct str *key)
+{
+	if (!ahead || c->batch_count - c->batch_at < ahead)
+		return false;
+	const rd_kafka_message_t *m = c->batch[c->batch_at + ahead - 1];
+	*partition = m->partition;
+	*key = (struct str){m->key, m->err ? 0 : m->key_len};
+	return true;
 }
 
 size_t consumed_headers(const struct consumed *consumed, struct consumed_header *out, size_t max)

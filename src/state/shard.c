@@ -4,6 +4,8 @@
 
 #include "base/heap.h"
 
+enum { EXPECT_MIN = 10000 }; /* fewer subjects stay in the cache by themselves */
+
 static void begin_life(struct shard *s, int32_t partition, struct shard_settings settings,
 		       struct shard_work *work)
 {
@@ -211,6 +213,25 @@ static uint32_t find_slot(struct shard *s, uint32_t corp, struct str id)
 	if (slot != TABLE_NONE)
 		s->last_slot = slot;
 	return slot;
+}
+
+/* Each part is fetched a third of the way before the next one, which is found through it. */
+void shard_expect(struct shard *s, struct str key)
+{
+	const char *slash = key.len ? memchr(key.data, '/', key.len) : NULL;
+
+	if (!slash || s->table.used < EXPECT_MIN)
+		return;
+	size_t corp_len = (size_t)(slash - key.data);
+	uint32_t corp = find_corp(s, (struct str){key.data, corp_len});
+	uint32_t hash = table_hash(corp, str_from(key, corp_len + 1));
+	uint32_t at = s->expected_at, step = SHARD_AHEAD / 3;
+
+	table_fetch(&s->table, hash, TABLE_INDEX);
+	table_fetch(&s->table, s->expected[(at + 2 * step) % SHARD_AHEAD], TABLE_SLOT);
+	table_fetch(&s->table, s->expected[(at + step) % SHARD_AHEAD], TABLE_BLOCK);
+	s->expected[at] = hash;
+	s->expected_at = (at + 1) % SHARD_AHEAD;
 }
 
 bool shard_look(struct shard *s, struct str corpid, struct str id, struct shard_glance *out)

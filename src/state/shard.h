@@ -131,6 +131,11 @@ struct shard_stats {
 };
 struct shard_stats shard_stats(const struct shard *s);
 
+/* Says who will be asked for, by its key ("corpid/subject"), SHARD_AHEAD messages before: what is
+ * remembered of it comes into the cache while those are worked on. Changes nothing; no promise. */
+enum { SHARD_AHEAD = 12 };
+void shard_expect(struct shard *s, struct str key);
+
 /* ---- for react: subjects inside a transaction ---- */
 
 void shard_set_clock_ms(struct shard *s, struct str corpid, int64_t clock_ms);

@@ -59,6 +59,7 @@ struct shard {
 	uint32_t corp_count, corp_cap;
 	uint32_t last_corp; /* most archives have one */
 	uint32_t last_slot; /* of find_slot(): one message asks several times */
+	uint32_t expected[SHARD_AHEAD], expected_at; /* hashes of shard_expect(), a ring */
 	struct marker marker, saved_marker;
 	bool importing; /* the note of an import was read */
 	bool broken;	  /* a packed form made no sense */

@@ -31,7 +31,7 @@ struct table {
 	struct slot *slots;
 	uint32_t slot_count, slot_cap; /* slots ever used */
 	uint32_t free_slot; /* head of a list through slot.hash; UINT32_MAX: none */
-	uint32_t *index;    /* open addressing: slot + 1; 0: free */
+	uint32_t *index;    /* open addressing: slot + 1 and bits of its hash; 0: free */
 	uint32_t index_size, used;
 	struct queue *queues;
 	uint32_t queue_count, queue_cap;
@@ -46,6 +46,11 @@ enum { TABLE_NONE = UINT32_MAX };
 
 /* The slot of a subject, or TABLE_NONE. */
 uint32_t table_find(const struct table *t, uint32_t corp, struct str id);
+/* What table_find() looks at, one behind the other, each a miss of the cache among a million subjects:
+ * fetches one of them while something else is done, the ones before it being there. */
+enum table_part { TABLE_INDEX, TABLE_SLOT, TABLE_BLOCK };
+void table_fetch(const struct table *t, uint32_t hash, enum table_part part);
+uint32_t table_hash(uint32_t corp, struct str id);
 /* A new slot. The subject must not be there. */
 uint32_t table_add(struct table *t, uint32_t corp, struct str id, struct str packed);
 /* The same for the id of a block outside of the table, which lives until table_set_packed() or

@@ -619,3 +619,49 @@ Test(state, a_quiet_time_moves_together_and_changes_nothing)
 	shard_rollback(shard);
 	shard_free(shard);
 }
+
+/* Who comes, goes, is asked for before or not: found is who is there, and nobody else. */
+Test(state, among_thousands_who_come_and_go_everybody_is_found)
+{
+	enum { MANY = 30000, ROUNDS = 40, CHANGES = 3000 };
+	struct shard *shard = world_shard();
+	static bool here[MANY], then[MANY];
+	char key[48];
+	const struct str odd[] = {STR(""), STR("/"), STR("nobody"), STR("x/y"), STR("w/")};
+
+	for (int round = 0; round < ROUNDS; round++) {
+		memcpy(then, here, sizeof then);
+		shard_begin(shard);
+		shard_set_clock_ms(shard, STR("w"), START_MS);
+		for (int i = 0; i < CHANGES; i++) {
+			unsigned who = next_random(MANY);
+			(void)snprintf(key, sizeof key, "w/wmCUSTOMER%022u", who);
+			struct str id = str_of(key + 2);
+			shard_expect(shard, next_random(10) ? str_of(key) : odd[next_random(ARRAY_LEN(odd))]);
+			struct subject *s = shard_find(shard, STR("w"), id);
+			cr_assert_eq(s != NULL, here[who]);
+			if (s && next_random(3) == 0)
+				shard_forget(shard, s);
+			else
+				shard_touched(shard, shard_get(shard, STR("w"), id));
+			here[who] = shard_find(shard, STR("w"), id) != NULL;
+		}
+		if (next_random(4) == 0) {
+			shard_rollback(shard);
+			memcpy(here, then, sizeof here);
+		} else {
+			shard_commit(shard);
+		}
+	}
+	size_t count = 0;
+	shard_begin(shard);
+	for (int i = 0; i < MANY; i++) {
+		(void)snprintf(key, sizeof key, "w/wmCUSTOMER%022d", i);
+		cr_assert_eq(shard_find(shard, STR("w"), str_of(key + 2)) != NULL, here[i]);
+		count += here[i];
+	}
+	shard_rollback(shard);
+	cr_assert_gt(count, 10000); /* as many as shard_expect() looks at all for */
+	cr_assert_eq(shard_stats(shard).subjects, count);
+	shard_free(shard);
+}
