@@ -218,9 +218,9 @@ static uint32_t find_slot(struct shard *s, uint32_t corp, struct str id)
 /* Each part is fetched a third of the way before the next one, which is found through it. */
 void shard_expect(struct shard *s, struct str key)
 {
-	const char *slash = key.len ? memchr(key.data, '/', key.len) : NULL;
+	const char *slash;
 
-	if (!slash || s->table.used < EXPECT_MIN)
+	if (s->table.used < EXPECT_MIN || !key.len || !(slash = memchr(key.data, '/', key.len)))
 		return;
 	size_t corp_len = (size_t)(slash - key.data);
 	uint32_t corp = find_corp(s, (struct str){key.data, corp_len});
