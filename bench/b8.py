@@ -1,5 +1,6 @@
 # b8.py - B8: how long a start takes, with many words, and after kill -9 with many customers.
 # SPDX-License-Identifier: Apache-2.0
+import re
 import shutil
 import time
 import urllib.request
@@ -79,8 +80,8 @@ class Million:
         self.source.load(populate(bench, stream, own[0]))
         self.weigh(f"100,000 words, {self.customers:,} customers")
         self.state_mb = self.metric("chatmill_state_bytes") / 1e6
-        self.database_mb = sum(f.stat().st_size for f in (self.source.state_dir / "compiled").iterdir()
-                               if f.is_file()) / 1e6
+        log = (self.started[OURS].setup.folder / "run0.log").read_text()
+        self.words_mb = int(re.findall(r'rules_compiled.*bytes"?[:=](\d+)', log)[-1]) / 1e6
         with open(self.tail, "wb") as f:
             f.writelines(row + b"\n" for row in stream.rows(20_000))
 

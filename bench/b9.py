@@ -10,7 +10,7 @@ from b8 import OURS, STREAMS, Million, few_customers
 from support import chatmill
 
 TITLE = "memory, and rules switched under load"
-STATE, DATABASE = "of it customers, by run's own count", "of it the compiled words, by their file"
+STATE, WORDS = "of it customers, by run's own count", "of it the compiled words, by run's own log"
 LIMIT = "limit: compiled words + 64 bytes a customer"
 CALM, SWITCHED = "no switch", "two switches"
 RATE = 20_000
@@ -71,8 +71,8 @@ def scenario(bench):
     rows = million.memory.table()
     rows.sort(key=lambda r: (STREAMS in r["name"], r["mb"][-1]))
     rows += [{"name": STATE, "note": "", "mb": [million.state_mb]},
-             {"name": DATABASE, "note": "", "mb": [million.database_mb]},
-             {"name": LIMIT, "note": "", "mb": [million.database_mb + 64 * million.customers / 1e6]}]
+             {"name": WORDS, "note": "", "mb": [million.words_mb]},
+             {"name": LIMIT, "note": "", "mb": [million.words_mb + 64 * million.customers / 1e6]}]
     switch_rows = switches(bench, million.kafka)
     full = f"100,000 words, {million.customers:,} customers"
     tables = [{"name": "memory (resident)", "measures": [["mb", "MB at rest", 0], ["busy", "MB when just caught up", 0], ["peak", "MB at most", 0]], "rows": rows, "ratio": "mb",

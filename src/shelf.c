@@ -200,7 +200,8 @@ static bool compile_next(struct shelf *s)
 	buf_fini(&bundle);
 	if (rc == 0)
 		log_event(LOG_INFO, "rules_compiled", LOG_TEXT("digest", digest),
-			  LOG_NUM("took_ms", clock_monotonic_ms() - start_ms));
+			  LOG_NUM("took_ms", clock_monotonic_ms() - start_ms),
+			  LOG_NUM("bytes", (int64_t)engine_bytes(book->engine)));
 	else
 		log_event(LOG_ERROR, "rules_broken", LOG_TEXT("digest", digest),
 			  LOG_TEXT("err", err.text));

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -18,11 +17,10 @@
 #include <unistd.h>
 
 #include "base/arena.h"
-#include "base/huge.h"
 #include "match/cache.h"
 
 enum {
-	/* 100,000 words take 4 s on a machine of 2020; this is for one that is busy and slow. */
+	/* As many as there may be take a tenth of a second; this is for a machine that is busy and slow. */
 	WORDS_CPU_S = 60,
 	/* Useful regexes take milliseconds. Three that go over this end the compiling, so that a
 	 * folder full of them is refused in less than 10 s. */
@@ -343,18 +341,10 @@ static void name_jobs(struct cache *cache, const struct job *jobs, size_t count)
 	}
 }
 
-/* Each scan goes through the database of words in no order: 12 MiB with 100,000 of them. */
-static void use_huge_pages(void)
-{
-	(void)hs_set_database_allocator(huge_alloc, free); /* always succeeds */
-}
-
 int database_compile(struct job *jobs, size_t count, const char *cache_dir, struct err *err)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct cache cache = {0};
 
-	(void)pthread_once(&once, use_huge_pages);
 	if (count == 0)
 		return 0;
 	if (cache_dir) {

@@ -403,6 +403,7 @@ void engine_free(struct engine *e)
 		return;
 	for (int form = 0; form < FORM_COUNT; form++) {
 		hs_free_database(e->words[form].database);
+		trie_free(e->words[form].trie);
 		hs_free_database(e->regexes[form].filter);
 		for (uint32_t i = 0; i < e->regexes[form].count; i++)
 			hs_free_database(e->regexes[form].regexes[i].database);
@@ -412,6 +413,26 @@ void engine_free(struct engine *e)
 			map_fini((struct map *)e->groups[g].ours);
 	arena_fini(&e->arena);
 	free(e);
+}
+
+static size_t database_bytes(const hs_database_t *database)
+{
+	size_t bytes;
+
+	return database && hs_database_size(database, &bytes) == HS_SUCCESS ? bytes : 0;
+}
+
+size_t engine_bytes(const struct engine *e)
+{
+	size_t bytes = 0;
+
+	for (int form = 0; form < FORM_COUNT; form++) {
+		bytes += database_bytes(e->words[form].database) + database_bytes(e->regexes[form].filter);
+		bytes += trie_bytes(e->words[form].trie);
+		for (uint32_t i = 0; i < e->regexes[form].count; i++)
+			bytes += database_bytes(e->regexes[form].regexes[i].database);
+	}
+	return bytes;
 }
 
 int engine_new(struct engine **out, const struct ruleset *set, const char *cache_dir,

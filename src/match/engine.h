@@ -3,7 +3,7 @@
  *
  *   pattern ──► postings ──► group ──► rules
  *
- * A pattern is a byte string that Hyperscan looks for in one form of the text. A posting says
+ * A pattern is a byte string that is looked for in one form of the text. A posting says
  * which word, in which spelling, a pattern is, and what has to be checked around it. A group is
  * what one condition looks for (a word, a list, a regex, a detector), shared by all conditions
  * that look for the same; it collects its hits. A rule looks at the groups of its conditions, and
@@ -14,6 +14,7 @@
 #include "match/database.h"
 #include "match/map.h"
 #include "match/match.h"
+#include "match/trie.h"
 
 #define NO_INDEX UINT32_MAX
 enum {
@@ -51,8 +52,10 @@ struct posting {
 	uint16_t len; /* of the pattern */
 };
 
+/* The words of a form: few of them are Hyperscan's, many a trie's. */
 struct word_index {
-	hs_database_t *database; /* NULL: no words in this form */
+	hs_database_t *database;
+	struct trie *trie; /* or this; both NULL: no words */
 	const uint32_t *first; /* pattern -> its postings; pattern_count + 1 */
 	struct posting *postings;
 	uint32_t pattern_count;

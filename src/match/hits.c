@@ -1,4 +1,4 @@
-/* hits.c - takes what Hyperscan reports, checks what is around it, and finds the original. */
+/* hits.c - takes where words stand, checks what is around it, and finds the original. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "match/matcher.h"
 #include "rules/spelling.h"
@@ -284,42 +284,36 @@ static void take(struct matcher *m, const struct posting *p, uint32_t from, uint
 	hits_add(m, p->group, &found);
 }
 
-/* Only notes the hit: with 100,000 words its posting is in no cache yet, and while Hyperscan goes
- * on there is time to fetch it. */
 static int on_word(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
 		   void *context)
 {
-	struct matcher *m = context;
-
-	if (UNLIKELY(m->raw_count == m->raw_cap)) {
-		m->raw_cap = m->raw_cap ? m->raw_cap * 2 : 1024;
-		m->raw = realloc(m->raw, m->raw_cap * sizeof *m->raw);
-		if (!m->raw) {
-			fprintf(stderr, "out of memory\n");
-			exit(75); /* as in arena.h */
-		}
-	}
-	m->raw[m->raw_count++] = (struct raw_hit){id, (uint32_t)to};
-	__builtin_prefetch(&m->engine->words[m->form].first[id]);
+	raw_hits_add(context, id, (uint32_t)to);
 	return 0;
 }
 
+/* With 100,000 words the postings of a hit are in no cache: all are on their way before the first is
+ * looked at. */
 void hits_find_words(struct matcher *m)
 {
 	const struct word_index *index = &m->engine->words[m->form];
 	struct str text = m->folded[m->form][m->text].text;
+	struct raw_hits *raw = &m->raw;
 
+	raw->count = 0;
 	if (!text.len)
 		return;
-	m->raw_count = 0;
-	hs_error_t code = hs_scan(index->database, text.data, (unsigned)text.len, 0, m->scratch, on_word, m);
-	if (code != HS_SUCCESS)
+	if (index->trie)
+		trie_scan(index->trie, text, raw);
+	else if (hs_scan(index->database, text.data, (unsigned)text.len, 0, m->scratch, on_word, raw) !=
+		 HS_SUCCESS)
 		UNREACHABLE("Hyperscan gives up in the middle of a text");
-	for (size_t i = 0; i < m->raw_count; i++)
-		__builtin_prefetch(&index->postings[index->first[m->raw[i].pattern]]);
-	for (size_t i = 0; i < m->raw_count; i++) {
-		const struct raw_hit *hit = &m->raw[i];
-		for (uint32_t k = index->first[hit->pattern]; k < index->first[hit->pattern + 1]; k++)
+	for (size_t i = 0; i < raw->count; i++)
+		__builtin_prefetch(&index->first[raw->items[i].word]);
+	for (size_t i = 0; i < raw->count; i++)
+		__builtin_prefetch(&index->postings[index->first[raw->items[i].word]]);
+	for (size_t i = 0; i < raw->count; i++) {
+		const struct raw_hit *hit = &raw->items[i];
+		for (uint32_t k = index->first[hit->word]; k < index->first[hit->word + 1]; k++)
 			take(m, &index->postings[k], hit->to - index->postings[k].len, hit->to);
 	}
 }

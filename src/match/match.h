@@ -1,8 +1,8 @@
 /* match.h - finds which rules hold for a message, and every place that made them hold.
  * SPDX-License-Identifier: Apache-2.0
  *
- * An engine is everything compiled from a ruleset for searching (Hyperscan's databases, where
- * each pattern belongs): immutable, shared by all workers. A matcher is the working memory of one
+ * An engine is everything compiled from a ruleset for searching (Hyperscan's databases, tries of
+ * words, where each pattern belongs): immutable, shared by all workers. A matcher is the working memory of one
  * worker (scratch, room for hits) and holds no rules: each scan names the engine.
  */
 #pragma once
@@ -22,6 +22,8 @@ struct matcher;
 MUST_CHECK int engine_new(struct engine **out, const struct ruleset *set, const char *cache_dir,
 			  struct findings *findings, struct err *err);
 void engine_free(struct engine *e); /* NULL is fine */
+/* Memory of its databases and tries. */
+size_t engine_bytes(const struct engine *e);
 DEFINE_OWNED(engine);
 
 /* The forms (bit 1 << enum fold_form) that messages must be folded into for this engine. */

@@ -22,7 +22,7 @@ void matcher_free(struct matcher *m)
 	free(m->rule_scans);
 	free(m->touched);
 	free(m->picks);
-	free(m->raw);
+	free(m->raw.items);
 	free(m->reports);
 	free(m->candidates);
 	buf_fini(&m->buf);
@@ -213,7 +213,7 @@ static void search(struct matcher *m)
 		m->form = (enum fold_form)form;
 		for (uint32_t i = 0; i < m->message->text_count; i++) {
 			m->text = i;
-			if (e->words[form].database)
+			if (e->words[form].pattern_count)
 				hits_find_words(m);
 			if (e->regexes[form].count)
 				regex_find_all(m);

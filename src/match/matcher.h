@@ -23,11 +23,6 @@ struct report {
 	uint32_t from, to;
 };
 
-/* What Hyperscan says of words. */
-struct raw_hit {
-	uint32_t pattern, to;
-};
-
 struct group_hits {
 	uint64_t scan; /* the scan that it is of; any other: empty */
 	struct found *first, **last;
@@ -53,8 +48,7 @@ struct matcher {
 	uint32_t *excused_to; /* the greatest end of the excuses up to here in their text */
 	size_t excuse_count;
 	const uint32_t *excuses_of; /* engine_rule.allow that they are of; NULL: none yet */
-	struct raw_hit *raw; /* of one scan for words */
-	size_t raw_count, raw_cap;
+	struct raw_hits raw; /* of one scan for words */
 	struct report *reports; /* of one search of one regex */
 	size_t report_count, report_cap;
 	uint32_t *candidates; /* regexes worth a look; room for all */

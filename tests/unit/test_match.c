@@ -4,6 +4,7 @@
 #include <malloc.h>
 
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "fold/fold.h"
 #include "folder.h"
 #include "match/match.h"
@@ -119,6 +120,38 @@ static void expect(struct bench *b, const char *content, const char *want)
 	cr_expect_str_eq(show(b, &matches), want, "%s: got %s, want %s", content, show(b, &matches), want);
 }
 
+/* Packs with so many words in every form that they are searched by a trie instead of
+ * Hyperscan. Many begin like the words of the tests, none stands in a text. */
+static void add_many_words(void)
+{
+	static const char *const begins[] = {"", "微信", "微", "加", "vx", "哈哈", "VIP", "好aaa", "号", "s"};
+	struct buf list = {0};
+
+	for (int i = 0; i < 2500; i++) {
+		char end[4];
+		unsigned len = utf8_put(end, 0xac00u + (uint32_t)i);
+		buf_printf(&list, "%s%.*s\n", begins[i % 10], (int)len, end);
+	}
+	buf_putc(&list, '\0');
+	folder_write("words.txt", list.data);
+	buf_clear(&list);
+	for (int i = 0; i < 2500; i++)
+		buf_printf(&list, "9%019d\n", i);
+	buf_putc(&list, '\0');
+	folder_write("digits.txt", list.data);
+	for (int i = 0; i < 3; i++) {
+		static const char *const folds[] = {"none", "standard", "loose"};
+		char name[32], yaml[256];
+		(void)snprintf(name, sizeof name, "%s.yaml", folds[i]);
+		(void)snprintf(yaml, sizeof yaml,
+			       "pack: many-%s\nfold: %s\nlists: {w: {file: words.txt}, d: {file: digits.txt}}\n"
+			       "rules: [{id: x, match: {any: [{list: w}, {list: d}]}}]\n",
+			       folds[i], folds[i]);
+		folder_write(name, yaml);
+	}
+	buf_fini(&list);
+}
+
 /* ---- evasion: MATCHING.md section 3 ---- */
 
 Test(match, evasions, .init = folder_make, .fini = folder_remove)
@@ -175,9 +208,12 @@ Test(match, evasions, .init = folder_make, .fini = folder_remove)
 		{"他妈的", "a: 0-6 他妈", "a: 0-6 他妈"},
 		{"加VIP", "", ""},
 	};
-	for (int loose = 0; loose < 2; loose++) {
+	for (int round = 0; round < 4; round++) {
 		char yaml[1024];
 		struct bench b;
+		bool loose = round % 2;
+		if (round == 2)
+			add_many_words();
 		(void)snprintf(yaml, sizeof yaml,
 			       "pack: p\nfold: %s\nallow: [路口交通, 大麻烦, 三黄片, 他妈妈]\nrules:\n"
 			       "  - {id: a, match: [加微信, 微信, vx, QQ, 支付宝, 返点, 账号, 狗东西, SM, "
@@ -193,7 +229,7 @@ Test(match, evasions, .init = folder_make, .fini = folder_remove)
 
 /* ---- words ---- */
 
-Test(match, words, .init = folder_make, .fini = folder_remove)
+static void check_words(void)
 {
 	struct bench b;
 	bench_init(&b, "pack: p\nrules:\n"
@@ -212,7 +248,7 @@ Test(match, words, .init = folder_make, .fini = folder_remove)
 	bench_fini(&b);
 }
 
-Test(match, long_runs, .init = folder_make, .fini = folder_remove)
+static void check_long_runs(void)
 {
 	/* hs_compile_lit_multi of Hyperscan 5.4.0 loses matches behind such runs. */
 	char content[512] = "", want[4096] = "a:";
@@ -226,6 +262,15 @@ Test(match, long_runs, .init = folder_make, .fini = folder_remove)
 	(void)snprintf(want, sizeof want, "a: 0-47 %.47s 47-53 结束", content);
 	expect(&b, content, want);
 	bench_fini(&b);
+}
+
+Test(match, words, .init = folder_make, .fini = folder_remove)
+{
+	check_words();
+	check_long_runs();
+	add_many_words();
+	check_words();
+	check_long_runs();
 }
 
 Test(match, too_many_spellings, .init = folder_make, .fini = folder_remove)

@@ -1,0 +1,230 @@
+/* trie.c - pairs of characters, and what may follow them. */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "match/trie.h"
+
+#include "base/huge.h"
+#include "base/utf8.h"
+
+/* An edge and the node it leads to, which is named by its place in the table. The first edge of a word
+ * goes from its first character to the second; a word of one character is an edge from nowhere. */
+struct edge {
+	uint64_t key;  /* key_of(); 0: no edge */
+	uint32_t word; /* that ends here, + 1; 0: none */
+	uint32_t next; /* next_bit() of all that follow */
+};
+
+#define FROM_CHAR 0x80000000u
+#define FROM_NOWHERE 0xffffffffu
+enum { PAIR_BITS = 32, CANDIDATES = 64 };
+
+struct trie {
+	struct edge *edges; /* open addressing, by hash_of() */
+	uint64_t *firsts;   /* PAIR_BITS and more for each first edge; set at its hash */
+	uint32_t edge_mask;
+	unsigned edge_shift, first_shift; /* from a hash to a place, to a bit */
+	bool has_singles;		  /* words of one character */
+};
+
+/* `from`: a place; FROM_CHAR | letter; FROM_NOWHERE. */
+static inline uint64_t key_of(uint32_t from, uint32_t letter)
+{
+	return (uint64_t)from << 32 | letter;
+}
+
+/* By its upper bits (Fibonacci hashing, Knuth, The Art of Computer Programming 3, 6.4). */
+static inline uint64_t hash_of(uint64_t key)
+{
+	return key * 0x9e3779b97f4a7c15u;
+}
+
+static inline uint32_t next_bit(uint32_t letter)
+{
+	return 1u << (letter * 0x9e3779b1u >> 27);
+}
+
+/* The edge, or the free place where it would be. */
+static inline struct edge *find(const struct trie *t, uint64_t key)
+{
+	uint32_t at = (uint32_t)(hash_of(key) >> t->edge_shift);
+
+	while (t->edges[at].key && t->edges[at].key != key)
+		at = (at + 1) & t->edge_mask;
+	return &t->edges[at];
+}
+
+/* The character at `p`, as edges name it; *len is its length in bytes. */
+static inline uint32_t letter_at(const char *p, unsigned *len)
+{
+	uint32_t four;
+
+	memcpy(&four, p, 4); /* little endian, as all of decode/ */
+	if (LIKELY((four & 0xf0) == 0xe0)) { /* three bytes: nearly all that is not ASCII */
+		*len = 3;
+		return ((four & 0x0f) << 12 | (four >> 2 & 0xfc0) | (four >> 16 & 0x3f)) + 1;
+	}
+	*len = utf8_len((unsigned char)*p);
+	return utf8_get(p) + 1;
+}
+
+/* ---- making ---- */
+
+static unsigned log2_above(uint64_t count)
+{
+	unsigned bits = 6;
+
+	while (1ull << bits < count)
+		bits++;
+	return bits;
+}
+
+static struct edge *edge_to(struct trie *t, uint32_t from, uint32_t letter)
+{
+	uint64_t key = key_of(from, letter), first = hash_of(key) >> t->first_shift;
+	struct edge *edge = find(t, key);
+
+	if (edge->key)
+		return edge;
+	*edge = (struct edge){.key = key};
+	if (from >= FROM_CHAR)
+		t->firsts[first / 64] |= 1ull << (first % 64);
+	else
+		t->edges[from].next |= next_bit(letter);
+	return edge;
+}
+
+static void add(struct trie *t, struct str word, uint32_t number)
+{
+	unsigned len;
+	uint32_t from = letter_at(word.data, &len);
+	struct edge *edge = NULL;
+
+	if (len == word.len) {
+		edge = edge_to(t, FROM_NOWHERE, from);
+		t->has_singles = true;
+	}
+	from |= FROM_CHAR;
+	for (size_t at = len; at < word.len; at += len) {
+		edge = edge_to(t, from, letter_at(word.data + at, &len));
+		from = (uint32_t)(edge - t->edges);
+	}
+	edge->word = number + 1;
+}
+
+static void *zeroed(size_t bytes)
+{
+	void *memory = huge_alloc(bytes);
+
+	if (!memory)
+		heap_none(bytes);
+	return memset(memory, 0, bytes);
+}
+
+struct trie *trie_new(const struct str *words, uint32_t count)
+{
+	struct trie *t = heap_zeroed(1, sizeof *t);
+	uint64_t edges = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		edges += MAX(utf8_count(words[i]) - 1, (size_t)1);
+	unsigned edge_bits = log2_above(edges + edges / 2), first_bits = log2_above((uint64_t)count * PAIR_BITS);
+	t->edges = zeroed(sizeof *t->edges << edge_bits);
+	t->firsts = zeroed((size_t)1 << first_bits >> 3);
+	t->edge_mask = (uint32_t)((1ull << edge_bits) - 1);
+	t->edge_shift = 64 - edge_bits;
+	t->first_shift = 64 - first_bits;
+	for (uint32_t i = 0; i < count; i++)
+		add(t, words[i], i);
+	return t;
+}
+
+void trie_free(struct trie *t)
+{
+	if (!t)
+		return;
+	free(t->edges);
+	free(t->firsts);
+	free(t);
+}
+
+size_t trie_bytes(const struct trie *t)
+{
+	if (!t)
+		return 0;
+	return sizeof *t + sizeof *t->edges * ((size_t)t->edge_mask + 1) + ((size_t)1 << (64 - t->first_shift) >> 3);
+}
+
+/* ---- searching ---- */
+
+/* Follows what begins at `from` with the edge of `key`, whose character ends before `to`. */
+static void follow(const struct trie *t, struct str text, uint64_t key, size_t to, struct raw_hits *hits)
+{
+	const struct edge *edge = find(t, key);
+
+	while (edge->key) {
+		if (edge->word)
+			raw_hits_add(hits, edge->word - 1, (uint32_t)to);
+		if (!edge->next || to == text.len)
+			return;
+		unsigned len;
+		uint32_t letter = letter_at(text.data + to, &len);
+		if (!(edge->next & next_bit(letter)))
+			return;
+		edge = find(t, key_of((uint32_t)(edge - t->edges), letter));
+		to += len;
+	}
+}
+
+/* A first edge that may be there, and the byte behind it. */
+struct candidate {
+	uint64_t key;
+	size_t to;
+};
+
+static void follow_all(const struct trie *t, struct str text, const struct candidate *candidates,
+		       size_t count, struct raw_hits *hits)
+{
+	for (size_t i = 0; i < count; i++)
+		__builtin_prefetch(&t->edges[hash_of(candidates[i].key) >> t->edge_shift]);
+	for (size_t i = 0; i < count; i++)
+		follow(t, text, candidates[i].key, candidates[i].to, hits);
+}
+
+/* Whether something is a candidate is no jump, which nobody could foresee: what is none is overwritten
+ * by the next. */
+static inline void scan(const struct trie *t, struct str text, bool singles, struct raw_hits *hits)
+{
+	const uint64_t *firsts = t->firsts;
+	const unsigned shift = t->first_shift;
+	struct candidate candidates[CANDIDATES];
+	size_t count = 0;
+	uint32_t before = FROM_NOWHERE - 1; /* the first character: no edge comes from there */
+
+	for (size_t at = 0; at < text.len;) {
+		unsigned len;
+		uint32_t letter = letter_at(text.data + at, &len);
+		uint64_t key = key_of(before, letter), first = hash_of(key) >> shift;
+		at += len;
+		candidates[count] = (struct candidate){key, at};
+		count += firsts[first / 64] >> (first % 64) & 1;
+		before = letter | FROM_CHAR;
+		if (singles) {
+			key = key_of(FROM_NOWHERE, letter);
+			first = hash_of(key) >> shift;
+			candidates[count] = (struct candidate){key, at};
+			count += firsts[first / 64] >> (first % 64) & 1;
+		}
+		if (UNLIKELY(count > CANDIDATES - 2)) {
+			follow_all(t, text, candidates, count, hits);
+			count = 0;
+		}
+	}
+	follow_all(t, text, candidates, count, hits);
+}
+
+void trie_scan(const struct trie *t, struct str text, struct raw_hits *hits)
+{
+	if (t->has_singles)
+		scan(t, text, true, hits);
+	else
+		scan(t, text, false, hits);
+}
