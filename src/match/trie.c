@@ -52,7 +52,7 @@ static inline struct edge *find(const struct trie *t, uint64_t key)
 	return &t->edges[at];
 }
 
-/* The character at `p`, as edges name it; *len is its length in bytes. */
+/* The character at `p` of a text with room behind it, as edges name it; *len is its length in bytes. */
 static inline uint32_t letter_at(const char *p, unsigned *len)
 {
 	uint32_t four;
@@ -94,17 +94,17 @@ static struct edge *edge_to(struct trie *t, uint32_t from, uint32_t letter)
 
 static void add(struct trie *t, struct str word, uint32_t number)
 {
-	unsigned len;
-	uint32_t from = letter_at(word.data, &len);
+	uint32_t from = utf8_get(word.data) + 1;
+	size_t at = utf8_len((unsigned char)word.data[0]);
 	struct edge *edge = NULL;
 
-	if (len == word.len) {
+	if (at == word.len) {
 		edge = edge_to(t, FROM_NOWHERE, from);
 		t->has_singles = true;
 	}
 	from |= FROM_CHAR;
-	for (size_t at = len; at < word.len; at += len) {
-		edge = edge_to(t, from, letter_at(word.data + at, &len));
+	for (; at < word.len; at += utf8_len((unsigned char)word.data[at])) {
+		edge = edge_to(t, from, utf8_get(word.data + at) + 1);
 		from = (uint32_t)(edge - t->edges);
 	}
 	edge->word = number + 1;
