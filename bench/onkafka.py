@@ -115,12 +115,20 @@ def pack(data):
     return struct.pack("<I", len(data)) + data
 
 
+def wrote_of(bench, ran):
+    """How many events and changes of state, and their bytes; and what drain says of each topic."""
+    drained = {t: drain(bench, ran.source.kafka, t) for t in [*ran.out, ran.state]}
+    events = [d for t, d in drained.items() if t != ran.state]
+    return {"events": sum(d["records"] for d in events), "event_bytes": sum(d["bytes"] for d in events),
+            "changes": drained[ran.state]["records"], "change_bytes": drained[ran.state]["bytes"]}, drained
+
+
 def write_payloads(bench, ran, messages):
     """What the bare loop writes instead of `ran`: (file, records for 1,000 messages, what it says).
     Records that `run` wrote, in the proportion in which it wrote events and changes of state."""
     kafka = ran.source.kafka
-    drained = {t: drain(bench, kafka, t) for t in [*ran.out, ran.state]}
-    total = sum(d["records"] for d in drained.values())
+    wrote, drained = wrote_of(bench, ran)
+    total = wrote["events"] + wrote["changes"]
     ordered = []
     for topic, d in drained.items():
         got = sample(kafka, topic, max(1, round(PAYLOADS * d["records"] / total))) if d["records"] else []
@@ -133,11 +141,7 @@ def write_payloads(bench, ran, messages):
             f.write(pack(m.key() or b"") + pack(m.value() or b""))
             for name, value in headers if is_event else []:
                 f.write(pack(name.encode()) + pack(value or b""))
-    changes = drained[ran.state]["records"]
-    change_bytes = drained[ran.state]["bytes"]
-    said = {"events": total - changes, "changes": changes, "change_bytes": change_bytes,
-            "event_bytes": sum(d["bytes"] for d in drained.values()) - change_bytes}
-    return path, round(total * 1000 / messages), said
+    return path, round(total * 1000 / messages), wrote
 
 
 def start_bare(source, payloads, records, commit_ms=COMMIT_MS, transactions=True):
@@ -165,17 +169,20 @@ def _bare(source, name, folder, *more):
 
 # ---- peers
 
-def start_peer(source, peer, commit_ms=COMMIT_MS, words=None, state=False, again=None):
-    """`again`: (name, folder) of one that was killed."""
+def start_peer(source, peer, commit_ms=COMMIT_MS, words=None, state=False, same=False, again=None):
+    """`same`: it writes the records that run writes, state too (rust). `again`: (name, folder) of one
+    that was killed."""
     bench, kafka = source.bench, source.kafka
     name, folder = again or bench.new(peer)
     if not again:
         kafka.create_topic(name, source.partitions)
+    if same:
+        kafka.create_topic(f"{name}.state", source.partitions)
     home = bench.peers(peer)
     common = [kafka.bootstrap, source.topic, name, name, min(WORKERS, source.partitions), commit_ms,
               words or source.words()]
     if peer == "rust":
-        argv = [home / "rust", *common]
+        argv = [home / "rust", *common, *(["same"] if same else [])]
     elif peer == "python":
         argv = [home / "python/bin/python", HERE / "peers/python/peer.py", *common]
     else:
@@ -183,6 +190,6 @@ def start_peer(source, peer, commit_ms=COMMIT_MS, words=None, state=False, again
                 "peer.Peer", *common, folder / "state", *(["state"] if state else [])]
     with open(folder / "log", "ab") as log:
         p = proc.spawn(argv, stdout=log, stderr=log)
-    started = Started(source, p, name, [name])
+    started = Started(source, p, name, [name], f"{name}.state" if same else None)
     started.again = (name, folder)
     return started
