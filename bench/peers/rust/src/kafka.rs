@@ -33,6 +33,22 @@ pub struct Out {
 }
 
 impl Out {
+    /// Lets all batches set out, waits a millisecond for answers, and takes those that are there. The
+    /// crate's own flush asks for it only for an instant: threads that look later wait for linger.ms.
+    fn hurry(&self) {
+        // Safety: the client lives as long as its producer.
+        unsafe { rdkafka::bindings::rd_kafka_flush(self.producer.client().native_ptr(), 1) };
+        let mut left = self.producer.in_flight_count();
+        while left > 0 {
+            self.producer.poll(Duration::ZERO);
+            let still = self.producer.in_flight_count();
+            if still >= left {
+                return;
+            }
+            left = still;
+        }
+    }
+
     pub fn send(&self, mut record: BaseRecord<[u8], [u8]>) -> Result<(), KafkaError> {
         while let Err((error, back)) = self.producer.send(record) {
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
@@ -78,7 +94,9 @@ fn work<W: Work>(job: &Job, number: usize, mut work: W) -> Result<(), KafkaError
     let commit = Duration::from_millis(job.commit_ms);
     let mut next = BTreeMap::new();
     let mut begun: Option<Instant> = None;
+    let mut taken = 0u32;
     loop {
+        let mut idle = true;
         if let Some(message) = consumer.poll(Duration::from_millis(20)) {
             let message = message?;
             if begun.is_none() {
@@ -89,14 +107,20 @@ fn work<W: Work>(job: &Job, number: usize, mut work: W) -> Result<(), KafkaError
             if let Some(payload) = message.payload() {
                 work.take(message.partition(), message.offset(), payload, &out)?;
             }
+            (idle, taken) = (false, taken.wrapping_add(1));
         }
-        if begun.map_or(false, |b| b.elapsed() >= commit) {
+        // The clock costs more than some messages: asked for every 16th of them.
+        if (idle || taken % 16 == 0) && begun.map_or(false, |b| b.elapsed() >= commit) {
             work.end(&out)?;
+            out.hurry();
             let mut offsets = TopicPartitionList::new();
             for (partition, offset) in &next {
                 offsets.add_partition_offset(job.topic, *partition, Offset::Offset(*offset))?;
             }
             out.producer.send_offsets_to_transaction(&offsets, &consumer.group_metadata().unwrap(), TIMEOUT)?;
+            while out.producer.in_flight_count() > 0 {
+                out.hurry();
+            }
             out.producer.commit_transaction(TIMEOUT)?;
             begun = None;
         }
