@@ -11,7 +11,7 @@ from support import chatmill
 HERE = Path(__file__).resolve().parent
 TITLE = "scan, file to events"
 OURS, LIMIT = "chatmill scan --jobs 1", "decode + fold + match in one loop"
-PEERS = {"rust": "Rust: serde_json + daachorse", "python": "Python: orjson + pyahocorasick"}
+PEERS = {"rust": "Rust: sonic-rs + daachorse", "python": "Python: orjson + pyahocorasick"}
 
 
 def figures(count, wall, cpu):

@@ -16,7 +16,9 @@ for peer in "$@"; do
     case $peer in
     rust)
         command -v cargo >/dev/null || { echo "rust: left out, no cargo" >&2; continue; }
-        (cd "$here/rust" && CARGO_TARGET_DIR="$out/rust-target" cargo build --release --quiet >&2)
+        # For this processor: sonic-rs chooses its instructions when it is compiled.
+        (cd "$here/rust" && RUSTFLAGS="-C target-cpu=native" CARGO_TARGET_DIR="$out/rust-target" \
+            cargo build --release --quiet >&2)
         cp "$out/rust-target/release/peer" "$out/rust" ;;
     streams)
         command -v mvn >/dev/null || { echo "streams: left out, no mvn" >&2; continue; }

@@ -45,7 +45,7 @@ pub fn is_customer(id: &str) -> bool {
 impl<'a> Envelope<'a> {
     /// None if it is no message, or one without text.
     pub fn read(payload: &'a [u8]) -> Option<Envelope<'a>> {
-        serde_json::from_slice(payload).ok()
+        sonic_rs::from_slice(payload).ok()
     }
 }
 
