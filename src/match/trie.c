@@ -5,10 +5,10 @@
 #include "base/huge.h"
 #include "base/utf8.h"
 
-/* An edge and the node it leads to, which is named by its place in the table. The first edge of a word
- * goes from its first character to the second; a word of one character is an edge from nowhere. */
-struct edge {
-	uint64_t key;  /* key_of(); 0: no edge */
+/* An arc and the node it leads to, which is named by its place in the table. The first arc of a word
+ * goes from its first character to the second; a word of one character is an arc from nowhere. */
+struct arc {
+	uint64_t key;  /* key_of(); 0: no arc */
 	uint32_t word; /* that ends here, + 1; 0: none */
 	uint32_t next; /* next_bit() of all that follow */
 };
@@ -18,11 +18,11 @@ struct edge {
 enum { PAIR_BITS = 32, CANDIDATES = 64 };
 
 struct trie {
-	struct edge *edges; /* open addressing, by hash_of() */
-	uint64_t *firsts;   /* PAIR_BITS and more for each first edge; set at its hash */
-	uint32_t edge_mask;
-	unsigned edge_shift, first_shift; /* from a hash to a place, to a bit */
-	bool has_singles;		  /* words of one character */
+	struct arc *arcs; /* open addressing, by hash_of() */
+	uint64_t *firsts; /* PAIR_BITS and more for each word; set at the hash of its first arc */
+	uint32_t arc_mask;
+	unsigned arc_shift, first_shift; /* from a hash to a place, to a bit */
+	bool has_singles; /* words of one character */
 };
 
 /* `from`: a place; FROM_CHAR | letter; FROM_NOWHERE. */
@@ -42,17 +42,17 @@ static inline uint32_t next_bit(uint32_t letter)
 	return 1u << (letter * 0x9e3779b1u >> 27);
 }
 
-/* The edge, or the free place where it would be. */
-static inline struct edge *find(const struct trie *t, uint64_t key)
+/* The arc, or the free place where it would be. */
+static inline struct arc *find(const struct trie *t, uint64_t key)
 {
-	uint32_t at = (uint32_t)(hash_of(key) >> t->edge_shift);
+	uint32_t at = (uint32_t)(hash_of(key) >> t->arc_shift);
 
-	while (t->edges[at].key && t->edges[at].key != key)
-		at = (at + 1) & t->edge_mask;
-	return &t->edges[at];
+	while (t->arcs[at].key && t->arcs[at].key != key)
+		at = (at + 1) & t->arc_mask;
+	return &t->arcs[at];
 }
 
-/* The character at `p` of a text with room behind it, as edges name it; *len is its length in bytes. */
+/* The character at `p` of a text with room behind it, as arcs name it; *len is its length in bytes. */
 static inline uint32_t letter_at(const char *p, unsigned *len)
 {
 	uint32_t four;
@@ -77,37 +77,37 @@ static unsigned log2_above(uint64_t count)
 	return bits;
 }
 
-static struct edge *edge_to(struct trie *t, uint32_t from, uint32_t letter)
+static struct arc *arc_to(struct trie *t, uint32_t from, uint32_t letter)
 {
 	uint64_t key = key_of(from, letter), first = hash_of(key) >> t->first_shift;
-	struct edge *edge = find(t, key);
+	struct arc *arc = find(t, key);
 
-	if (edge->key)
-		return edge;
-	*edge = (struct edge){.key = key};
+	if (arc->key)
+		return arc;
+	*arc = (struct arc){.key = key};
 	if (from >= FROM_CHAR)
 		t->firsts[first / 64] |= 1ull << (first % 64);
 	else
-		t->edges[from].next |= next_bit(letter);
-	return edge;
+		t->arcs[from].next |= next_bit(letter);
+	return arc;
 }
 
 static void add(struct trie *t, struct str word, uint32_t number)
 {
 	uint32_t from = utf8_get(word.data) + 1;
 	size_t at = utf8_len((unsigned char)word.data[0]);
-	struct edge *edge = NULL;
+	struct arc *arc = NULL;
 
 	if (at == word.len) {
-		edge = edge_to(t, FROM_NOWHERE, from);
+		arc = arc_to(t, FROM_NOWHERE, from);
 		t->has_singles = true;
 	}
 	from |= FROM_CHAR;
 	for (; at < word.len; at += utf8_len((unsigned char)word.data[at])) {
-		edge = edge_to(t, from, utf8_get(word.data + at) + 1);
-		from = (uint32_t)(edge - t->edges);
+		arc = arc_to(t, from, utf8_get(word.data + at) + 1);
+		from = (uint32_t)(arc - t->arcs);
 	}
-	edge->word = number + 1;
+	arc->word = number + 1;
 }
 
 static void *zeroed(size_t bytes)
@@ -122,15 +122,15 @@ static void *zeroed(size_t bytes)
 struct trie *trie_new(const struct str *words, uint32_t count)
 {
 	struct trie *t = heap_zeroed(1, sizeof *t);
-	uint64_t edges = 0;
+	uint64_t arcs = 0;
 
 	for (uint32_t i = 0; i < count; i++)
-		edges += MAX(utf8_count(words[i]) - 1, (size_t)1);
-	unsigned edge_bits = log2_above(edges + edges / 2), first_bits = log2_above((uint64_t)count * PAIR_BITS);
-	t->edges = zeroed(sizeof *t->edges << edge_bits);
+		arcs += MAX(utf8_count(words[i]) - 1, (size_t)1);
+	unsigned arc_bits = log2_above(arcs + arcs / 2), first_bits = log2_above((uint64_t)count * PAIR_BITS);
+	t->arcs = zeroed(sizeof *t->arcs << arc_bits);
 	t->firsts = zeroed((size_t)1 << first_bits >> 3);
-	t->edge_mask = (uint32_t)((1ull << edge_bits) - 1);
-	t->edge_shift = 64 - edge_bits;
+	t->arc_mask = (uint32_t)((1ull << arc_bits) - 1);
+	t->arc_shift = 64 - arc_bits;
 	t->first_shift = 64 - first_bits;
 	for (uint32_t i = 0; i < count; i++)
 		add(t, words[i], i);
@@ -141,7 +141,7 @@ void trie_free(struct trie *t)
 {
 	if (!t)
 		return;
-	free(t->edges);
+	free(t->arcs);
 	free(t->firsts);
 	free(t);
 }
@@ -150,31 +150,31 @@ size_t trie_bytes(const struct trie *t)
 {
 	if (!t)
 		return 0;
-	return sizeof *t + sizeof *t->edges * ((size_t)t->edge_mask + 1) + ((size_t)1 << (64 - t->first_shift) >> 3);
+	return sizeof *t + sizeof *t->arcs * ((size_t)t->arc_mask + 1) + ((size_t)1 << (64 - t->first_shift) >> 3);
 }
 
 /* ---- searching ---- */
 
-/* Follows what begins at `from` with the edge of `key`, whose character ends before `to`. */
+/* Follows what begins at `from` with the arc of `key`, whose character ends before `to`. */
 static void follow(const struct trie *t, struct str text, uint64_t key, size_t to, struct raw_hits *hits)
 {
-	const struct edge *edge = find(t, key);
+	const struct arc *arc = find(t, key);
 
-	while (edge->key) {
-		if (edge->word)
-			raw_hits_add(hits, edge->word - 1, (uint32_t)to);
-		if (!edge->next || to == text.len)
+	while (arc->key) {
+		if (arc->word)
+			raw_hits_add(hits, arc->word - 1, (uint32_t)to);
+		if (!arc->next || to == text.len)
 			return;
 		unsigned len;
 		uint32_t letter = letter_at(text.data + to, &len);
-		if (!(edge->next & next_bit(letter)))
+		if (!(arc->next & next_bit(letter)))
 			return;
-		edge = find(t, key_of((uint32_t)(edge - t->edges), letter));
+		arc = find(t, key_of((uint32_t)(arc - t->arcs), letter));
 		to += len;
 	}
 }
 
-/* A first edge that may be there, and the byte behind it. */
+/* A first arc that may be there, and the byte behind it. */
 struct candidate {
 	uint64_t key;
 	size_t to;
@@ -184,7 +184,7 @@ static void follow_all(const struct trie *t, struct str text, const struct candi
 		       size_t count, struct raw_hits *hits)
 {
 	for (size_t i = 0; i < count; i++)
-		__builtin_prefetch(&t->edges[hash_of(candidates[i].key) >> t->edge_shift]);
+		__builtin_prefetch(&t->arcs[hash_of(candidates[i].key) >> t->arc_shift]);
 	for (size_t i = 0; i < count; i++)
 		follow(t, text, candidates[i].key, candidates[i].to, hits);
 }
@@ -197,7 +197,7 @@ static inline void scan(const struct trie *t, struct str text, bool singles, str
 	const unsigned shift = t->first_shift;
 	struct candidate candidates[CANDIDATES];
 	size_t count = 0;
-	uint32_t before = FROM_NOWHERE - 1; /* the first character: no edge comes from there */
+	uint32_t before = FROM_NOWHERE - 1; /* the first character: no arc comes from there */
 
 	for (size_t at = 0; at < text.len;) {
 		unsigned len;

@@ -4,11 +4,11 @@
  * Hyperscan looks at pairs of bytes, of which Chinese in UTF-8 has few: with ten thousand words nearly
  * every place of a text has to be looked at more closely. Here places are pairs of characters, of which
  * there are millions. A bit for each pair that begins a word turns nearly all places away; the others
- * are followed through a trie whose edges lie in one hash table. A node knows by 32 bits which
+ * are followed through a trie whose arcs lie in one hash table. A node knows by 32 bits which
  * characters may follow, so that most walks end without another look into memory.
  *
- * A text takes time by its length times that of the longest word in the worst case (哈哈哈… where a very
- * long 哈哈哈… is looked for). Immutable once made. Thread: any.
+ * In the worst case (哈哈哈… where a very long 哈哈哈… is looked for) a text takes time by its length times
+ * that of the longest word, which has 256 bytes at most. Immutable once made. Thread: any.
  */
 #pragma once
 
