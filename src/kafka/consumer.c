@@ -381,8 +381,11 @@ static rd_kafka_message_t *next_of_batch(struct consumer *c)
 
 	if (at + PREFETCH_PLACE < c->batch_count)
 		__builtin_prefetch(c->batch[at + PREFETCH_PLACE]);
-	if (at + PREFETCH_KEY < c->batch_count)
-		__builtin_prefetch(c->batch[at + PREFETCH_KEY]->key);
+	if (at + PREFETCH_KEY < c->batch_count) {
+		const char *key = c->batch[at + PREFETCH_KEY]->key;
+		__builtin_prefetch(key);
+		__builtin_prefetch(key + CACHE_LINE - 1);
+	}
 	if (at + PREFETCH_VALUE < c->batch_count) {
 		const rd_kafka_message_t *m = c->batch[at + PREFETCH_VALUE];
 		const char *payload = m->payload;
