@@ -2,7 +2,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/arena.h"
 
-#include "base/heap.h"
 #include "base/huge.h"
 
 #include <stdarg.h>
@@ -47,8 +46,6 @@ void *arena_alloc_slow(struct arena *a, size_t bytes)
 	}
 	size_t size = huge_size(sizeof(struct arena_chunk) + MAX((size_t)CHUNK_BYTES, bytes));
 	struct arena_chunk *chunk = huge_alloc(size);
-	if (!chunk)
-		heap_none(size);
 	chunk->next = NULL;
 	chunk->bytes = size - sizeof *chunk;
 	a->total_bytes += size;

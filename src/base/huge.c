@@ -2,7 +2,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/huge.h"
 
+#include <string.h>
 #include <sys/mman.h>
+
+#include "base/heap.h"
 
 enum { PAGE_BYTES = 2 * 1024 * 1024, BYTES_MIN = 1024 * 1024 };
 
@@ -19,10 +22,16 @@ size_t huge_size(size_t bytes)
 void *huge_alloc(size_t bytes)
 {
 	if (!is_huge(bytes))
-		return malloc(bytes);
+		return heap_grown(NULL, bytes);
 	size_t whole = huge_size(bytes);
 	void *memory = aligned_alloc(PAGE_BYTES, whole);
-	if (memory)
-		(void)madvise(memory, whole, MADV_HUGEPAGE); /* without them it is memory as well */
+	if (!memory)
+		heap_none(whole);
+	(void)madvise(memory, whole, MADV_HUGEPAGE); /* without them it is memory as well */
 	return memory;
+}
+
+void *huge_zeroed(size_t bytes)
+{
+	return memset(huge_alloc(bytes), 0, bytes);
 }

@@ -10,7 +10,9 @@
 #include "base/base.h"
 
 /* Memory for free(), not cleared. From 1 MiB on in huge pages where the system has any (transparent
- * huge pages: «always» or «madvise»), rounded up to whole ones. NULL: out of memory. */
+ * huge pages: «always» or «madvise»), rounded up to whole ones. Running out of memory ends the program, as
+ * in base/heap.h. */
 void *huge_alloc(size_t bytes);
+void *huge_zeroed(size_t bytes); /* the same, all zero */
 /* How many bytes it gives to whom asks for so many. */
 size_t huge_size(size_t bytes);

@@ -38,11 +38,7 @@ static void resize(struct map *m, uint32_t cap)
 	m->keys = heap_grown(m->keys, cap * sizeof *m->keys);
 	m->key_cap = cap;
 	m->slot_count = cap * 2;
-	size_t bytes = m->slot_count * sizeof *m->slots;
-	m->slots = huge_alloc(bytes);
-	if (!m->slots)
-		heap_none(bytes);
-	memset(m->slots, 0, bytes);
+	m->slots = huge_zeroed(m->slot_count * sizeof *m->slots);
 	for (uint32_t i = 0; i < old_count; i++) {
 		uint32_t at = old[i].hash & (m->slot_count - 1);
 		if (!old[i].number)

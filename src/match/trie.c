@@ -110,15 +110,6 @@ static void add(struct trie *t, struct str word, uint32_t number)
 	arc->word = number + 1;
 }
 
-static void *zeroed(size_t bytes)
-{
-	void *memory = huge_alloc(bytes);
-
-	if (!memory)
-		heap_none(bytes);
-	return memset(memory, 0, bytes);
-}
-
 struct trie *trie_new(const struct str *words, uint32_t count)
 {
 	struct trie *t = heap_zeroed(1, sizeof *t);
@@ -127,8 +118,8 @@ struct trie *trie_new(const struct str *words, uint32_t count)
 	for (uint32_t i = 0; i < count; i++)
 		arcs += MAX(utf8_count(words[i]) - 1, (size_t)1);
 	unsigned arc_bits = log2_above(arcs + arcs / 2), first_bits = log2_above((uint64_t)count * PAIR_BITS);
-	t->arcs = zeroed(sizeof *t->arcs << arc_bits);
-	t->firsts = zeroed((size_t)1 << first_bits >> 3);
+	t->arcs = huge_zeroed(sizeof *t->arcs << arc_bits);
+	t->firsts = huge_zeroed((size_t)1 << first_bits >> 3);
 	t->arc_mask = (uint32_t)((1ull << arc_bits) - 1);
 	t->arc_shift = 64 - arc_bits;
 	t->first_shift = 64 - first_bits;
@@ -189,8 +180,16 @@ static void follow_all(const struct trie *t, struct str text, const struct candi
 		follow(t, text, candidates[i].key, candidates[i].to, hits);
 }
 
-/* Whether something is a candidate is no jump, which nobody could foresee: what is none is overwritten
- * by the next. */
+/* Whether it is one is no jump, which nobody could foresee: what is none is overwritten by the next. */
+static inline size_t consider(struct candidate *candidates, size_t count, const uint64_t *firsts,
+			      unsigned shift, struct candidate c)
+{
+	uint64_t first = hash_of(c.key) >> shift;
+
+	candidates[count] = c;
+	return count + (firsts[first / 64] >> (first % 64) & 1);
+}
+
 static inline void scan(const struct trie *t, struct str text, bool singles, struct raw_hits *hits)
 {
 	const uint64_t *firsts = t->firsts;
@@ -202,17 +201,13 @@ static inline void scan(const struct trie *t, struct str text, bool singles, str
 	for (size_t at = 0; at < text.len;) {
 		unsigned len;
 		uint32_t letter = letter_at(text.data + at, &len);
-		uint64_t key = key_of(before, letter), first = hash_of(key) >> shift;
 		at += len;
-		candidates[count] = (struct candidate){key, at};
-		count += firsts[first / 64] >> (first % 64) & 1;
+		count = consider(candidates, count, firsts, shift,
+				 (struct candidate){key_of(before, letter), at});
+		if (singles)
+			count = consider(candidates, count, firsts, shift,
+					 (struct candidate){key_of(FROM_NOWHERE, letter), at});
 		before = letter | FROM_CHAR;
-		if (singles) {
-			key = key_of(FROM_NOWHERE, letter);
-			first = hash_of(key) >> shift;
-			candidates[count] = (struct candidate){key, at};
-			count += firsts[first / 64] >> (first % 64) & 1;
-		}
 		if (UNLIKELY(count > CANDIDATES - 2)) {
 			follow_all(t, text, candidates, count, hits);
 			count = 0;
