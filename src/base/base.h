@@ -21,6 +21,16 @@
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+enum { CACHE_LINE = 64 };
+/* Brings `bytes` from `at` on into the cache, while something else is done. Any address will do. */
+static inline void prefetch(const void *at, size_t bytes)
+{
+	uintptr_t end = (uintptr_t)at + bytes;
+
+	for (uintptr_t line = (uintptr_t)at & ~(uintptr_t)(CACHE_LINE - 1); line < end; line += CACHE_LINE)
+		__builtin_prefetch((const void *)line);
+}
+
 /* A place that only a bug of ours can reach. */
 #define UNREACHABLE(why)                                                                           \
 	do {                                                                                       \

@@ -14,7 +14,7 @@
  * its cache on passing errors. Only after so long it counts as missing. */
 enum { UNKNOWN_TOPIC_MS = 30000 };
 
-enum { BATCH_MAX = 256, PREFETCH_BYTES = 1024, CACHE_LINE = 64, WAKE_MS = 100 };
+enum { BATCH_MAX = 256, PREFETCH_BYTES = 1024, WAKE_MS = 100 };
 enum { PREFETCH_PLACE = 18, PREFETCH_KEY = 16, PREFETCH_VALUE = 2 }; /* so many records before */
 
 struct consumer {
@@ -381,16 +381,11 @@ static rd_kafka_message_t *next_of_batch(struct consumer *c)
 
 	if (at + PREFETCH_PLACE < c->batch_count)
 		__builtin_prefetch(c->batch[at + PREFETCH_PLACE]);
-	if (at + PREFETCH_KEY < c->batch_count) {
-		const char *key = c->batch[at + PREFETCH_KEY]->key;
-		__builtin_prefetch(key);
-		__builtin_prefetch(key + CACHE_LINE - 1);
-	}
+	if (at + PREFETCH_KEY < c->batch_count)
+		prefetch(c->batch[at + PREFETCH_KEY]->key, CACHE_LINE);
 	if (at + PREFETCH_VALUE < c->batch_count) {
 		const rd_kafka_message_t *m = c->batch[at + PREFETCH_VALUE];
-		const char *payload = m->payload;
-		for (size_t i = 0; i < MIN(m->len, (size_t)PREFETCH_BYTES) && payload; i += CACHE_LINE)
-			__builtin_prefetch(payload + i);
+		prefetch(m->payload, MIN(m->len, (size_t)PREFETCH_BYTES));
 	}
 	return c->batch[at];
 }
@@ -445,7 +440,7 @@ int consumer_poll(struct consumer *c, int timeout_ms, struct consumed *out, stru
 
 bool consumer_peek(const struct consumer *c, size_t ahead, int32_t *partition, struct str *key)
 {
-	if (!ahead || c->batch_count - c->batch_at < ahead)
+	if (c->batch_at + ahead > c->batch_count)
 		return false;
 	const rd_kafka_message_t *m = c->batch[c->batch_at + ahead - 1];
 	*partition = m->partition;

@@ -6,8 +6,8 @@
 #include "base/heap.h"
 #include "base/pages.h"
 
-enum { INDEX_START = 1024, CACHE_LINE = 64 };
-enum { FETCH_LINES = 4 }; /* of a block: its id, and what is asked of every message in nearly all */
+enum { INDEX_START = 1024 };
+enum { FETCH_BYTES = 256 }; /* of a block: its id, and what is asked of every message in nearly all */
 
 void table_init(struct table *t)
 {
@@ -89,14 +89,22 @@ static uint32_t entry_slot(const struct table *t, uint32_t entry)
 	return (entry & (t->index_size - 1)) - 1;
 }
 
+/* The first place from `at` on that holds an entry of such a hash, or none. */
+static uint32_t index_probe(const struct table *t, uint32_t hash, uint32_t at)
+{
+	uint32_t mask = t->index_size - 1;
+
+	for (at &= mask; t->index[at] && (t->index[at] ^ hash) & ~mask; at = (at + 1) & mask)
+		continue;
+	return at;
+}
+
 uint32_t table_find(const struct table *t, uint32_t corp, struct str id)
 {
-	uint32_t hash = table_hash(corp, id), mask = t->index_size - 1;
+	uint32_t hash = table_hash(corp, id);
 
-	for (uint32_t at = hash & mask, entry; (entry = t->index[at]); at = (at + 1) & mask) {
-		if ((entry ^ hash) & ~mask)
-			continue;
-		uint32_t slot = entry_slot(t, entry);
+	for (uint32_t at = index_probe(t, hash, hash); t->index[at]; at = index_probe(t, hash, at + 1)) {
+		uint32_t slot = entry_slot(t, t->index[at]);
 		const struct slot *s = &t->slots[slot];
 		if (s->hash == hash && s->corp == corp && str_eq(table_id(t, slot), id))
 			return slot;
@@ -106,23 +114,18 @@ uint32_t table_find(const struct table *t, uint32_t corp, struct str id)
 
 void table_fetch(const struct table *t, uint32_t hash, enum table_part part)
 {
-	uint32_t mask = t->index_size - 1, at = hash & mask, entry;
-
 	if (part == TABLE_INDEX) {
-		__builtin_prefetch(&t->index[at]);
+		__builtin_prefetch(&t->index[hash & (t->index_size - 1)]);
 		return;
 	}
-	while ((entry = t->index[at]) && (entry ^ hash) & ~mask)
-		at = (at + 1) & mask;
-	if (!entry)
+	uint32_t at = index_probe(t, hash, hash);
+	if (!t->index[at])
 		return;
-	const struct slot *slot = &t->slots[entry_slot(t, entry)];
-	if (part == TABLE_SLOT) {
+	const struct slot *slot = &t->slots[entry_slot(t, t->index[at])];
+	if (part == TABLE_SLOT)
 		__builtin_prefetch(slot);
-		return;
-	}
-	for (size_t i = 0; i < FETCH_LINES; i++)
-		__builtin_prefetch((const char *)slot->block + i * CACHE_LINE);
+	else
+		prefetch(slot->block, FETCH_BYTES);
 }
 
 static void index_put(struct table *t, uint32_t slot)
@@ -148,9 +151,9 @@ static void index_grow(struct table *t)
 static void index_remove(struct table *t, uint32_t slot)
 {
 	uint32_t mask = t->index_size - 1;
-	uint32_t hash = t->slots[slot].hash, gap = hash & mask;
+	uint32_t entry = entry_of(t, slot, t->slots[slot].hash), gap = t->slots[slot].hash & mask;
 
-	while (t->index[gap] != entry_of(t, slot, hash))
+	while (t->index[gap] != entry)
 		gap = (gap + 1) & mask;
 	for (uint32_t at = (gap + 1) & mask; t->index[at]; at = (at + 1) & mask) {
 		uint32_t home = t->slots[entry_slot(t, t->index[at])].hash & mask;
