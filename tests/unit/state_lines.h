@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "random.h"
 #include "world.h"
 
 static const char state_rules[] =
@@ -20,18 +21,6 @@ static const char state_rules[] =
 	"  - {id: f, from: customer, wait: {for: customer, over: 9d}, then: [{stage: 失}, {untag: 中}]}\n"
 	"  - {id: g, match: {near: {of: [桃子, 樱桃], messages: 3}}, then: [{tag: 中}, {stage: 三}]}\n"
 	"  - {id: h, by: pair, match: [西瓜], window: {count: 2, per: week, distinct: words}, then: {stage: 一, back: true}}\n";
-
-/* A small generator (splitmix64), so that a seed names a case on every machine. */
-static uint64_t random_state;
-
-static inline uint64_t next_random(uint64_t below)
-{
-	uint64_t z = random_state += 0x9e3779b97f4a7c15u;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-	return (z ^ z >> 31) % below;
-}
 
 enum { LINES = 400, CUSTOMERS = 4 };
 

@@ -7,16 +7,9 @@
 #include "match/database.h"
 #include "match/map.h"
 #include "match/trie.h"
+#include "random.h"
 
 enum { WORDS_MAX = 6000, TEXT_MAX = 400 };
-
-static uint64_t random_state = 1;
-
-static uint32_t next_random(uint32_t below)
-{
-	random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)((random_state >> 33) % below);
-}
 
 /* Characters of one to four bytes, few, so that words hold one another. */
 static const uint32_t letters[] = {'a', 'b', 0, 0xe9, 0x3b1, 0x4e2d, 0x56fd, 0x54c8, 0xac00, 0x1f600, 0x20000};
@@ -24,7 +17,7 @@ static const uint32_t letters[] = {'a', 'b', 0, 0xe9, 0x3b1, 0x4e2d, 0x56fd, 0x5
 static void put_random(struct buf *out, uint32_t chars, uint32_t letter_count)
 {
 	for (uint32_t i = 0; i < chars; i++) {
-		uint32_t pick = next_random(letter_count);
+		uint32_t pick = (uint32_t)next_random(letter_count);
 		char bytes[4];
 		unsigned len = utf8_put(bytes, pick < ARRAY_LEN(letters) ? letters[pick] : 0x4e00 + pick);
 		buf_put(out, (struct str){bytes, len});
