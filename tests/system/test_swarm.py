@@ -4,7 +4,6 @@
 # What is on the topics afterwards is what `scan` says, the state is that of a calm run over the same
 # archive, and Kafka's own tool finds no transaction left open. Snapshots are written and used all the
 # while. CHATMILL_SEED repeats a run's choices.
-import bisect
 import collections
 import json
 import os
@@ -106,16 +105,18 @@ class Swarm:
 
 
 def exported(setup):
-    """All state, without the lineages and the lines' order. Positions are told by the records before
-    them: what ends a transaction (of `rules publish`) takes a place, too, and a broker may write it twice."""
+    """All state, without the lineages and the lines' order. A position must stand right behind a record,
+    and is told by how many are before it: what ends a transaction (of `rules publish`) takes a place,
+    too, which a broker may write twice."""
     lines = [json.loads(x) for x in chatmill.run("state", "export", "-c", setup.file, check=0,
                                                  timeout_s=300).stdout.splitlines()]
-    offsets = collections.defaultdict(list)
+    counts, behind = collections.Counter(), {}
     for r in setup.kafka.read(setup.topic["archive"]):
-        offsets[r.partition].append(r.offset)
+        counts[r.partition] += 1
+        behind[r.partition, r.offset + 1] = counts[r.partition]
     for d in lines[1:]:
         if "next_offset" in d:
-            d["records"] = bisect.bisect_left(offsets[d["partition"]], d.pop("next_offset"))
+            d["records"] = behind[d["partition"], d.pop("next_offset")]
     return sorted(json.dumps(d, sort_keys=True) for d in lines[1:])
 
 
