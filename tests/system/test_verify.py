@@ -328,7 +328,8 @@ def test_the_tables(done):
                ("row_unexpected", "tag_event", "00000000-0000-5000-8000-000000000001"),
                ("row_unexpected", "customer_stage", None)]
     sql("DELETE FROM chatmill.tag_event WHERE event_id = %s", (lost,))
-    sql("UPDATE chatmill.tag_event SET rule = 'other', cause = 'recall' WHERE event_id = %s", (changed,))
+    sql("UPDATE chatmill.tag_event SET rule = 'other', "
+        "cause = CASE cause WHEN 'recall' THEN 'rule' ELSE 'recall' END WHERE event_id = %s", (changed,))
     sql("DELETE FROM chatmill.stage_event WHERE event_id = %s", (lost_stage,))
     sql("DELETE FROM chatmill.alert WHERE alert_id = %s", (lost_alert,))
     sql("UPDATE chatmill.alert SET title = title || '!' WHERE alert_id = %s", (changed_alert,))
