@@ -99,9 +99,9 @@ void turn_remember(struct turn *t)
 	uint64_t hash = hash_64(t->msgid);
 	int64_t memory_ms = shard_settings(t->shard)->memory_ms;
 
-	if (!t->msgid.len || t->msgtime_ms + memory_ms <= t->clock_ms ||
-	    subject_remembers(s, hash, t->clock_ms, memory_ms))
+	if (t->remembered || !t->msgid.len || t->msgtime_ms + memory_ms <= t->clock_ms)
 		return;
+	t->remembered = true;
 	if (past_messages(&s->past) >= SUBJECT_SEEN_MAX) {
 		past_forget_oldest(&s->past, shard_arena(t->shard));
 		t->reactor->counts.memory_full++;

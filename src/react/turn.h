@@ -38,6 +38,7 @@ struct turn {
 	bool alerts_only; /* the customer disagreed, and the company wants no more than alerts */
 	bool dropped;	  /* the customer disagreed, and the message is not judged */
 	bool manual;	  /* a control record: a person's word stands whatever its time */
+	bool remembered;  /* the message, by turn_remember() */
 	int64_t clock_ms;
 
 	/* What it rests on. */
@@ -61,7 +62,8 @@ void turn_of_message(struct turn *t, const struct message *message);
 void turn_of_told(struct turn *t, uint32_t told, int64_t due_ms);
 /* The message of the turn among those that something rests on. */
 uint32_t turn_told(struct turn *t);
-/* Remembers the message, so that its second copy does nothing. */
+/* Remembers the message, so that its second copy does nothing. It is not remembered yet when its turn
+ * begins: react_seen() was asked. */
 void turn_remember(struct turn *t);
 /* Ends the turn: the subject is tidied if it changed. */
 void turn_end(struct turn *t);

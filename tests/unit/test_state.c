@@ -326,6 +326,27 @@ static void check_past(const struct past *p, const struct notes *want, uint64_t 
 	cr_assert_eq(past_alert_count(p), alerts);
 }
 
+/* A hash is found wherever it stands, and no other one that has a half of it. */
+Test(state, a_message_is_found_by_its_whole_hash)
+{
+	struct arena arena = {0};
+	struct past p = {0};
+	int64_t time_ms;
+
+	for (uint64_t n = 0; n < 40; n++) {
+		uint64_t hash = n << 32 | (n * 7 + 1);
+		past_add(&p, &arena, hash, START_MS + (int64_t)n);
+		for (uint64_t i = 0; i <= n; i++) {
+			cr_assert(past_find(&p, i << 32 | (i * 7 + 1), &time_ms));
+			cr_assert_eq(time_ms, START_MS + (int64_t)i);
+			cr_assert_not(past_find(&p, i << 32, &time_ms));
+			cr_assert_not(past_find(&p, i * 7 + 1 + (1ull << 40), &time_ms));
+		}
+		cr_assert_not(past_find(&p, 7ull << 40, &time_ms));
+	}
+	arena_fini(&arena);
+}
+
 /* What the row of bytes says is what a plain list says, whatever is added and forgotten. */
 Test(state, the_past_is_what_was_added_and_not_forgotten)
 {
