@@ -34,6 +34,34 @@ struct corp {
 	int64_t newest_ms;
 };
 
+/* What is counted on the way, by the label of its series and its place in the struct of counts. */
+struct count {
+	const char *label;
+	size_t at;
+};
+static const struct count decode_oddities[] = {
+	{"no_time", offsetof(struct pipeline_counts, no_time)},
+	{"lone_surrogate", offsetof(struct pipeline_counts, surrogates)},
+	{"unknown_type", offsetof(struct pipeline_counts, unknown_types)},
+	{"cut_list", offsetof(struct pipeline_counts, cut_lists)},
+};
+static const struct count react_oddities[] = {
+	{"duplicate", offsetof(struct react_counts, duplicates)},
+	{"erased", offsetof(struct react_counts, erased)},
+	{"recall_unknown", offsetof(struct react_counts, recalls_unknown)},
+	{"not_customer", offsetof(struct react_counts, not_customer)},
+	{"control_unknown", offsetof(struct react_counts, controls_unknown)},
+	{"late", offsetof(struct react_counts, late)},
+};
+static const struct count limits[] = {
+	{"tags", offsetof(struct react_counts, tags_full)},
+	{"staff", offsetof(struct react_counts, staff_full)},
+	{"windows", offsetof(struct react_counts, windows_full)},
+	{"timers", offsetof(struct react_counts, timers_full)},
+	{"nears", offsetof(struct react_counts, nears_full)},
+	{"speakers", offsetof(struct react_counts, speakers_full)},
+	{"memory", offsetof(struct react_counts, memory_full)},
+};
 
 struct meter {
 	struct metrics *metrics;
@@ -41,7 +69,9 @@ struct meter {
 	struct pipeline_counts counts; /* of the pipeline at the last commit or rollback */
 	struct react_counts reacts;
 	struct saver_counts saver;
-	struct series *records[6], *dead[DECODE_RESULT_COUNT], *oddities[9], *limits[5];
+	struct series *records[6], *dead[DECODE_RESULT_COUNT];
+	struct series *decode_oddities[ARRAY_LEN(decode_oddities)];
+	struct series *react_oddities[ARRAY_LEN(react_oddities)], *limits[ARRAY_LEN(limits)];
 	struct series *events[EVENT_TYPE_COUNT], *transactions[4], *rebalances[3];
 	struct series *sources[2], *snapshots[2];
 	struct series *stages[METER_STAGE_COUNT], *transaction_time, *restores, *restore_time;
@@ -72,13 +102,16 @@ static void make_list(struct meter *m, struct series **out, enum metric metric,
 		out[i] = series(m, metric, labels[i]);
 }
 
+static void make_counts(struct meter *m, struct series **out, enum metric metric,
+			const struct count *counts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		out[i] = series(m, metric, counts[i].label);
+}
+
 static void make_lists(struct meter *m)
 {
 	static const char *const results[] = {"message", "clock", "control", "rules", "null", "dead"};
-	static const char *const oddities[] = {
-		"no_time", "lone_surrogate", "unknown_type", "cut_list", "duplicate",
-		"erased",  "recall_unknown", "not_customer", "late"};
-	static const char *const limits[] = {"tags", "windows", "timers", "nears", "memory"};
 	static const char *const events[] = {EVENT_TYPE_NAMES(AS_NAME)};
 	static const char *const outcomes[] = {"committed", "aborted", "fenced", "renewed"};
 	static const char *const kinds[] = {"assigned", "revoked", "lost"};
@@ -88,8 +121,9 @@ static void make_lists(struct meter *m)
 
 	static_assert(ARRAY_LEN(events) == EVENT_TYPE_COUNT, "a name for each type");
 	make_list(m, m->records, METRIC_RECORDS, results, ARRAY_LEN(results));
-	make_list(m, m->oddities, METRIC_ODDITIES, oddities, ARRAY_LEN(oddities));
-	make_list(m, m->limits, METRIC_LIMITS, limits, ARRAY_LEN(limits));
+	make_counts(m, m->decode_oddities, METRIC_ODDITIES, decode_oddities, ARRAY_LEN(decode_oddities));
+	make_counts(m, m->react_oddities, METRIC_ODDITIES, react_oddities, ARRAY_LEN(react_oddities));
+	make_counts(m, m->limits, METRIC_LIMITS, limits, ARRAY_LEN(limits));
 	make_list(m, m->events, METRIC_EVENTS, events, ARRAY_LEN(events));
 	make_list(m, m->transactions, METRIC_TRANSACTIONS, outcomes, ARRAY_LEN(outcomes));
 	make_list(m, m->rebalances, METRIC_REBALANCES, kinds, ARRAY_LEN(kinds));
@@ -248,6 +282,18 @@ void meter_time(struct meter *m, enum meter_stage stage, int64_t us)
 
 /* ---- its end ---- */
 
+/* `now` and `was` are the struct that `counts` names places in. */
+static void add_named(struct series *const *to, const struct count *counts, size_t count,
+		      const void *now, const void *was)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint64_t after, before;
+		memcpy(&after, (const char *)now + counts[i].at, sizeof after);
+		memcpy(&before, (const char *)was + counts[i].at, sizeof before);
+		series_add(to[i], after - before);
+	}
+}
+
 static void add_counts(struct meter *m, const struct pipeline_counts *now)
 {
 	const struct pipeline_counts *was = &m->counts;
@@ -264,26 +310,15 @@ static void add_counts(struct meter *m, const struct pipeline_counts *now)
 	series_add(m->records[3], now->rule_records - was->rule_records);
 	series_add(m->records[4], now->nulls - was->nulls);
 	series_add(m->records[5], dead);
-	series_add(m->oddities[0], now->no_time - was->no_time);
-	series_add(m->oddities[1], now->surrogates - was->surrogates);
-	series_add(m->oddities[2], now->unknown_types - was->unknown_types);
-	series_add(m->oddities[3], now->cut_lists - was->cut_lists);
+	add_named(m->decode_oddities, decode_oddities, ARRAY_LEN(decode_oddities), now, was);
 }
 
 static void add_reacts(struct meter *m, const struct react_counts *now)
 {
 	const struct react_counts *was = &m->reacts;
 
-	series_add(m->oddities[4], now->duplicates - was->duplicates);
-	series_add(m->oddities[5], now->erased - was->erased);
-	series_add(m->oddities[6], now->recalls_unknown - was->recalls_unknown);
-	series_add(m->oddities[7], now->not_customer - was->not_customer);
-	series_add(m->oddities[8], now->late - was->late);
-	series_add(m->limits[0], now->tags_full - was->tags_full);
-	series_add(m->limits[1], now->windows_full - was->windows_full);
-	series_add(m->limits[2], now->timers_full - was->timers_full);
-	series_add(m->limits[3], now->nears_full - was->nears_full);
-	series_add(m->limits[4], now->memory_full - was->memory_full);
+	add_named(m->react_oddities, react_oddities, ARRAY_LEN(react_oddities), now, was);
+	add_named(m->limits, limits, ARRAY_LEN(limits), now, was);
 }
 
 /* Adds what was gathered by rule and type to the series, or forgets it. */

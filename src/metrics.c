@@ -36,7 +36,7 @@ static const struct description {
 	[METRIC_HITS] = {"chatmill_rule_hits_total", COUNTER, PLAIN, {"pack", "rule"}, 2000, false,
 		"Messages on which a rule matched, before windows, guards and state."},
 	[METRIC_LIMITS] = {"chatmill_limits_reached_total", COUNTER, PLAIN, {"limit"}, 16, false,
-		"Times a limit of one customer's state was reached; the oldest entry gave way."},
+		"Times a limit of one customer's state was reached (docs/semantics.md): tags, staff of a tag, windows, timers, nears, speakers, memory."},
 	[METRIC_LAG_RECORDS] = {"chatmill_lag_records", GAUGE, PLAIN, {"partition"}, 2000, false,
 		"Records behind our committed position, up to the end of the partition known last."},
 	[METRIC_LAG_SECONDS] = {"chatmill_lag_seconds", GAUGE, AGE_MS, {"partition"}, 2000, false,

@@ -89,7 +89,6 @@ static void count_message(struct pipeline_counts *counts, const struct message *
 	counts->clocks += m->kind == MESSAGE_CLOCK;
 	counts->controls += m->kind == MESSAGE_CONTROL;
 	counts->rule_records += m->kind == MESSAGE_RULES;
-	counts->switches += m->kind == MESSAGE_SWITCH;
 	counts->no_time += (m->notes & NOTE_NO_TIME) != 0;
 	counts->surrogates += (m->notes & NOTE_SURROGATE) != 0;
 	counts->unknown_types += (m->notes & NOTE_UNKNOWN_TYPE) != 0;

@@ -46,7 +46,7 @@ struct pipeline_batch {
 
 struct pipeline_counts {
 	uint64_t records, nulls, messages, dead[DECODE_RESULT_COUNT];
-	uint64_t clocks, controls, rule_records, switches;
+	uint64_t clocks, controls, rule_records;
 	uint64_t no_time, surrogates, unknown_types, cut_lists;
 };
 

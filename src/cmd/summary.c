@@ -152,6 +152,7 @@ static void print_input(const struct pipeline_counts *c, const struct react_coun
 	print_row(out, "rules records, skipped: --rules judges", c->rule_records);
 	print_row(out, "messages seen before, skipped", r->duplicates);
 	print_row(out, "recalls of messages not remembered", r->recalls_unknown);
+	print_row(out, "tags and stages in control records that no rule knows", r->controls_unknown);
 	print_row(out, "messages without a time", c->no_time);
 	print_row(out, "messages of unknown type, searched all the same", c->unknown_types);
 	print_row(out, "messages with lone surrogates", c->surrogates);

@@ -302,15 +302,7 @@ static bool near_over_messages(struct matcher *m, uint32_t rule, const struct no
 	if (!parts)
 		return false;
 	note_seen(m, (struct near_part){rule, n->cond->near_index, parts});
-	if (!n->cond->ordered)
-		return (parts | open) == all;
-	/* In order: the first parts came earlier, the rest stand here. */
-	for (uint32_t split = 0; split < n->child_count; split++) {
-		uint64_t early = (1ull << split) - 1;
-		if ((open & early) == early && (parts & (all & ~early)) == (all & ~early))
-			return true;
-	}
-	return false;
+	return (parts | open) == all;
 }
 
 static bool judge_near(struct matcher *m, uint32_t rule, const struct node *n)

@@ -2,8 +2,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "react/turn.h"
 
-enum { SIGHTINGS_MAX = 64 }; /* of one near; the oldest gives way */
-
 struct talk { /* who speaks, and where */
 	struct str speaker, where;
 };
@@ -24,13 +22,11 @@ static bool is_of(const struct near_state *n, struct talk talk)
 	return str_eq(n->speaker, talk.speaker) && str_eq(n->where, talk.where);
 }
 
-/* The parts that count for message `number` of the speaker. Of an ordered near those from the
- * first on that came in order; never all, because the completing message brings its own. */
+/* The parts that count for message `number` of the speaker. */
 static uint64_t open_parts(const struct near_state *n, const struct cond *cond, uint32_t number,
 			   int64_t clock_ms)
 {
 	uint64_t parts = 0;
-	size_t prefix = 0;
 
 	for (uint32_t i = 0; i < n->sightings.count; i++) {
 		const struct sighting *s = &n->sightings.items[i];
@@ -38,10 +34,8 @@ static uint64_t open_parts(const struct near_state *n, const struct cond *cond, 
 		    s->time_ms + NEAR_LAPSE_MS <= clock_ms)
 			continue;
 		parts |= s->parts;
-		while (prefix + 1 < cond->child_count && s->parts >> prefix & 1)
-			prefix++;
 	}
-	return cond->ordered ? ((uint64_t)1 << prefix) - 1 : parts;
+	return parts;
 }
 
 const struct near_part *react_open(struct reactor *r, struct shard *shard,
@@ -124,8 +118,7 @@ static void take_part(struct turn *t, const struct near_part *seen, struct talk 
 		n->sightings.count = 0; /* complete: its parts are spent */
 		return;
 	}
-	if (n->sightings.count >= SIGHTINGS_MAX)
-		LIST_REMOVE(&n->sightings, 0);
+	/* As many as near_messages at most: nears_take() drops what is out of reach. */
 	*LIST_ADD(&n->sightings, shard_arena(t->shard)) =
 		(struct sighting){n->counted, seen->parts, t->msgtime_ms};
 }

@@ -34,7 +34,8 @@ struct react_counts {
 	uint64_t controls_unknown; /* tags and stages in control records that no rule knows */
 	uint64_t late;		   /* effective messages more than an hour behind the clock */
 	/* Limits of one subject that were reached (state/subject.h). */
-	uint64_t tags_full, windows_full, timers_full, nears_full, memory_full;
+	uint64_t tags_full, staff_full, windows_full, timers_full, nears_full, speakers_full,
+		memory_full;
 };
 
 MUST_CHECK int reactor_new(struct reactor **out, const struct react_settings *settings,

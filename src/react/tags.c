@@ -81,9 +81,13 @@ static uint32_t meet_staff(struct turn *t, struct tag_state *state, struct str *
 {
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < t->userid_count && state->staff.count < TAG_STAFF_MAX; i++) {
+	for (uint32_t i = 0; i < t->userid_count; i++) {
 		if (has(state->staff.items, state->staff.count, t->userids[i]))
 			continue;
+		if (state->staff.count >= TAG_STAFF_MAX) {
+			t->reactor->counts.staff_full++;
+			break;
+		}
 		struct str userid = shard_name(t->shard, t->userids[i]);
 		*LIST_ADD(&state->staff, shard_arena(t->shard)) = userid;
 		added[count++] = userid;

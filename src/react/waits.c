@@ -22,8 +22,10 @@ static int64_t *spoke_ms(struct turn *t, struct str who)
 	for (uint32_t i = 0; i < s->spokes.count; i++)
 		if (str_eq(s->spokes.items[i].who, who))
 			return &s->spokes.items[i].time_ms;
-	if (s->spokes.count >= SUBJECT_SPOKE_MAX)
+	if (s->spokes.count >= SUBJECT_SPOKE_MAX) {
+		t->reactor->counts.speakers_full++;
 		LIST_REMOVE(&s->spokes, 0);
+	}
 	struct spoke *spoke = LIST_ADD(&s->spokes, shard_arena(t->shard));
 	spoke->who = shard_name(t->shard, who);
 	return &spoke->time_ms;

@@ -124,7 +124,7 @@ static void tell(const struct story *story, enum consent consent)
 	struct consent_rule consents[] = {{{0}, consent}};
 	struct pipeline *p = world_pipeline(book, 0);
 	struct shard *shard = world_shard();
-	struct buf json[40] = {0}, out = {0}; /* records live as long as the batch */
+	struct buf json[128] = {0}, out = {0}; /* records live as long as the batch */
 
 	book->set->consents = consents;
 	book->set->consent_count = 1;
@@ -307,6 +307,29 @@ Test(react, stories)
 {
 	for (size_t i = 0; i < ARRAY_LEN(stories); i++)
 		tell(&stories[i], CONSENT_IGNORE);
+}
+
+/* However often a part comes in between, one that is near enough still counts. */
+Test(react, a_near_reaches_as_far_as_it_says)
+{
+	static const int between[] = {1, 62, 63, 64, 98, 99, 100};
+
+	for (size_t i = 0; i < ARRAY_LEN(between); i++) {
+		struct buf records = {0};
+		char expected[80] = "";
+		buf_printf(&records, "0 c foo\n");
+		for (int k = 0; k < between[i]; k++)
+			buf_printf(&records, "0 c baz\n");
+		buf_put(&records, (struct str){"0 c bar", sizeof "0 c bar"});
+		if (between[i] < 100)
+			(void)snprintf(expected, sizeof expected, "0:00:00 alert n/rule m%d\n", between[i] + 2);
+		const struct story story = {
+			"near over a hundred messages",
+			PACK "- {id: n, match: {near: {of: [foo, baz, bar], messages: 100}}, then: {alert: {severity: low, category: c}}}\n",
+			records.data, expected};
+		tell(&story, CONSENT_IGNORE);
+		buf_fini(&records);
+	}
 }
 
 static const char consent_rules[] =
