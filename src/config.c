@@ -186,19 +186,22 @@ static void take(struct loader *l, const char *path, const struct yaml_node *nod
 		     node->pairs[i].value);
 }
 
-/* CHATMILL_INPUT__TOPIC -> input.topic; CHATMILL_KAFKA__BOOTSTRAP_SERVERS -> bootstrap.servers. */
+/* CHATMILL_INPUT__TOPIC -> input.topic; CHATMILL_KAFKA__BOOTSTRAP_SERVERS -> bootstrap.servers;
+ * CHATMILL_CONSENT__wwCorp -> consent.wwCorp. */
 static void take_environment(struct loader *l, const char *name, const char *value)
 {
 	static const struct str prefix = STR("CHATMILL_");
 	struct str rest = str_from(str_of(name), prefix.len);
-	struct buf path = {0};
+	struct buf path = {0}, spelled = {0};
 
 	for (size_t i = 0; i < rest.len; i++) {
 		bool twice = rest.data[i] == '_' && i + 1 < rest.len && rest.data[i + 1] == '_';
 		buf_putc(&path, twice ? '.' : (char)tolower((unsigned char)rest.data[i]));
+		buf_putc(&spelled, rest.data[i]);
 		i += twice;
 	}
 	buf_putc(&path, '\0');
+	buf_putc(&spelled, '\0');
 	struct yaml_node node = {.kind = YAML_SCALAR, .quoted = true, .text = str_of(value)};
 	bool done = false;
 	for (size_t i = 0; config_key(i) && !done; i++) {
@@ -206,8 +209,12 @@ static void take_environment(struct loader *l, const char *name, const char *val
 		if (config_key(i)->type != KEY_PROPERTIES || strncmp(path.data, config_key(i)->path, len) != 0 ||
 		    path.data[len] != '.')
 			continue;
+		/* Properties are lower case, Kafka's with dots; the id of a corp stays as it is spelled. */
+		bool kafka = !strcmp(config_key(i)->path, "kafka");
 		char *property = path.data + len + 1;
-		for (char *c = property; *c && !strcmp(config_key(i)->path, "kafka"); c++)
+		if (!strcmp(config_key(i)->path, "consent") && strcmp(property, "default") != 0)
+			property = spelled.data + len + 1;
+		for (char *c = property; *c && kafka; c++)
 			*c = *c == '_' ? '.' : *c;
 		put_property(l, i, str_of(property), str_of(value), false, &node);
 		done = true;
@@ -215,6 +222,7 @@ static void take_environment(struct loader *l, const char *name, const char *val
 	if (!done)
 		take(l, arena_copy(&l->config->arena, str_of(path.data)).data, &node);
 	buf_fini(&path);
+	buf_fini(&spelled);
 }
 
 /* ---- the whole ---- */

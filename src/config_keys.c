@@ -23,7 +23,7 @@ static const struct key keys[] = {
 	 "of the archive and of the state topic, for `topics apply`"},
 	{"input.replication", KEY_COUNT, "3", 1, 32767, false, AT(input.replication),
 	 "copies of each partition, for `topics apply`"},
-	{"input.record_bytes_max", KEY_COUNT, "1048576", 1024, 64 * 1024 * 1024, false,
+	{"input.record_bytes_max", KEY_COUNT, "1048576", 1024, RECORD_BYTES_LIMIT, false,
 	 AT(input.record_bytes_max), "a larger record is a dead letter `too_big`"},
 	{"output.tags", KEY_NAME, "chat.tags", 0, 0, false, AT(output.tags), "topic of tag events"},
 	{"output.stages", KEY_NAME, "chat.stages", 0, 0, false, AT(output.stages),

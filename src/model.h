@@ -14,6 +14,7 @@
 /* ---- limits, each with its reason ---- */
 enum {
 	RECORD_BYTES_MAX = 1024 * 1024, /* default of Kafka's max.message.bytes; larger is too_big */
+	RECORD_BYTES_LIMIT = 64 * 1024 * 1024, /* the most that input.record_bytes_max may be */
 	JSON_DEPTH_MAX = 64,		/* WeCom nests 8 records of about 5 levels */
 	TOLIST_MAX = 10000,		/* 20 times WeCom's largest group */
 	NEST_MAX = 8,			/* forwarded records inside forwarded records */

@@ -1,6 +1,9 @@
-/* file.c - reads a whole file. */
+/* file.c - reads a whole file; makes folders. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/file.h"
+
+#include <errno.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 
@@ -27,4 +30,18 @@ int file_read(struct arena *arena, const char *path, size_t bytes_max, struct st
 	(void)fclose(file); /* only read */
 	buf_fini(&all);
 	return status;
+}
+
+int file_make_dir(const char *path, struct err *err)
+{
+	char part[512];
+
+	for (const char *slash = path; slash;) {
+		slash = strchr(slash + 1, '/');
+		(void)snprintf(part, sizeof part, "%.*s",
+			       slash ? (int)(slash - path) : (int)strlen(path), path);
+		if (mkdir(part, 0700) < 0 && errno != EEXIST)
+			return err_errno(err, ERR_CONFIG, "the folder %s cannot be made", part);
+	}
+	return 0;
 }

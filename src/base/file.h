@@ -1,4 +1,4 @@
-/* file.h - a whole file as text.
+/* file.h - a whole file as text, and folders.
  * SPDX-License-Identifier: Apache-2.0
  */
 #pragma once
@@ -12,3 +12,6 @@ enum { FILE_BYTES_MAX = 64 * 1024 * 1024 }; /* rules, words, configuration: neve
  * ERR_DATA; a file that is not there or not readable ERR_NOINPUT. */
 MUST_CHECK int file_read(struct arena *arena, const char *path, size_t bytes_max, struct str *out,
 			 struct err *err);
+
+/* Makes a folder of our own (0700) with its parents, unless it is there. ERR_CONFIG. */
+MUST_CHECK int file_make_dir(const char *path, struct err *err);

@@ -12,7 +12,7 @@ struct archive_options {
 
 static const char fetch_sql[] = "FETCH 1000 FROM stored";
 static const char declare_sql[] =
-	"DECLARE stored NO SCROLL CURSOR FOR SELECT raw, dictionary FROM chatmill.message "
+	"DECLARE stored NO SCROLL CURSOR FOR SELECT raw, dictionary, corpid, msgid FROM chatmill.message "
 	"WHERE ($1 = '' OR corpid = $1) AND ($2 = '' OR external_userid = $2) "
 	"AND ($3 = '' OR conversation = $3) AND ($4 = '' OR msgid = $4) "
 	"ORDER BY msgtime, corpid, msgid";
@@ -29,7 +29,8 @@ static int print_rows(struct archive *archive, const struct pg_result *rows, int
 		buf_clear(out);
 		if (archive_unpack(archive, pg_text(rows, r, 0), (int32_t)pg_i64(rows, r, 1), out,
 				   err) < 0)
-			return -1;
+			return err_wrap(err, "message %.*s of corp %.*s", STR_ARG(pg_text(rows, r, 3)),
+					STR_ARG(pg_text(rows, r, 2)));
 		buf_putc(out, '\n');
 		if (fwrite(out->data, 1, out->len, stdout) != out->len)
 			return err_errno(err, ERR_OS, "standard output");

@@ -2,7 +2,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/archive_out.h"
 
-#include "base/file.h"
 #include "base/hash.h"
 
 enum { ASK_MS = 30000, FLUSH_MS = 300000 };
@@ -26,23 +25,6 @@ struct extras {
 	int64_t time_ms; /* of the line before, then of the record itself */
 };
 
-static int read_staff(struct archive_out *a, const struct config *config, struct err *err)
-{
-	struct findings findings = {0};
-	struct str text;
-
-	a->directory = directory_empty();
-	if (!config->staff)
-		return 0;
-	if (file_read(&a->staff, config->staff, FILE_BYTES_MAX, &text, err) < 0)
-		return -1;
-	a->directory = directory_parse(&a->staff, str_of(config->staff), text, &findings);
-	size_t errors = findings.errors;
-	findings_print(&findings, stderr);
-	findings_fini(&findings);
-	return errors ? err_set(err, ERR_CONFIG, "%s: %zu errors", config->staff, errors) : 0;
-}
-
 int archive_out_new(struct archive_out **out, const struct archive_out_settings *settings,
 		    struct err *err)
 {
@@ -61,7 +43,7 @@ int archive_out_new(struct archive_out **out, const struct archive_out_settings 
 
 	if (!a)
 		return err_set(err, ERR_OS, "out of memory");
-	if (read_staff(a, config, err) < 0 || decoder_new(&a->decoder, &decode, err) < 0 ||
+	if (directory_open(&a->directory, &a->staff, config->staff, err) < 0 || decoder_new(&a->decoder, &decode, err) < 0 ||
 	    producer_new(&a->producer, &producer, err) < 0 ||
 	    (settings->transactional_id && producer_init(a->producer, ASK_MS, err) < 0) ||
 	    producer_need_topic(a->producer, topic, ASK_MS, &a->partitions, err) < 0 ||

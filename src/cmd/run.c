@@ -1,26 +1,23 @@
 /* run.c - `chatmill run`: the pipeline on Kafka, exactly once. */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "cmd/commands.h"
 #include "health.h"
 #include "kafka/consumer.h"
 #include "publish.h"
+#include "slot.h"
 #include "worker.h"
 
 enum {
 	WORKERS_MAX = 256,
-	SLOTS_MAX = 1000,
 	TURN_MS = 90000, /* three tries of what may wait longest in the loop: it turns within them */
 	STOP_MS = 25000, /* the promise is 30 s; librdkafka 2.0.2 can hang while it closes */
 	ASK_MS = 5000,
@@ -47,42 +44,6 @@ struct run {
 	char names[WORKERS_MAX][160];
 	_Atomic int64_t worker_count; /* read by the health's threads */
 };
-
-/* ---- the slot: which of the processes of this host we are ---- */
-
-static int make_dir(const char *path, struct err *err)
-{
-	char part[512];
-
-	for (const char *slash = path; slash; ) {
-		slash = strchr(slash + 1, '/');
-		(void)snprintf(part, sizeof part, "%.*s",
-			       slash ? (int)(slash - path) : (int)strlen(path), path);
-		if (mkdir(part, 0700) < 0 && errno != EEXIST)
-			return err_errno(err, ERR_CONFIG, "state.dir: %s cannot be made", part);
-	}
-	return 0;
-}
-
-/* Takes the first slot whose lock file nobody holds: a restart finds its old one free. */
-static int take_slot(struct run *r, struct err *err)
-{
-	char path[640];
-
-	if (make_dir(r->config->state.dir, err) < 0)
-		return -1;
-	for (r->slot = 0; r->slot < SLOTS_MAX; r->slot++) {
-		(void)snprintf(path, sizeof path, "%s/%s.slot-%d", r->config->state.dir,
-			       r->config->pipeline, r->slot);
-		r->slot_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-		if (r->slot_fd < 0)
-			return err_errno(err, ERR_CONFIG, "state.dir: %s cannot be opened", path);
-		if (flock(r->slot_fd, LOCK_EX | LOCK_NB) == 0)
-			return 0;
-		close(r->slot_fd);
-	}
-	return err_set(err, ERR_CONFIG, "state.dir: all %d slots are taken", SLOTS_MAX);
-}
 
 /* ---- signals ---- */
 
@@ -347,12 +308,14 @@ static int run_all(struct run *r, struct err *err)
 {
 	if (config_open(&r->config, r->options->file, err) < 0 ||
 	    brokers_new(&r->brokers, r->config, r->options->insecure, err) < 0 ||
-	    catch_signals(r, err) < 0 || take_slot(r, err) < 0 || start_health(r, err) < 0)
+	    catch_signals(r, err) < 0 ||
+	    (r->slot_fd = slot_take(r->config->state.dir, r->config->pipeline, "slot", &r->slot, err)) < 0 ||
+	    start_health(r, err) < 0)
 		return -1;
 	(void)snprintf(r->cache_dir, sizeof r->cache_dir, "%s/compiled", r->config->state.dir);
 	(void)snprintf(r->snapshot_dir, sizeof r->snapshot_dir, "%s/snapshots",
 		       r->config->state.dir);
-	if (make_dir(r->cache_dir, err) < 0 || make_dir(r->snapshot_dir, err) < 0)
+	if (file_make_dir(r->cache_dir, err) < 0 || file_make_dir(r->snapshot_dir, err) < 0)
 		return -1;
 	if (wait_for_topics(r, err) < 0)
 		return atomic_load(&r->stop) ? 0 : -1;

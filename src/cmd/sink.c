@@ -2,52 +2,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sink.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/log.h"
 #include "brokers.h"
 #include "cmd/commands.h"
 #include "database.h"
-
-enum { SLOTS_MAX = 1000 };
+#include "slot.h"
 
 struct sink_options {
 	const char *file;
 	bool insecure;
 };
-
-/* The name of this process among the sinks of the pipeline: the first slot on this host whose
- * lock nobody holds, so that a restart takes its old place in the group at once instead of
- * waiting until the broker gives the dead member up. The lock ends with the process. */
-static int take_slot(const struct config *config, char *name, size_t size, struct err *err)
-{
-	char path[640];
-
-	if (mkdir(config->state.dir, 0700) < 0 && errno != EEXIST)
-		return err_errno(err, ERR_CONFIG, "state.dir: %s cannot be made",
-				 config->state.dir);
-	for (int slot = 0; slot < SLOTS_MAX; slot++) {
-		(void)snprintf(path, sizeof path, "%s/%s.sink-slot-%d", config->state.dir,
-			       config->pipeline, slot);
-		int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-		if (fd < 0)
-			return err_errno(err, ERR_CONFIG, "state.dir: %s cannot be opened", path);
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-			(void)snprintf(name, size, "%s-%s-sink-%d", config->pipeline,
-				       config->instance, slot);
-			return 0;
-		}
-		close(fd);
-	}
-	return err_set(err, ERR_CONFIG, "state.dir: all %d slots are taken", SLOTS_MAX);
-}
 
 /* The first signal asks to finish, the second ends the program: what is open is undone by the
  * database. */
@@ -88,9 +56,6 @@ static int catch_signals(_Atomic bool *stop, struct err *err)
 static int read_archive(const struct config *config, struct sink_settings *settings,
 			struct arena *staff, struct err *err)
 {
-	struct findings findings = {0};
-	struct str text;
-
 	for (size_t i = 0; i < config->consent.count; i++)
 		if (!strcmp(config->consent.items[i].value, "drop"))
 			return err_set(err, ERR_CONFIG,
@@ -101,16 +66,7 @@ static int read_archive(const struct config *config, struct sink_settings *setti
 	settings->archive = config->input.topic;
 	settings->decode.corpid = str_of(config->input.corpid);
 	settings->decode.record_bytes_max = (size_t)config->input.record_bytes_max;
-	settings->directory = directory_empty();
-	if (!config->staff)
-		return 0;
-	if (file_read(staff, config->staff, FILE_BYTES_MAX, &text, err) < 0)
-		return -1;
-	settings->directory = directory_parse(staff, str_of(config->staff), text, &findings);
-	findings_print(&findings, stderr);
-	size_t errors = findings.errors;
-	findings_fini(&findings);
-	return errors ? err_set(err, ERR_CONFIG, "%s: %zu errors", config->staff, errors) : 0;
+	return directory_open(&settings->directory, staff, config->staff, err);
 }
 
 /* Runs the sink with the operator's port beside it. */
@@ -149,10 +105,12 @@ static int run_sink(const struct config *config, const struct brokers *brokers, 
 	struct pg_setting postgres[DATABASE_KEYS_MAX];
 	char instance[160], group[160];
 	size_t keys;
+	int slot; /* held until the process ends */
 
-	if (take_slot(config, instance, sizeof instance, err) < 0 ||
+	if (slot_take(config->state.dir, config->pipeline, "sink-slot", &slot, err) < 0 ||
 	    database_settings(postgres, &keys, config, err) < 0)
 		return -1;
+	(void)snprintf(instance, sizeof instance, "%s-%s-sink-%d", config->pipeline, config->instance, slot);
 	(void)snprintf(group, sizeof group, "%s-sink", config->pipeline);
 	struct sink_settings settings = {
 		.kafka = &brokers->settings,

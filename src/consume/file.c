@@ -15,12 +15,16 @@
  * the next block. Small blocks, with what is made of their messages, stay in the processor's second
  * cache: with 1 MiB instead of 64 KiB scan takes a third more CPU. */
 enum { BLOCK_BYTES = 64 * 1024, INPUT_BYTES = 64 * 1024, MARGIN = 64 };
+/* What is longer is no record for anybody: its beginning is handed out, which is too_big by itself, and
+ * the rest is passed over, so that a file of one endless line takes no more memory than this. */
+enum { LINE_BYTES_MAX = RECORD_BYTES_LIMIT + 1 };
 
 struct file_source {
 	char *name;
 	int fd;
 	uint64_t read_bytes, size_bytes;
 	bool ended;
+	bool passing; /* over the rest of a line that is too long */
 
 	char *input; /* compressed bytes; NULL until the first block shows what the file is */
 	struct str pending;
@@ -142,7 +146,7 @@ static int append(struct file_source *f, struct err *err)
 
 static int make_room(struct file_source *f, struct err *err)
 {
-	size_t cap = f->cap * 2;
+	size_t cap = MIN(f->cap * 2, (size_t)LINE_BYTES_MAX);
 	char *block = realloc(f->block, cap + 2 * MARGIN);
 
 	if (!block)
@@ -151,6 +155,17 @@ static int make_room(struct file_source *f, struct err *err)
 	f->block = block;
 	f->cap = cap;
 	return 0;
+}
+
+/* Drops what is left of a line whose beginning was handed out. */
+static void pass(struct file_source *f)
+{
+	char *start = f->block + MARGIN, *newline = memchr(start, '\n', f->len);
+	size_t gone = newline ? (size_t)(newline - start) + 1 : f->len;
+
+	f->passing = !newline;
+	f->len -= gone;
+	memmove(start, start + gone, f->len);
 }
 
 int file_source_fill(struct file_source *f, struct err *err)
@@ -167,6 +182,11 @@ int file_source_fill(struct file_source *f, struct err *err)
 			f->lines_end = f->len;
 			break;
 		}
+		if (f->len == f->cap && f->cap >= LINE_BYTES_MAX) {
+			f->passing = true;
+			f->lines_end = f->len;
+			break;
+		}
 		if (f->len == f->cap && make_room(f, err) < 0)
 			return -1;
 		while (!f->ended && f->len < f->cap)
@@ -175,6 +195,10 @@ int file_source_fill(struct file_source *f, struct err *err)
 					return -1;
 				break; /* the next fill meets the error again */
 			}
+		if (UNLIKELY(f->passing)) {
+			pass(f);
+			continue;
+		}
 		const char *newline =
 			memrchr(f->block + MARGIN + searched, '\n', f->len - searched);
 		if (newline)

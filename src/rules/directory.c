@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rules/directory.h"
 
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/utf8.h"
 
@@ -28,6 +29,23 @@ static struct entry *slot(const struct directory *d, struct str userid)
 	while (d->slots[at].userid.len && !str_eq(d->slots[at].userid, userid))
 		at = (at + 1) & d->mask;
 	return &d->slots[at];
+}
+
+int directory_open(const struct directory **out, struct arena *arena, const char *path, struct err *err)
+{
+	struct findings findings = {0};
+	struct str text;
+
+	*out = directory_empty();
+	if (!path)
+		return 0;
+	if (file_read(arena, path, FILE_BYTES_MAX, &text, err) < 0)
+		return -1;
+	*out = directory_parse(arena, str_of(path), text, &findings);
+	size_t errors = findings.errors;
+	findings_print(&findings, stderr);
+	findings_fini(&findings);
+	return errors ? err_set(err, ERR_CONFIG, "%s: %zu errors", path, errors) : 0;
 }
 
 bool directory_find(const struct directory *d, struct str userid, struct str *department)

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/findings.h"
 #include "model.h"
 
@@ -17,6 +18,11 @@ struct directory;
  * become findings. */
 const struct directory *directory_parse(struct arena *arena, struct str name, struct str text,
 					struct findings *findings);
+
+/* Reads the file at `path` (NULL: an empty directory); what makes no sense in it is printed on standard
+ * error and is an ERR_CONFIG. */
+MUST_CHECK int directory_open(const struct directory **out, struct arena *arena, const char *path,
+			      struct err *err);
 
 /* An empty directory: every id is judged by its prefix. */
 const struct directory *directory_empty(void);

@@ -190,11 +190,11 @@ int archive_unpack(struct archive *a, struct str raw, int32_t dictionary, struct
 		   struct err *err)
 {
 	if (dictionary == 0)
-		return zstd_decompress(out, raw, RECORD_BYTES_MAX * 2, err);
+		return zstd_decompress(out, raw, RECORD_BYTES_LIMIT, err);
 	for (size_t i = 0; i < a->type_count; i++)
 		if (a->types[i].id == dictionary)
 			return zstd_dictionary_decompress(a->types[i].dictionary, out, raw,
-							  RECORD_BYTES_MAX * 2, err);
+							  RECORD_BYTES_LIMIT, err);
 	return err_set(err, ERR_DATA, "chatmill.message_dictionary lacks number %d", (int)dictionary);
 }
 

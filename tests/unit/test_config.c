@@ -49,6 +49,9 @@ Test(config, values_come_from_default_file_and_environment)
 	setenv("CHATMILL_WORKERS", "7", 1);
 	setenv("CHATMILL_INPUT__TOPIC", "other.archive", 1);
 	setenv("CHATMILL_KAFKA__BOOTSTRAP_SERVERS", "broker:1", 1);
+	setenv("CHATMILL_CONSENT__wwCorp", "ignore", 1);
+	setenv("CHATMILL_CONSENT__DEFAULT", "drop", 1);
+	setenv("CHATMILL_POSTGRES__HOST", "db", 1);
 	setenv("TEST_USER", "carl", 1);
 	int status = load("pipeline: p1\n"
 			  "workers: 3\n"
@@ -57,10 +60,13 @@ Test(config, values_come_from_default_file_and_environment)
 			  "evidence: full\n"
 			  "output: {hits: chat.hits, tags: null}\n"
 			  "postgres: {password: {file: secret}, user: {env: TEST_USER}}\n"
-			  "consent: {default: drop, ww2: alert_only}\n",
+			  "consent: {ww2: alert_only}\n",
 			  &c, wrong, sizeof wrong);
 	unsetenv("CHATMILL_WORKERS");
 	unsetenv("CHATMILL_INPUT__TOPIC");
+	unsetenv("CHATMILL_CONSENT__wwCorp");
+	unsetenv("CHATMILL_CONSENT__DEFAULT");
+	unsetenv("CHATMILL_POSTGRES__HOST");
 	unsetenv("CHATMILL_KAFKA__BOOTSTRAP_SERVERS");
 	cr_assert_eq(status, 0, "%s", wrong);
 	cr_expect_str_eq(c->pipeline, "p1");
@@ -77,9 +83,11 @@ Test(config, values_come_from_default_file_and_environment)
 	cr_expect_str_eq(c->output.tags, "chat.tags", "null leaves the default of a needed topic");
 	cr_expect_str_eq(c->postgres.items[0].value, "s3cret");
 	cr_expect_str_eq(c->postgres.items[1].value, "carl");
+	cr_expect_str_eq(c->postgres.items[2].name, "host");
 	cr_expect_str_eq(c->source, "/chatmill/p1");
 	cr_expect_str_eq(c->state_topic, "chatmill.p1.state");
 	cr_expect_eq(config_consent(c, STR("ww2")), CONSENT_ALERT_ONLY);
+	cr_expect_eq(config_consent(c, STR("wwCorp")), CONSENT_IGNORE);
 	cr_expect_eq(config_consent(c, STR("ww9")), CONSENT_DROP);
 	char *shown = NULL;
 	size_t len;

@@ -136,6 +136,37 @@ Test(file_source, long_lines_and_many_blocks)
 	buf_fini(&want);
 }
 
+/* A few KB of zstd can be a line without end. */
+Test(file_source, an_endless_line_is_cut_and_the_next_one_is_whole)
+{
+	struct buf text = {0}, file = {0};
+
+	buf_put(&text, STR("a\n"));
+	for (size_t i = 0; i < (size_t)RECORD_BYTES_LIMIT * 2 + 100; i += 4)
+		buf_put(&text, STR("long"));
+	buf_put(&text, STR("\nb\n"));
+	zstd_compress(&file, buf_str(&text), 1);
+	for (int packed = 0; packed < 2; packed++) {
+		char path[64];
+		struct buf got = {0}, want = {0};
+		struct err err;
+		write_file(path, buf_str(packed ? &file : &text));
+		buf_put(&want, STR("1:a|2:"));
+		buf_put(&want, (struct str){text.data + 2, RECORD_BYTES_LIMIT + 1});
+		buf_put(&want, STR("|3:b|"));
+		cr_expect_eq(read_all(path, &got, &err), 0);
+		cr_expect(str_eq(buf_str(&got), buf_str(&want)), "packed %d", packed);
+		buf_clear(&got);
+		cr_expect_eq(read_swapped(path, &got, &err), 0);
+		cr_expect(str_eq(buf_str(&got), buf_str(&want)), "packed %d, swapped", packed);
+		unlink(path);
+		buf_fini(&got);
+		buf_fini(&want);
+	}
+	buf_fini(&text);
+	buf_fini(&file);
+}
+
 Test(file_source, a_cut_file_gives_its_whole_lines_then_the_error)
 {
 	struct buf text = {0}, file = {0}, got = {0};
