@@ -28,6 +28,11 @@ struct rulebook *rulebook_ref(struct rulebook *book)
 	return book;
 }
 
+bool rulebook_is_shared(const struct rulebook *book)
+{
+	return atomic_load(&book->refs) > 1;
+}
+
 void rulebook_free(struct rulebook *book)
 {
 	if (!book || atomic_fetch_sub(&book->refs, 1) > 1)

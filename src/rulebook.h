@@ -21,4 +21,6 @@ MUST_CHECK int rulebook_new(struct rulebook **out, struct ruleset *set, const ch
 			    struct findings *findings, struct err *err);
 struct rulebook *rulebook_ref(struct rulebook *book);
 void rulebook_free(struct rulebook *book); /* drops one reference; NULL is fine */
+/* Whether somebody beside the caller has a reference. */
+bool rulebook_is_shared(const struct rulebook *book);
 DEFINE_OWNED(rulebook);

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "base/zstd.h"
 #include "kafka/consumer.h"
@@ -16,6 +17,7 @@ enum {
 	PIECE_MS = 20,
 	METADATA_MS = 5000,
 	DIGEST_LEN = 71,
+	UNUSED_MAX = 4, /* compiled sets that nobody judges by; one of them again costs compiling */
 };
 
 enum entry_state { ENTRY_READ, ENTRY_WANTED, ENTRY_COMPILED, ENTRY_BROKEN };
@@ -27,6 +29,7 @@ struct entry {
 	size_t pieces_seen;
 	enum entry_state state;
 	struct rulebook *book; /* ENTRY_COMPILED */
+	uint64_t used;	       /* shelf.uses when it was asked for last */
 	struct err broken;     /* ENTRY_BROKEN */
 };
 
@@ -41,6 +44,7 @@ struct shelf {
 	struct entry *entries;
 	int32_t partitions, ended; /* ended: partitions whose first end was passed */
 	uint64_t ends;		   /* ends of partitions seen, all in all */
+	uint64_t uses;		   /* how often a set was compiled or handed out */
 	bool failed;
 	struct err err;
 };
@@ -83,10 +87,9 @@ static int64_t header_number(const struct consumed_header *headers, size_t count
 
 static struct entry *add(struct shelf *s, struct str digest, size_t pieces)
 {
-	struct entry *e = calloc(1, sizeof *e);
+	struct entry *e = heap_zeroed(1, sizeof *e);
 
-	if (!e || !(e->pieces = calloc(pieces, sizeof *e->pieces)))
-		UNREACHABLE("out of memory"); /* as arena.h: nothing sensible is left to do */
+	e->pieces = heap_zeroed(pieces, sizeof *e->pieces);
 	memcpy(e->info.digest, digest.data, MIN(digest.len, sizeof e->info.digest - 1));
 	e->info.pieces = pieces;
 	e->next = s->entries;
@@ -174,6 +177,26 @@ static int compile(const struct shelf *s, const char *digest, struct str bundle,
 	return rc;
 }
 
+/* Of the sets that nobody judges by any more, those asked for last stay compiled. */
+static void drop_unused(struct shelf *s)
+{
+	for (;;) {
+		struct entry *oldest = NULL;
+		size_t unused = 0;
+		for (struct entry *e = s->entries; e; e = e->next) {
+			if (e->state != ENTRY_COMPILED || rulebook_is_shared(e->book))
+				continue;
+			unused++;
+			if (!oldest || e->used < oldest->used)
+				oldest = e;
+		}
+		if (unused <= UNUSED_MAX)
+			return;
+		rulebook_free(TAKE(oldest->book));
+		oldest->state = ENTRY_READ;
+	}
+}
+
 /* Compiles one wanted entry. Returns false if there is none. */
 static bool compile_next(struct shelf *s)
 {
@@ -209,6 +232,8 @@ static bool compile_next(struct shelf *s)
 	e->state = rc == 0 ? ENTRY_COMPILED : ENTRY_BROKEN;
 	e->book = book;
 	e->broken = err;
+	e->used = ++s->uses;
+	drop_unused(s);
 	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 	return true;
@@ -375,6 +400,7 @@ static enum shelf_answer answer(struct shelf *s, struct str digest, struct ruleb
 	case ENTRY_WANTED:
 		return SHELF_WAIT;
 	case ENTRY_COMPILED:
+		e->used = ++s->uses;
 		*out = rulebook_ref(e->book);
 		return SHELF_READY;
 	case ENTRY_BROKEN:

@@ -9,7 +9,8 @@
  * piece 0 has them was put into force. Rewriting keeps the topic compact: a key stands once.
  *
  * A shelf has a thread of its own that follows the topic. Sets that arrive while it runs, and the
- * last one published before, are compiled at once, older ones when somebody asks.
+ * last one published before, are compiled at once, older ones when somebody asks. Those that nobody
+ * judges by any more are given up, but for the last few; what is read of the topic stays.
  *
  * Thread: every function may be called from any thread.
  */

@@ -103,6 +103,11 @@ static int switch_rules(struct worker *w, const struct record *record, struct er
 	} else if (worker_fit(w, book, err) < 0) {
 		return -1;
 	}
+	/* Events of the batch name rules of the old set, which may go with its last user. */
+	if (worker_send_batch(w, err) < 0) {
+		rulebook_free(book);
+		return worker_heal(w, false, err);
+	}
 	rulebook_free(holding->book);
 	holding->book = book;
 	meter_switched(w->meter);

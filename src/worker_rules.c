@@ -6,12 +6,13 @@
 int worker_fit(struct worker *w, const struct rulebook *book, struct err *err)
 {
 	for (size_t i = 0; i < w->fitted_count; i++)
-		if (w->fitted[i] == book)
+		if (!strcmp(w->fitted[i], book->set->digest))
 			return 0;
 	if (pipeline_fit(w->pipeline, book, err) < 0)
 		return -1;
 	/* A full list only means that one is fitted again, which is harmless. */
-	w->fitted[w->fitted_count < BOOKS_MAX ? w->fitted_count++ : BOOKS_MAX - 1] = book;
+	size_t at = w->fitted_count < BOOKS_MAX ? w->fitted_count++ : BOOKS_MAX - 1;
+	memcpy(w->fitted[at], book->set->digest, sizeof w->fitted[at]);
 	return 0;
 }
 

@@ -2,12 +2,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "match/cache.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <hs.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/hash.h"
 #include "match/match.h"
@@ -15,6 +17,7 @@
 static const char magic[] = "chatmill-hs-1\n";
 
 enum { MAGIC_LEN = sizeof magic - 1, HEADER_LEN = MAGIC_LEN + 16, PATH_BYTES_MAX = 4096 };
+enum { NAME_LEN = 64, UNREAD_DAYS = 30 }; /* of a file: hexadecimal, then .hs */
 
 void cache_init(struct cache *c, const char *dir)
 {
@@ -83,6 +86,8 @@ void cache_read(struct cache *c)
 	bool ours = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
 		    !(st.st_mode & 022) && st.st_size > 0;
 	char *data = ours ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+	if (ours)
+		(void)futimens(fd, NULL); /* it was read; see drop_unread() */
 	(void)close(fd);
 	if (data == MAP_FAILED)
 		return;
@@ -148,6 +153,26 @@ static bool write_file(const struct cache *c, int fd)
 	return good;
 }
 
+static bool is_name(const char *name)
+{
+	return strspn(name, "0123456789abcdef") == NAME_LEN && !strcmp(name + NAME_LEN, ".hs");
+}
+
+/* Rules that were changed leave a file behind, and so do an upgrade and another processor. */
+static void drop_unread(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct stat st;
+
+	if (!dir)
+		return;
+	for (struct dirent *e; (e = readdir(dir));)
+		if (is_name(e->d_name) && fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && st.st_mtime < clock_wall_ms() / 1000 - UNREAD_DAYS * 86400)
+			(void)unlinkat(dirfd(dir), e->d_name, 0);
+	(void)closedir(dir);
+}
+
 void cache_write(struct cache *c)
 {
 	char path[PATH_BYTES_MAX], beside[PATH_BYTES_MAX];
@@ -155,6 +180,7 @@ void cache_write(struct cache *c)
 	if (!c->dir.data || !path_of(c, "", path) || !path_of(c, ".XXXXXX", beside))
 		return;
 	(void)mkdir(c->dir.data, 0700); /* it is NUL-terminated: cache_init() */
+	drop_unread(c->dir.data);
 	int fd = mkostemp(beside, O_CLOEXEC);
 	if (fd < 0)
 		return;

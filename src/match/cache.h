@@ -4,7 +4,7 @@
  * A file is named by the digest of everything that decides about its content. It is written beside
  * its place, synced and renamed, so that a reader sees a whole file or none; its parts are checked
  * by a hash when it is read. A cache that cannot be read or written costs time and nothing else:
- * nothing here fails.
+ * nothing here fails. Files that nobody read for 30 days go when a new one is written.
  *
  *	"chatmill-hs-1\n"  u64 hash of all that follows  u64 parts
  *	parts × { u64 length  u64 longest match }  bytes of the parts        (little endian)

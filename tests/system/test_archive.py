@@ -108,6 +108,17 @@ def test_nul_is_kept_in_the_record(setup, processes):
     assert setup.postgres.sql("SELECT text FROM chatmill.message") == [("a\ufffdb",)]
 
 
+def test_large_records_come_back(setup, processes):
+    """What input.record_bytes_max lets in, archive cat gives back; state.dir is made with its parents."""
+    setup.more["input"] = {**setup.values()["input"], "record_bytes_max": 8 << 20}
+    setup.more["state"] = {"dir": str(setup.folder / "made" / "on" / "the" / "way")}
+    setup.file = setup.write("chatmill.yaml")
+    values = put(setup, [message(1), message(2, content="长" * (1 << 20)), message(3)])
+    assert len(values[1]) > 3 << 20
+    run_through(setup, processes)
+    assert cat(setup) == values
+
+
 def test_views_show_messages(setup, processes):
     messages = [message(n) for n in range(20)]
     messages.append(message(20, kind="agree", userid="zhangsan", agree_time=1_700_000_020))

@@ -118,6 +118,37 @@ def test_metrics_agree_with_the_topics(pipeline, processes):
     assert run.terminate() == 0, run.log()
 
 
+@pytest.mark.asan
+def test_sets_that_nobody_judges_by_are_given_up(pipeline, processes):
+    """Of many sets published one after the other a few stay compiled; one of the old ones comes back whole."""
+    def put(n):
+        folder = pipeline.folder / f"set{n}"
+        folder.mkdir(exist_ok=True)
+        (folder / "r.yaml").write_text(f"pack: p\nrules:\n  - {{id: r{n}, match: [多少钱], then: {{alert: {{}}}}}}\n")
+        done = chatmill.run("rules", "publish", "-c", pipeline.file, "--lead", "0s", folder, check=0)
+        return re.search(r"sha256:[0-9a-f]{64}", (done.stdout + done.stderr).decode())[0]
+
+    def in_force(digest):
+        return scrape(port).get("chatmill_rules_in_force", {}).get(f'{{digest="{digest}"}}') == pipeline.partitions
+
+    first = put(0)
+    run, port = start_run(pipeline, processes)
+    proc.wait_for(lambda: is_ready(port), 60, "readiness")
+    for n in range(1, 10):
+        digest = put(n)
+        proc.wait_for(lambda: in_force(digest), 60, f"set {n}")
+    assert scrape(port)["chatmill_rules_compiled"][""] <= 6
+    assert put(0) == first
+    proc.wait_for(lambda: in_force(first), 60, "the first set again")
+    m = {"msgid": "m1", "action": "send", "from": "wm" + "L" * 30, "tolist": ["zhangsan"], "roomid": "",
+         "msgtime": make_sample.START_MS, "msgtype": "text", "text": {"content": "多少钱"}}
+    (pipeline.folder / "one.jsonl").write_text(json.dumps({"corpid": "ww1", "msgid": "m1", "message": m}) + "\n")
+    pipeline.load(pipeline.folder / "one.jsonl")
+    pipeline.wait_run(run)
+    assert [e["data"]["rule"] for e in pipeline.events()] == ["r0"]
+    assert run.terminate() == 0, run.log()
+
+
 def test_lag_is_that_of_our_own_position(pipeline, processes):
     """Records stand behind a stopped worker: after its return lag is counted from the marker, and
     the age grows while nothing is committed. Before there are rules, readiness says that it waits for them."""

@@ -564,3 +564,24 @@ Test(match, cache_that_is_damaged_is_made_anew, .init = folder_make, .fini = fol
 			damage(cache);
 	}
 }
+
+Test(match, cache_files_that_nobody_reads_go, .init = folder_make, .fini = folder_remove)
+{
+	char command[1024];
+	struct bench b;
+
+	cr_assert_eq(bench_try(&b, "pack: p\nrules:\n  - {id: a, match: [甲]}\n", folder), 0);
+	bench_fini(&b);
+	/* Old, but read by the next set of the same words; old and unread; old and none of ours. */
+	(void)snprintf(command, sizeof command,
+		       "cd %s && touch -d '40 days ago' *.hs && touch -d '40 days ago' $(printf %%064d 7).hs mine.hs && "
+		       "touch -d '20 days ago' $(printf %%064d 8).hs", folder);
+	cr_assert_eq(system(command), 0);
+	cr_assert_eq(bench_try(&b, "pack: p\nrules:\n  - {id: a, match: [甲]}\n", folder), 0);
+	bench_fini(&b);
+	cr_assert_eq(bench_try(&b, "pack: p\nrules:\n  - {id: a, match: [乙]}\n", folder), 0);
+	bench_fini(&b);
+	(void)snprintf(command, sizeof command,
+		       "cd %s && [ $(ls *.hs | wc -l) = 4 ] && [ -e mine.hs ] && [ -e $(printf %%064d 8).hs ]", folder);
+	cr_assert_eq(system(command), 0);
+}
