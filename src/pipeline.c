@@ -129,7 +129,8 @@ static struct matches search(struct pipeline *p, const struct rulebook *book,
 
 static bool is_searched(const struct message *m)
 {
-	return m->kind == MESSAGE_CHAT || m->kind == MESSAGE_RECALL;
+	return m->kind == MESSAGE_CHAT || m->kind == MESSAGE_RECALL || m->kind == MESSAGE_AGREE ||
+	       m->kind == MESSAGE_DISAGREE;
 }
 
 void pipeline_read(struct pipeline *p, const struct rulebook *book, const struct record *record,

@@ -98,6 +98,14 @@ static unsigned action_bit(const struct message *message)
 	UNREACHABLE("a kind of message that is not in the enum");
 }
 
+/* A word on consent is a button that was pressed, and no message unless a rule asks for its type. */
+static bool passes_type(const struct filter *f, const struct message *message)
+{
+	if (!f->types.count)
+		return message->kind != MESSAGE_AGREE && message->kind != MESSAGE_DISAGREE;
+	return holds(&f->types, message->msgtype);
+}
+
 bool filter_message(struct matcher *m, const struct rule *rule)
 {
 	const struct filter *f = &rule->filter;
@@ -105,7 +113,7 @@ bool filter_message(struct matcher *m, const struct rule *rule)
 
 	return f->roles >> message->from_role & 1 && f->chats >> message->chat & 1 &&
 	       f->actions & action_bit(message) &&
-	       (!f->types.count || holds(&f->types, message->msgtype)) &&
+	       passes_type(f, message) &&
 	       (!f->rooms.count || holds(&f->rooms, message->roomid)) &&
 	       (!f->corps.count || holds(&f->corps, message->corpid)) &&
 	       (!f->file_types.count || holds_any_case(&f->file_types, message->fileext)) &&

@@ -123,7 +123,8 @@ static void push(struct matcher *m, struct pick pick)
 	m->picks[m->pick_count++] = pick;
 }
 
-size_t judge_pick(struct matcher *m, uint32_t rule, uint32_t group, uint32_t leaf)
+/* Puts the hits of `group` that count for `rule` on m->picks. Returns how many. */
+static size_t judge_pick(struct matcher *m, uint32_t rule, uint32_t group, uint32_t leaf)
 {
 	const struct group_hits *hits = &m->groups[group];
 	const struct engine_rule *bound = &m->engine->rules[rule];

@@ -181,18 +181,20 @@ static void sort_numbers(uint32_t *items, size_t count)
 	}
 }
 
+/* The rows of the table whose words are among the hits that made the rule hold. */
 static void list_rows(struct matcher *m, struct match *match)
 {
 	uint32_t group = m->engine->rules[match->rule].table_group;
-	size_t count = 0;
+	size_t picked = 0, count = 0;
 
 	if (group == NO_INDEX)
 		return;
-	m->pick_count = 0;
-	size_t picked = judge_pick(m, match->rule, group, 0);
-	uint32_t *rows = arena_alloc(m->arena, picked * sizeof *rows);
-	for (size_t i = 0; i < picked; i++)
-		rows[i] = m->engine->word[m->picks[i].found->word].row;
+	uint32_t *rows = arena_alloc(m->arena, m->pick_count * sizeof *rows);
+	for (size_t i = 0; i < m->pick_count; i++) {
+		const struct found *f = m->picks[i].found;
+		if (f->posting && f->posting->group == group)
+			rows[picked++] = m->engine->word[f->word].row;
+	}
 	sort_numbers(rows, picked);
 	for (size_t i = 0; i < picked; i++)
 		if (!count || rows[count - 1] != rows[i])
@@ -267,8 +269,8 @@ struct matches matcher_scan(struct matcher *m, const struct engine *engine,
 			continue;
 		struct match *match = &items[matches.count++];
 		*match = (struct match){.rule = rule};
-		list_hits(m, match);
 		list_rows(m, match);
+		list_hits(m, match); /* which orders the picks anew */
 	}
 	matches.items = items;
 	matches.seen = m->seen;

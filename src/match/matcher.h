@@ -102,7 +102,5 @@ void closing_find(struct matcher *m, struct matches *matches);
 /* judge.c */
 /* Whether the rule's condition holds; then its hits stand on m->picks from 0. */
 bool judge_rule(struct matcher *m, uint32_t rule);
-/* Puts the hits of `group` that count for `rule` on m->picks. Returns how many. */
-size_t judge_pick(struct matcher *m, uint32_t rule, uint32_t group, uint32_t leaf);
 /* Sorts by text, start, end. */
 void picks_sort(struct pick *picks, size_t count, struct arena *arena);

@@ -1,5 +1,7 @@
 /* regex_fold.c - reads a regex as far as needed to fold what it says literally. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+
 #include "match/regex.h"
 #include "rules/spelling.h"
 
@@ -138,14 +140,26 @@ static bool read_escaped(struct reader *r, uint32_t *code)
 	return true;
 }
 
-/* \pL, \p{Greek}: a letter and what belongs to it. */
-static void copy_escape(struct reader *r)
+/* \pL, \p{Greek}, \cJ, \o{12}, \101, \d: a letter or a digit and what belongs to it. */
+static bool copy_escape(struct reader *r)
 {
-	char letter = r->at + 1 < r->text.len ? r->text.data[r->at + 1] : '\0';
+	struct str rest = str_from(r->text, r->at);
+	char letter = rest.len > 1 ? rest.data[1] : '\0';
 
+	if (str_starts(rest, STR("\\p{Lu}")) || str_starts(rest, STR("\\p{Lt}"))) {
+		(void)snprintf(r->why, 200, "%.6s never hits: folding makes all letters small; write \\p{L}, "
+					    "or fold: none for the rule's pack", rest.data);
+		return false;
+	}
 	copy(r, 2);
-	if (strchr("pPgkNx", letter) && letter && peek(r) == '{')
+	if (letter && strchr("pPgkNxo", letter) && peek(r) == '{')
 		copy_through(r, '}');
+	else if (letter && strchr("pPc", letter))
+		copy(r, 1);
+	else if (letter >= '0' && letter <= '7')
+		for (int digits = 1; digits < 3 && peek(r) >= '0' && peek(r) <= '7'; digits++)
+			copy(r, 1);
+	return true;
 }
 
 /* \Q … \E: all literal. */
@@ -173,15 +187,46 @@ static bool fold_escape(struct reader *r)
 		return fold_quoted(r);
 	if (read_escaped(r, &code))
 		return fold_literal(r, code);
-	copy_escape(r);
-	return true;
+	return copy_escape(r);
 }
 
 /* ---- classes ---- */
 
+/* Reads the escape at `at` if it names one character by a letter or by octal digits, which it does in a
+ * class only: \n \cJ \012 \o{12}. */
+static bool read_named(struct reader *r, uint32_t *code)
+{
+	static const char letters[] = "abefnrt";
+	static const uint32_t codes[] = {7, 8, 27, 12, 10, 13, 9};
+	struct str rest = str_from(r->text, r->at);
+	char letter = rest.len > 1 ? rest.data[1] : '\0';
+	const char *found = letter ? strchr(letters, letter) : NULL;
+	bool braces = str_starts(rest, STR("\\o{"));
+	size_t at = braces ? 3 : 1, digits = at;
+	uint32_t value = 0;
+
+	if (found || (letter == 'c' && rest.len > 2)) {
+		*code = found ? codes[found - letters]
+			      : (uint32_t)toupper((unsigned char)rest.data[2]) ^ 64;
+		r->at += found ? 2 : 3;
+		return true;
+	}
+	while (at < rest.len && rest.data[at] >= '0' && rest.data[at] <= '7' && at - digits < (braces ? 7u : 3u))
+		value = value * 8 + (uint32_t)(rest.data[at++] - '0');
+	if (at == digits || !is_scalar(value) || (braces && (at >= rest.len || rest.data[at++] != '}')))
+		return false;
+	*code = value;
+	r->at += at;
+	return true;
+}
+
 /* Whether folding, case aside, leaves the character alone. */
 static bool stays(uint32_t code, struct spelled *to)
 {
+	if (code < 0x20) { /* who names a line end means it */
+		*to = (struct spelled){.bytes = {(char)code}, .len = 1};
+		return true;
+	}
 	spelling_of(FORM_STANDARD, code, to);
 	return to->len && !(to->names & ~(uint32_t)FOLD_CASE) &&
 	       to->len == utf8_len((unsigned char)to->bytes[0]);
@@ -229,7 +274,7 @@ static void widen(struct reader *r, uint32_t low, uint32_t high)
 static bool read_member(struct reader *r, uint32_t *code)
 {
 	if (peek(r) == '\\')
-		return read_escaped(r, code);
+		return read_escaped(r, code) || read_named(r, code);
 	*code = utf8_get(r->text.data + r->at);
 	r->at += utf8_len((unsigned char)r->text.data[r->at]);
 	return true;
@@ -240,10 +285,12 @@ static bool fold_member(struct reader *r)
 	struct spelled to;
 	uint32_t low, high;
 
-	if (!read_member(r, &low)) {
-		copy_escape(r);
-		return true;
+	if (str_starts(str_from(r->text, r->at), STR("\\Q"))) {
+		(void)snprintf(r->why, 200, "\\Q … \\E inside a class; write its characters, each with \\ before it");
+		return false;
 	}
+	if (!read_member(r, &low))
+		return copy_escape(r);
 	if (!stays(low, &to))
 		return refuse(r, "a class", low, &to);
 	if (peek(r) != '-' || r->at + 1 >= r->text.len || r->text.data[r->at + 1] == ']') {
@@ -254,8 +301,7 @@ static bool fold_member(struct reader *r)
 	if (!read_member(r, &high)) {
 		put_code(r->out, low);
 		buf_put(r->out, STR("\\-"));
-		copy_escape(r);
-		return true;
+		return copy_escape(r);
 	}
 	if (!stays(high, &to))
 		return refuse(r, "a range", high, &to);

@@ -124,11 +124,14 @@ static void undo_waits(struct turn *t, uint32_t told)
 {
 	struct subject *s = t->subject;
 
-	for (uint32_t i = s->waits.count; i-- > 0;)
-		if (s->waits.items[i].told == told) {
-			LIST_REMOVE(&s->waits, i);
-			t->changed = true;
-		}
+	for (uint32_t i = s->waits.count; i-- > 0;) {
+		const struct wait_state *w = &s->waits.items[i];
+		const struct rule *rule = lookup_rule(&t->reactor->lookup, w->pack, w->rule);
+		if (w->told != told || (rule && rule->keep_on_recall))
+			continue;
+		LIST_REMOVE(&s->waits, i);
+		t->changed = true;
+	}
 }
 
 /* ---- telling ---- */

@@ -5,18 +5,33 @@
 #include <ctype.h>
 
 #include "base/duration.h"
+#include "base/utf8.h"
 
 static const char *kind_name(const struct yaml_node *node)
 {
 	return node->kind == YAML_LIST ? "a list" : node->kind == YAML_MAP ? "a mapping" : "a text";
 }
 
+/* White_Space of Unicode, and the mark of byte order. */
+static bool is_blank(uint32_t code)
+{
+	return code == ' ' || (code >= '\t' && code <= '\r') || code == 0x85 || code == 0xa0 ||
+	       code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 ||
+	       code == 0x2029 || code == 0x202f || code == 0x205f || code == 0x3000 || code == 0xfeff;
+}
+
 struct str field_trim(struct str s)
 {
-	while (s.len && strchr(" \t\r\n", s.data[0]))
-		s = str_from(s, 1);
-	while (s.len && strchr(" \t\r\n", s.data[s.len - 1]))
-		s.len--;
+	while (s.len && is_blank(utf8_get(s.data)))
+		s = str_from(s, utf8_len((unsigned char)s.data[0]));
+	while (s.len) {
+		size_t last = s.len - 1;
+		while (last && ((unsigned char)s.data[last] & 0xc0) == 0x80)
+			last--;
+		if (!is_blank(utf8_get(s.data + last)))
+			break;
+		s.len = last;
+	}
 	return s;
 }
 
@@ -126,7 +141,9 @@ bool field_word(const struct scope *s, const struct yaml_node *node, struct word
 			 "comma belongs to the word, quote it");
 		return false;
 	}
-	*out = (struct word){arena_copy(s->loader->arena, node->text), node->line, node->col};
+	/* YAML cuts its own blanks off a plain word; others come from a keyboard of Chinese. */
+	struct str text = node->quoted ? node->text : field_trim(node->text);
+	*out = (struct word){arena_copy(s->loader->arena, text), node->line, node->col};
 	return true;
 }
 

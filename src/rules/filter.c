@@ -68,6 +68,28 @@ static const char *const known_types[] = {
 	"voipdocshare", "sphfeed", "voiptext", "qydiskfile", "qy_disk_file", "solitaire", "note", "switch",
 };
 
+/* A type goes by the one name or the other, as the archive's version has it. */
+static const char *const other_spellings[][2] = {
+	{"meeting_voice_call", "meetingvoicecall"},
+	{"voip_doc_share", "voipdocshare"},
+	{"qydiskfile", "qy_disk_file"},
+	{"meeting_notification", "meeting_control"},
+};
+
+static void add_other_spellings(const struct scope *s, struct strs *types)
+{
+	size_t count = types->count;
+	struct str *all = ARENA_ARRAY(s->loader->arena, struct str, count * 2);
+
+	for (size_t i = 0; i < types->count; i++) {
+		all[i] = types->items[i];
+		for (size_t k = 0; k < ARRAY_LEN(other_spellings) * 2; k++)
+			if (str_eq(types->items[i], str_of(other_spellings[k / 2][k % 2])))
+				all[count++] = str_of(other_spellings[k / 2][1 - k % 2]);
+	}
+	*types = (struct strs){all, count};
+}
+
 /* Who names the type revoke means recalls; `action`, which is read later, overrules it. */
 static void read_types(const struct scope *s, const struct yaml_node *node, struct filter *filter)
 {
@@ -86,7 +108,10 @@ static void read_types(const struct scope *s, const struct yaml_node *node, stru
 			WARN_AT(s, item, "no known message type «%.*s»%s%s%s", STR_ARG(item->text),
 				nearest ? "; did you mean «" : "", nearest ? nearest : "",
 				nearest ? "»?" : "");
+		if (str_eq(item->text, STR("switch")))
+			WARN_AT(s, item, "who switches companies speaks to nobody: no rule judges that");
 	}
+	add_other_spellings(s, &filter->types);
 }
 
 /* A path as in evidence: names parted by dots, each with an index or [*]. */

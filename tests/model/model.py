@@ -678,7 +678,7 @@ class Model:
         for a in [a for a in s.alerts if rests(a)]:
             s.alerts.remove(a)
             undone.append((a["order"], a["names"], "alert", a))
-        s.waits = [w for w in s.waits if w["cause"].m.id != m.pre]
+        s.waits = [w for w in s.waits if w["cause"].m.id != m.pre or w["rule"].get("keep_on_recall")]
         undone.sort(key=lambda u: u[0])
         for names in dict.fromkeys(u[1] for u in undone):
             mine = [u for u in undone if u[1] == names]

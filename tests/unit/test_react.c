@@ -281,6 +281,19 @@ static const struct story stories[] = {
 	 "0 c keep\n0 c go\n0:01:00 c recall 1\n7 c recall 2\n8 c help\n8:01:00 c recall 5\n10 clock",
 	 "0:00:00 tag k/rule m1 +X\n0:00:00 stage k/rule m1 >一\n0:00:00 alert k/rule m1\n"
 	 "0:00:00 tag a/rule m2 +Y\n"},
+	{"a recall leaves a wait that its rule keeps",
+	 PACK "- {id: w, from: customer, keep_on_recall: true, match: [help], wait: {for: staff, over: 1h}, then: {alert: {severity: low, category: c}}}\n",
+	 "0 c help\n0:00:01 c recall 1\n1 clock", "0:01:00 alert w/rule m1\n"},
+	{"what one rule gives and takes is told as what it comes to",
+	 PACK "- {id: a, match: [go], then: [{tag: X}, {untag: X}, {tag: Y}]}\n"
+	      "- {id: b, match: [again], then: [{untag: Y}, {tag: Y}]}\n"
+	      "- {id: c, match: [again], if: {tag: Y}, then: {tag: X}}\n",
+	 "0 c go\n1 c again\n2 control \"add\":[\"B\"],\"remove\":[\"g/B\",\"X\"]",
+	 "0:00:00 tag a/rule m1 +Y\n1:00:00 tag c/rule m2 +X\n2:00:00 tag /manual o3 -X@s\n"},
+	{"a word on consent is judged by who asks for it",
+	 PACK "- {id: a, types: [disagree], then: {alert: {severity: low, category: c}}}\n"
+	      "- {id: b, from: customer, then: {alert: {severity: low, category: c}}}\n",
+	 "0 c disagree\n1 c hi", "0:00:00 alert a/rule m1\n1:00:00 alert b/rule m2\n"},
 	{"the same message twice has one effect",
 	 PACK "- {id: w, match: [go], window: {count: 2, within: 9d}, then: {tag: X}}\n",
 	 "0 c go\nagain 1\n1 c go",

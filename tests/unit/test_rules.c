@@ -41,7 +41,7 @@ static void write_usual(void)
 			    "  - {id: first, match: 一二}\n"
 			    "  - {id: second, from: customer, match: 三四}\n");
 	folder_write("z/deep.yaml", "pack: alpha\nmode: shadow\nrules: [{id: first, match: 五六}]\n");
-	folder_write("words/rivals.txt", "\xef\xbb\xbf# names\n\n 甲公司 \r\n乙公司\n#丙\n");
+	folder_write("words/rivals.txt", "\xef\xbb\xbf# names\n\n 甲公司 \r\n　\n乙公司　\xc2\xa0\n#丙\n");
 	folder_write("a.test.yaml", "this: is no rule file");
 	folder_write(".hidden.yaml", "nor: this");
 	folder_write("notes.txt", "nor this");
@@ -72,7 +72,7 @@ Test(load, order_and_defaults, .init = folder_make, .fini = folder_remove)
 	const struct word_row *row = &set->lists[0].rows[0];
 	cr_assert_eq(row->word_count, 2);
 	cr_assert(str_eq(row->words[0].text, STR("甲公司")) && row->words[0].line == 3);
-	cr_assert(str_eq(row->words[1].text, STR("乙公司")) && row->words[1].line == 4);
+	cr_assert(str_eq(row->words[1].text, STR("乙公司")) && row->words[1].line == 5);
 
 	size_t index;
 	cr_assert(ruleset_find(set, STR("sales"), STR("third"), &index) && index == 3);
