@@ -20,7 +20,7 @@ struct pipeline {
 	struct pipeline_last last;
 	struct matches matches; /* what last.matches points to */
 	uint64_t taken;
-	bool again; /* PIPELINE_MORE was answered: the record is counted already */
+	bool again; /* the record is counted already: PIPELINE_MORE was answered, or pipeline_again() */
 };
 
 int pipeline_new(struct pipeline **out, const struct pipeline_settings *settings, struct err *err)
@@ -157,6 +157,11 @@ void pipeline_read(struct pipeline *p, const struct rulebook *book, const struct
 		out->matches = search(p, book, &out->message, NULL, 0);
 		out->searched = true;
 	}
+}
+
+void pipeline_again(struct pipeline *p)
+{
+	p->again = true;
 }
 
 enum pipeline_step pipeline_apply(struct pipeline *p, struct shard *shard,

@@ -57,6 +57,9 @@ struct pipeline_last {
 	int64_t read_us, react_us;     /* -1: not measured */
 };
 
+/* The next pipeline_apply() is of a record that was counted already. */
+void pipeline_again(struct pipeline *p);
+
 enum pipeline_step { PIPELINE_DONE, PIPELINE_MORE, PIPELINE_SWITCH };
 
 MUST_CHECK int pipeline_new(struct pipeline **out, const struct pipeline_settings *settings,

@@ -49,7 +49,9 @@ int zstd_decompress(struct buf *out, struct str data, size_t bytes_max, struct e
 
 bool zstd_is_frame(struct str data)
 {
-	return str_starts(data, STR("\x28\xb5\x2f\xfd"));
+	/* A skippable frame (section 3.1.2) comes first in what pzstd writes. */
+	return str_starts(data, STR("\x28\xb5\x2f\xfd")) ||
+	       (data.len >= 4 && (data.data[0] & 0xf0) == 0x50 && memcmp(data.data + 1, "\x2a\x4d\x18", 3) == 0);
 }
 
 struct zstd_reader {

@@ -15,7 +15,8 @@ void zstd_compress(struct buf *out, struct str data, int level);
 /* Appends the content of all frames in `data` to `out`; more than `bytes_max` is ERR_DATA. */
 MUST_CHECK int zstd_decompress(struct buf *out, struct str data, size_t bytes_max, struct err *err);
 
-/* Whether `data` begins like a zstd frame (RFC 8878 section 3.1.1). */
+/* Whether `data`, of four bytes or more, begins like a zstd frame (RFC 8878 section 3.1). */
+enum { ZSTD_LOOK_BYTES = 4 };
 bool zstd_is_frame(struct str data);
 
 /* A stream of frames, decompressed piece by piece. */

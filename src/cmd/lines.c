@@ -94,6 +94,8 @@ static int read_file(struct lines *l, const char *path, struct err *err)
 			return -1;
 		l->taken += (int64_t)readers_give(l->readers, source,
 						  (size_t)(l->stop_at - l->taken));
+		if (file_source_waits(source) && take_slots(l, true, err) < 0)
+			return -1;
 		uint64_t done, size;
 		file_source_progress(source, &done, &size);
 		progress_show(&l->progress, path, done, size, (uint64_t)l->taken);

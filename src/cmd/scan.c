@@ -1,5 +1,6 @@
 /* scan.c - `chatmill scan`: the whole pipeline on files, no server. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -110,6 +111,8 @@ static int flush(void *context, struct err *err)
 	for (int32_t i = 0; i < s->shard_count; i++)
 		shard_begin(s->shards[i]);
 	pipeline_clear(s->pipeline);
+	if (fflush(stdout) != 0)
+		return err_errno(err, ERR_OS, "standard output cannot be written");
 	return 0;
 }
 
@@ -136,9 +139,11 @@ static int apply(void *context, const struct reading *reading, struct err *err)
 	int32_t end = is_clock ? s->shard_count : at + 1;
 
 	while (at < end) {
-		if (pipeline_apply(s->pipeline, s->shards[at], s->book, reading) != PIPELINE_MORE)
+		if (pipeline_apply(s->pipeline, s->shards[at], s->book, reading) != PIPELINE_MORE) {
 			at++;
-		else if (flush(s, err) < 0)
+			if (at < end) /* a clock is one record, however many follow it */
+				pipeline_again(s->pipeline);
+		} else if (flush(s, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -155,10 +160,12 @@ static void expect(void *context, const struct reading *reading)
 
 static int read_events(struct scan *s, struct err *err)
 {
-	const char *list = s->options.events;
+	const char *list = s->options.events ? s->options.events : "tag,stage,alert";
 
-	s->wanted[EVENT_ERASE] = !list; /* whom to forget goes with the others */
-	return event_types_read("--events", list ? list : "tag,stage,alert", s->wanted, err);
+	if (!*list)
+		return err_set(err, ERR_USAGE, "--events takes some of tag, stage, alert, hit: tag,stage");
+	s->wanted[EVENT_ERASE] = true; /* whom to forget is told to whoever reads any of them */
+	return event_types_read("--events", list, s->wanted, err);
 }
 
 static int read_evidence(struct scan *s, struct err *err)
@@ -213,8 +220,24 @@ static int scan_init(struct scan *s, const struct scan_options *options, struct 
 		return -1;
 	if (options->summary && summary_new(&s->summary, s->book->set, err) < 0)
 		return -1;
-	if (options->dead_letters && !(s->dead = fopen(options->dead_letters, "we")))
-		return err_errno(err, ERR_NOINPUT, "%s cannot be written", options->dead_letters);
+	return 0;
+}
+
+/* The dead letters' file loses what it held, so it must be none of the inputs. */
+static int open_dead(struct scan *s, const char *const *files, int count, struct err *err)
+{
+	const char *path = s->options.dead_letters;
+	struct stat out, in;
+
+	for (int i = 0; stat(path, &out) == 0 && S_ISREG(out.st_mode) && i < MAX(count, 1); i++) {
+		bool standard = !count || !strcmp(files[i], "-");
+		int rc = standard ? fstat(STDIN_FILENO, &in) : stat(files[i], &in);
+		if (rc == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+			return err_set(err, ERR_USAGE,
+				       "--dead-letters %s is an input itself; name another file", path);
+	}
+	if (!(s->dead = fopen(path, "we")))
+		return err_errno(err, ERR_NOINPUT, "%s cannot be written", path);
 	return 0;
 }
 
@@ -234,7 +257,9 @@ static int scan_all(struct scan *s, const char *const *files, int count, struct 
 		.context = s,
 	};
 
-	if (lines_read(&how, files, count, err) < 0)
+	if (file_sources_check(files, count, err) < 0 ||
+	    (s->options.dead_letters && open_dead(s, files, count, err) < 0) ||
+	    lines_read(&how, files, count, err) < 0)
 		return -1;
 	if (s->dead) {
 		bool failed = ferror(s->dead) != 0;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,7 +24,7 @@ struct file_source {
 	char *name;
 	int fd;
 	uint64_t read_bytes, size_bytes;
-	bool ended;
+	bool ended, live; /* live: a pipe or the like, which may bring nothing for long */
 	bool passing; /* over the rest of a line that is too long */
 
 	char *input; /* compressed bytes; NULL until the first block shows what the file is */
@@ -58,7 +59,8 @@ int file_source_open(struct file_source **out, const char *path, struct err *err
 	f->fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
 	if (f->fd < 0)
 		return err_errno(err, ERR_NOINPUT, "%s cannot be opened", path);
-	if (fstat(f->fd, &stat) == 0 && S_ISREG(stat.st_mode))
+	f->live = fstat(f->fd, &stat) < 0 || !S_ISREG(stat.st_mode);
+	if (!f->live)
 		f->size_bytes = (uint64_t)stat.st_size;
 	else if (S_ISDIR(stat.st_mode))
 		return err_set(err, ERR_NOINPUT, "%s is a folder; name the files in it", path);
@@ -93,14 +95,17 @@ static int64_t read_bytes(struct file_source *f, char *to, size_t room, struct e
 	return got;
 }
 
+/* The first time, at least as much as tells what the file is: a pipe brings what it has. */
 static int read_input(struct file_source *f, struct err *err)
 {
-	int64_t got = read_bytes(f, f->input, INPUT_BYTES, err);
+	size_t least = f->looked ? 1 : ZSTD_LOOK_BYTES, len = 0;
+	int64_t got = 1;
 
-	if (got < 0)
-		return -1;
-	f->pending = (struct str){f->input, (size_t)got};
-	if (!f->looked && got > 0 && zstd_is_frame(f->pending) && zstd_reader_new(&f->zstd, err) < 0)
+	for (; len < least && got > 0; len += (size_t)got)
+		if ((got = read_bytes(f, f->input + len, INPUT_BYTES - len, err)) < 0)
+			return -1;
+	f->pending = (struct str){f->input, len};
+	if (!f->looked && zstd_is_frame(f->pending) && zstd_reader_new(&f->zstd, err) < 0)
 		return -1;
 	f->looked = true;
 	return 0;
@@ -168,6 +173,13 @@ static void pass(struct file_source *f)
 	memmove(start, start + gone, f->len);
 }
 
+bool file_source_waits(const struct file_source *f)
+{
+	struct pollfd poll_fd = {.fd = f->fd, .events = POLLIN};
+
+	return f->live && !f->pending.len && !f->ended && poll(&poll_fd, 1, 0) == 0;
+}
+
 int file_source_fill(struct file_source *f, struct err *err)
 {
 	/* A cut or broken file gives all its whole lines first, then the error. */
@@ -189,12 +201,16 @@ int file_source_fill(struct file_source *f, struct err *err)
 		}
 		if (f->len == f->cap && make_room(f, err) < 0)
 			return -1;
-		while (!f->ended && f->len < f->cap)
+		while (!f->ended && f->len < f->cap) {
 			if (append(f, err) < 0) {
 				if (!memrchr(f->block + MARGIN, '\n', f->len))
 					return -1;
 				break; /* the next fill meets the error again */
 			}
+			/* Whole lines do not wait for lines that are not written yet. */
+			if (f->live && file_source_waits(f) && memrchr(f->block + MARGIN, '\n', f->len))
+				break;
+		}
 		if (UNLIKELY(f->passing)) {
 			pass(f);
 			continue;

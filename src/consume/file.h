@@ -28,6 +28,9 @@ MUST_CHECK int file_sources_check(const char *const *paths, int count, struct er
  * or broken (ERR_DATA; all records before that place were handed out). */
 MUST_CHECK int file_source_fill(struct file_source *f, struct err *err);
 
+/* Whether a pipe has nothing to read just now: what was read may be worked off before the next fill. */
+bool file_source_waits(const struct file_source *f);
+
 /* The next record of the block: value, offset = line number from 1, partition -1. time_ms is 1
  * and inherited; the caller puts there what it knows of the line before. */
 bool file_source_next(struct file_source *f, struct record *out);

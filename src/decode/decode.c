@@ -285,13 +285,20 @@ void decode_begin(struct decoder *d, const struct directory *directory, const st
 	d->surrogates = d->level = 0;
 }
 
+/* A batch in a file may be as long as a line; it is its messages that are not to be too big. */
+static bool may_be_batch(const struct record *record)
+{
+	return record->partition < 0 && record->value.len <= RECORD_BYTES_LIMIT &&
+	       memmem(record->value.data, record->value.len, "\"chatdata\"", 10);
+}
+
 enum decode_result decode_open(struct decoder *d, struct object *out)
 {
 	struct str value = d->record->value;
 
 	if (!value.data)
 		return DECODE_NULL;
-	if (value.len > d->record_bytes_max)
+	if (value.len > d->record_bytes_max && !may_be_batch(d->record))
 		return DECODE_TOO_BIG;
 	switch (decoder_parse(d, value, &out->json)) {
 	case JSON_OK:
@@ -349,5 +356,7 @@ enum decode_result decode(struct decoder *d, const struct directory *directory,
 	}
 	if (d->surrogates)
 		out->notes |= NOTE_SURROGATE;
+	if (record->value.len > d->record_bytes_max && d->failed != DECODE_BATCH)
+		return DECODE_TOO_BIG;
 	return d->failed;
 }

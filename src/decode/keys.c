@@ -137,14 +137,21 @@ void fields_read(struct key_table *table, const struct json *j, uint32_t object,
 								  : learn(table, j, key, g);
 		uint64_t bit = (uint64_t)1 << k;
 		g = g + 1 == first + GUESS_COUNT ? first : g + 1;
-		twice |= seen & bit;
+		bool null = json_kind(j, key + 2) == 'n';
+		if (UNLIKELY(seen & bit)) {
+			/* Some write every spelling of every type, null but for one. */
+			bool spellings = (null || nulls & bit) &&
+					 !str_eq(json_str(j, key), json_str(j, out->node[k] - 2));
+			twice |= spellings ? 0 : bit;
+			if (null)
+				continue;
+			nulls &= ~bit;
+		}
 		seen |= bit;
 		out->node[k] = key + 2;
-		if (UNLIKELY(json_kind(j, key + 2) == 'n'))
-			nulls |= bit;
+		nulls |= null ? bit : 0;
 	}
-	/* Of a key that is there twice nobody reads the value, so that one null is enough. Any
-	 * number of other names is fine. */
+	/* Of a key that is there twice nobody reads the value. Any number of other names is fine. */
 	out->twice = twice & ~(uint64_t)1;
 	out->present = seen & ~nulls & ~(uint64_t)1;
 }

@@ -86,11 +86,14 @@ static void change_stage(struct turn *t, const struct control *control)
 static void erase(struct turn *t)
 {
 	int64_t erased_ms = MAX(t->subject->erased_ms, t->msgtime_ms);
+	uint64_t sequence = t->subject->sequence;
 
 	turn_event(t, EVENT_ERASE, CAUSE_MANUAL, (struct source){0}, (struct str){0});
 	shard_forget(t->shard, t->subject);
-	/* All that stays is that what is older does nothing. */
+	/* All that stays is that what is older does nothing, and the number of the last event, for those
+	 * who pass over what is not newer. */
 	t->subject->erased_ms = erased_ms;
+	t->subject->sequence = sequence;
 	t->changed = true;
 }
 

@@ -2,7 +2,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "send/encode.h"
 
+#include <ctype.h>
+
 #include "base/utf8.h"
+#include "rules/spelling.h"
 
 enum { MASK_DIGITS_MIN = 7 }; /* shorter runs are prices, dates, rooms; phones have 7 and more */
 
@@ -13,10 +16,29 @@ static const struct str causes[] = {CAUSE_NAMES(STR)};
 static const struct str severities[] = {SEVERITY_NAMES(STR)};
 static const struct str folds[] = {FOLD_NAMES(STR)};
 
+/* A digit of any script or frame, ١ and ①, but no numeral that is a word: 一, 壹, ⅰ. */
 static bool is_digit(uint32_t code)
 {
-	return (code >= '0' && code <= '9') || (code >= 0xff10 && code <= 0xff19) ||
-	       (code >= 0x1d7ce && code <= 0x1d7ff);
+	struct spelled plain, digit;
+
+	if (code < 0x80)
+		return code >= '0' && code <= '9';
+	if (code == 0x3007 || (code >= 0x2e80 && code <= 0x9fff) || code >= 0x20000)
+		return false;
+	spelling_of(FORM_STANDARD, code, &plain);
+	spelling_of(FORM_DIGITS, code, &digit);
+	return digit.len == 1 && digit.bytes[0] >= '0' && digit.bytes[0] <= '9' &&
+	       !(plain.len == 1 && isalpha((unsigned char)plain.bytes[0]));
+}
+
+static bool is_invisible(uint32_t code)
+{
+	struct spelled plain;
+
+	if (code < 0x80)
+		return false;
+	spelling_of(FORM_STANDARD, code, &plain);
+	return plain.len == 0;
 }
 
 /* What of [start, end) lies in [from, to). */
@@ -41,7 +63,12 @@ void encode_masked_part(struct buf *out, struct str text, size_t from, size_t to
 
 	for (size_t i = 0; i < text.len;) {
 		unsigned len = utf8_len((unsigned char)text.data[i]);
-		if (is_digit(utf8_get(text.data + i))) {
+		uint32_t code = utf8_get(text.data + i);
+		if (run && is_invisible(code)) { /* hides nothing of the number around it */
+			i += len;
+			continue;
+		}
+		if (is_digit(code)) {
 			run_start = run++ ? run_start : i;
 			i += len;
 			continue;

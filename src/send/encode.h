@@ -35,7 +35,7 @@ size_t encode_headers(struct buf *scratch, const struct event *event,
 		      const struct encode_settings *settings,
 		      struct encode_header out[ENCODE_HEADERS_MAX]);
 
-/* `text` with any run of 7 or more digits (ASCII, full-width or mathematical) as one `*`. */
+/* `text` with any run of 7 or more digits (of any script, whatever invisible stands between) as one `*`. */
 void encode_masked(struct buf *out, struct str text);
 /* The same of bytes [from, to) of it, whole characters: a run counts with what lies outside. */
 void encode_masked_part(struct buf *out, struct str text, size_t from, size_t to);

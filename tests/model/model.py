@@ -705,6 +705,7 @@ class Model:
             fresh = Subject(s.corp, s.name)
             fresh.erased = max(m.time, s.erased or 0)
             fresh.seen = {m.id: m.time}
+            fresh.sequence = s.sequence
             self.subjects[key] = fresh
             return
         work, claims = {"add": [], "remove": [], "staff": []}, {}

@@ -4,6 +4,7 @@ import collections
 import datetime
 import json
 import re
+import subprocess
 import unicodedata
 import uuid
 
@@ -311,3 +312,127 @@ def test_bad_rules_are_65_with_file_and_line(tmp_path):
     done = chatmill.run("scan", "--rules", folder)
     assert done.returncode == 65
     assert re.search(r"pack\.yaml:4:\d+: error: .*match", done.stderr.decode())
+
+
+# ---- files as they come
+
+LINE = {"corpid": "ww1", "action": "send", "from": "wm" + "C" * 30, "tolist": ["zhangsan"], "msgtype": "text",
+        "text": {"content": "多少钱"}}
+ALERTS = "pack: p\nrules:\n  - {id: a, match: [多少钱], then: {alert: {}}}\n"
+
+
+def lines_of(count):
+    return [json.dumps({**LINE, "msgid": f"m{n}", "msgtime": make_sample.START_MS + n}).encode() for n in range(count)]
+
+
+def test_zstd_is_known_by_skippable_frames_and_from_slow_pipes(tmp_path):
+    """pzstd begins with a skippable frame (RFC 8878, section 3.1.2); a pipe may bring two bytes at first."""
+    rules = rules_folder(tmp_path, ALERTS)
+    plain = tmp_path / "a.jsonl"
+    plain.write_bytes(b"\n".join(lines_of(300)) + b"\n")
+    packed = subprocess.run(["zstd", "-qc", plain], stdout=subprocess.PIPE, check=True).stdout
+    (tmp_path / "a.zst").write_bytes(b"\x5a\x2a\x4d\x18\x04\x00\x00\x00four" + packed)
+    want = scan("--rules", rules, plain).stdout
+    assert want.count(b"\n") == 300
+    assert scan("--rules", rules, tmp_path / "a.zst").stdout == want
+    p = subprocess.Popen([chatmill.binary(), "scan", "--rules", rules], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    for piece in (packed[:2], packed[2:3], packed[3:]):
+        p.stdin.write(piece)
+        p.stdin.flush()
+    assert p.communicate()[0] == want and p.returncode == 0
+
+
+def test_what_a_pipe_has_brought_is_not_kept_waiting(tmp_path):
+    """Events of whole lines come while the pipe is open, and --limit ends without its end."""
+    rules = rules_folder(tmp_path, ALERTS)
+    for options in ([], ["--jobs", "2"]):
+        p = subprocess.Popen([chatmill.binary(), "scan", "--rules", rules, *options], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE)
+        for n, line in enumerate(lines_of(3)):
+            p.stdin.write(line + b"\n" + b'{"corpid":')  # the next line has begun
+            p.stdin.flush()
+            assert json.loads(p.stdout.readline())["data"]["msgid"] == f"m{n}"
+            p.stdin.write(b"\n")
+        p.stdin.close()
+        assert p.wait(30) == 0
+    p = subprocess.Popen([chatmill.binary(), "scan", "--rules", rules, "--limit", "1"], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE)
+    p.stdin.write(b"\n".join(lines_of(3)) + b"\n")
+    p.stdin.flush()
+    assert p.wait(30) == 0 and p.stdout.read().count(b"\n") == 1
+    p.stdin.close()
+
+
+def test_dead_letters_do_not_go_into_an_input(tmp_path):
+    rules = rules_folder(tmp_path, ALERTS)
+    file = tmp_path / "in.jsonl"
+    file.write_bytes(lines_of(1)[0] + b"\nno json\n")
+    before = file.read_bytes()
+    for link in ("same", "hard", "soft"):
+        dead = {"same": file, "hard": tmp_path / "hard", "soft": tmp_path / "soft"}[link]
+        if link == "hard":
+            dead.hardlink_to(file)
+        if link == "soft":
+            dead.symlink_to(file)
+        refused = scan("--rules", rules, "--dead-letters", dead, file, check=64)
+        assert b"an input itself" in refused.stderr and file.read_bytes() == before
+    # Nor is an old one emptied for an input that is not there.
+    old = tmp_path / "old.dead"
+    old.write_text("kept\n")
+    scan("--rules", rules, "--dead-letters", old, tmp_path / "none", check=66)
+    assert old.read_text() == "kept\n"
+
+
+def test_a_batch_is_as_long_as_its_messages_are_many(tmp_path):
+    """too_big is said of a message, not of the line that brings thousands of them."""
+    rules = rules_folder(tmp_path, ALERTS)
+    items = [{"seq": n, "msg": {k: v for k, v in json.loads(line).items() if k != "corpid"}}
+             for n, line in enumerate(lines_of(6000))]
+    large = {"seq": 1, "msg": {**items[0]["msg"], "msgid": "large", "text": {"content": "多" * (1 << 20)}}}
+    file = tmp_path / "batch.jsonl"
+    file.write_text(json.dumps({"errcode": 0, "corpid": "ww1", "chatdata": [*items, large]}) + "\n")
+    assert file.stat().st_size > 4 << 20
+    done = scan("--rules", rules, "--dead-letters", tmp_path / "dead", file)
+    assert len(chatmill.lines(done)) == 6000
+    assert [json.loads(line)["error"] for line in (tmp_path / "dead").read_text().splitlines()] == ["too_big"]
+    file.write_text(json.dumps({**json.loads(lines_of(1)[0]), "text": {"content": '"chatdata"' * (1 << 17)}}) + "\n")
+    scan("--rules", rules, "--dead-letters", tmp_path / "dead", file)
+    assert [json.loads(line)["error"] for line in (tmp_path / "dead").read_text().splitlines()] == ["too_big"]
+
+
+def test_spellings_of_one_key_that_are_null_do_no_harm(tmp_path):
+    """E6 names every type, null but for one; a key that is there twice is bad_field all the same."""
+    rules = rules_folder(tmp_path, ALERTS)
+    base = {**LINE, "msgid": "m1", "msgtime": make_sample.START_MS, "msgtype": "meeting_notification"}
+    del base["text"]
+    file = tmp_path / "e6.jsonl"
+    file.write_text(json.dumps({**base, "info": {"content": "多少钱"}, "meeting_notification": None,
+                                "meeting_control": None}) + "\n" +
+                    json.dumps({**base, "msgid": "m2"})[:-1] + ',"info":null,"info":null}\n')
+    done = scan("--rules", rules, "--dead-letters", tmp_path / "dead", file)
+    assert [e["data"]["msgid"] for e in chatmill.lines(done)] == ["m1"]
+    assert [json.loads(line)["error"] for line in (tmp_path / "dead").read_text().splitlines()] == ["bad_field"]
+
+
+def test_erasures_are_told_and_numbers_go_on(tmp_path):
+    """Whichever events are asked for; and what comes after one is newer than what came before."""
+    rules = rules_folder(tmp_path, ALERTS)
+    base = {**LINE, "msgid": "m1", "msgtime": make_sample.START_MS}
+    control = {"corpid": "ww1", "control": {"id": "o1", "external_userid": LINE["from"], "erase": True, "by": "dpo",
+                                            "at": make_sample.START_MS - 1000}}
+    file = tmp_path / "a.jsonl"
+    file.write_text("\n".join(json.dumps(r) for r in (base, {**base, "msgid": "m2"}, control, {
+        **base, "msgid": "m3", "msgtime": make_sample.START_MS - 500})) + "\n")
+    events = chatmill.lines(scan("--rules", rules, "--events", "alert", file))
+    assert [e["type"].split(".")[1] for e in events] == ["alert", "alert", "erase", "alert"]
+    numbers = [e["sequence"] for e in events if "sequence" in e]
+    assert numbers == sorted(set(numbers)) and len(numbers) == 3
+    scan("--rules", rules, "--events", "", file, check=64)
+
+
+def test_a_clock_is_counted_once(tmp_path):
+    rules = rules_folder(tmp_path, ALERTS)
+    file = tmp_path / "a.jsonl"
+    file.write_bytes(lines_of(1)[0] + b'\n{"corpid":"ww1","clock":1700000000000}\nnull\nx\n')
+    said = scan("--rules", rules, "--summary", "--partitions", "4", file).stderr.decode()
+    assert re.search(r"^ +4  records$", said, re.M) and re.search(r"^ +1  clock records$", said, re.M)

@@ -105,6 +105,12 @@ Test(encode, masking_hides_long_runs_of_digits_and_nothing_else)
 		{"138 1234 5678", "138 1234 5678"},
 		{"a1234567b123456", "a*b123456"},
 		{"*", "*"},
+		{"138\u200b1234\u200b5678", "*"},
+		{"a12\u200b34b", "a12\u200b34b"},
+		{"电话١٣٨١٢٣٤٥٦٧٨", "电话*"},
+		{"①②③④⑤⑥⑦❶", "*"},
+		{"一二三四五六七八壹贰叁", "一二三四五六七八壹贰叁"},
+		{"ⅰⅱⅲⅳⅴⅵⅶoooooool", "ⅰⅱⅲⅳⅴⅵⅶoooooool"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct buf out = {0}, twice = {0};
