@@ -17,10 +17,6 @@
 #include "match/trie.h"
 
 #define NO_INDEX UINT32_MAX
-enum {
-	NEAR_PARTS_MAX = 64,	  /* bits of near_part.parts */
-	NEAR_TEXT_PARTS_MAX = 8, /* by chars: 2^8 sets of parts are followed through a text */
-};
 
 enum edge { EDGE_NONE, EDGE_LETTER, EDGE_DIGIT };
 

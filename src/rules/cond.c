@@ -3,7 +3,6 @@
 #include "rules/field.h"
 
 enum {
-	NEAR_PARTS_MAX = 64, /* bits of near_part.parts */
 	NEAR_CHARS_MAX = 10000,
 	NEAR_MESSAGES_MAX = 100,
 	COUNT_MAX = 10000,

@@ -30,6 +30,10 @@ enum detector { IS_PHONE, IS_EMAIL, IS_URL, IS_WECHAT_ID, IS_QQ, IS_BANK_CARD, I
 enum word_mode { MODE_EDGES, MODE_CONTAINS };
 
 enum { GAP_DEFAULT = 3, GAP_MAX = 8, GAP_UNSET = -1 };
+enum {
+	NEAR_PARTS_MAX = 64,	 /* bits of near_part.parts */
+	NEAR_TEXT_PARTS_MAX = 8, /* by chars: 2^8 sets of parts are followed through a text */
+};
 
 struct word {
 	struct str text; /* as written */
