@@ -17,7 +17,6 @@ enum {
 	RECORD_BYTES_LIMIT = 64 * 1024 * 1024, /* the most that input.record_bytes_max may be */
 	JSON_DEPTH_MAX = 64,		/* WeCom nests 8 records of about 5 levels */
 	TOLIST_MAX = 10000,		/* 20 times WeCom's largest group */
-	NEST_MAX = 8,			/* forwarded records inside forwarded records */
 	EVIDENCE_MAX = 100,		/* hits listed in an event; all count */
 	USERIDS_MAX = 20,		/* staff listed in an event */
 	MSGIDS_MAX = 100,		/* messages listed in a grouped alert */

@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * WECOM.md section 6. Decisions where it is silent:
- * - Records inside records are followed as deep as a record has room for (JSON_LEVEL_MAX), not
- *   only to NEST_MAX: all text of a record is searched, for a limit would be a way around.
+ * - Records inside records have no limit of their own: all text of a record is searched, for a
+ *   limit would be a way around. Deeper than JSON_DEPTH_MAX and JSON_LEVEL_MAX the record is a
+ *   dead letter.
  * - `content` of an item is JSON in a string; an object in its place is read alike, and a string
  *   that holds no JSON object is a text itself.
  * - A known type whose body is missing, and an unknown one without a member of its own name, has
