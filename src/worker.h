@@ -1,7 +1,7 @@
 /* worker.h - one thread that turns its partitions of the archive into events, exactly once.
  * SPDX-License-Identifier: Apache-2.0
  *
- *	consumer ─► pipeline + shards ─► transactional producer      (DELIVERY 1.3)
+ *	consumer ─► pipeline + shards ─► transactional producer
  *
  * A worker shares nothing but the shelf of rule sets, the stop flag and the counters. Its name is
  * that of its group member and of its transactions, so that a restart takes its place at once.

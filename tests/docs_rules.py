@@ -2,7 +2,7 @@
 # docs_rules.py - the rules and tests in documents are checked and tested with the program.
 # SPDX-License-Identifier: Apache-2.0
 #
-#   tests/docs_rules.py [--binary build/chatmill] DOCUMENT.md…
+#   tests/docs_rules.py [--binary build/chatmill] DOCUMENT…
 #
 # A block of YAML whose first line is a comment with a path (# my-rules/NAME.yaml) is that file. The
 # blocks of a section (##) are one folder, which must pass `rules check --strict` and `rules test`,

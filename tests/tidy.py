@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # tidy.py - checks what the compiler does not: layers, doors, first lines, words that stay out.
 # SPDX-License-Identifier: Apache-2.0
+import os
 import re
 import subprocess
 import sys
@@ -125,9 +126,22 @@ def check_words(path, lines):
             yield number, "goto: OWNED and TAKE undo what must be undone"
 
 
+def check_pages(path, lines, pages):
+    """A page that is named is there: by its path from the top or from the file, or by its name."""
+    if not path.startswith(("src/", "tests/", "docs/")):
+        return
+    for number, line in enumerate(lines, 1):
+        for name in re.findall(r"[\w./-]*\w\.md\b", line):
+            near = os.path.normpath(os.path.join(os.path.dirname(path), name))
+            if name not in pages and near not in pages:
+                yield number, f"{name} is not in the repository"
+
+
 def main():
-    findings, files = [], 0
-    for path in tracked():
+    findings, files, paths = [], 0, tracked()
+    pages = {p for p in paths if p.endswith(".md")}
+    pages |= {Path(p).name for p in pages}
+    for path in paths:
         data = (REPO / path).read_bytes()
         if b"\0" in data[:8000] or path.startswith("tests/golden/"):
             continue
@@ -136,7 +150,7 @@ def main():
         except UnicodeDecodeError:
             continue
         files += 1
-        checks = [check_words(path, lines)]
+        checks = [check_words(path, lines), check_pages(path, lines, pages)]
         if path.endswith((".c", ".h", ".cc", ".py", ".sh")):
             checks.append(check_head(path, lines))
         if path.endswith((".c", ".h", ".cc")):

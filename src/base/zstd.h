@@ -1,7 +1,7 @@
 /* zstd.h - the one door to libzstd: whole buffers, and a stream that is read.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Decompression is bounded by the caller (decompression bombs: FAULTS.md row 24). Thread: any; a
+ * Decompression is bounded by the caller: a small frame may stand for gigabytes. Thread: any; a
  * stream belongs to one thread.
  */
 #pragma once

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * The source knows the next offset of each owned partition and hands out nothing else: what was
- * queued for a partition that is gone, or before an offset it was rewound to, is dropped here
- * (DELIVERY 1.3). Offsets may jump forward: transaction markers take some.
+ * queued for a partition that is gone, or before an offset it was rewound to, is dropped here.
+ * Offsets may jump forward: transaction markers take some.
  *
  * Each record is copied into the caller's arena with RECORD_PADDING behind it, because
  * librdkafka's payload has none (a copy of 300 bytes costs about 10 ns).

@@ -97,7 +97,7 @@ def bare():
 
 def test_readme_commands_on_a_bare_debian(bare, capsys):
     sh("git", "clone", "-q", "--no-hardlinks", proc.REPO, bare.root / "opt/chatmill")
-    readme = (bare.root / "opt/chatmill/README.md").read_text()
+    readme = (bare.root / "opt/chatmill" / "README.md").read_text()
     for command in ("deploy/demo.sh ", "tests/run.sh ", "deploy/demo.sh --stack"):
         assert command in readme
     out, demo_s = bare.run("cd /opt/chatmill && deploy/demo.sh", 1200)

@@ -152,7 +152,7 @@ static void add_many_words(void)
 	buf_fini(&list);
 }
 
-/* ---- evasion: MATCHING.md section 3 ---- */
+/* ---- evasion: spellings that people write to get past a word ---- */
 
 Test(match, evasions, .init = folder_make, .fini = folder_remove)
 {
