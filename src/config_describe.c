@@ -194,7 +194,8 @@ static void markdown(struct buf *out)
 			 "relative to the folder of the file. `chatmill config check -c FILE` names "
 			 "what is wrong,\n"
 			 "`config show` every value and where it came from. A time is a number with "
-			 "`ms`, `s`, `m`, `h` or `d`.\n\n"
+			 "`w`, `d`, `h`, `m`,\n`s` or `ms`, or several from long to short: `1w2d`, "
+			 "`1h30m`.\n\n"
 			 "| key | takes | default | meaning |\n|---|---|---|---|\n"));
 	for (size_t i = 0; config_key(i); i++) {
 		const struct key *key = config_key(i);
