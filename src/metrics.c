@@ -8,6 +8,7 @@
 #include "base/clock.h"
 
 enum kind { COUNTER, GAUGE, HISTOGRAM };
+static const char *const kinds[] = {"counter", "gauge", "histogram"};
 /* What a number in a series stands for; times are written as seconds. */
 enum scale {
 	PLAIN,
@@ -30,7 +31,7 @@ static const struct description {
 	[METRIC_DEAD] = {"chatmill_dead_letters_total", COUNTER, PLAIN, {"reason"}, 32, false,
 		"Records that could not be used, by the reason in their header chatmill.error."},
 	[METRIC_ODDITIES] = {"chatmill_oddities_total", COUNTER, PLAIN, {"kind"}, 32, false,
-		"Records that were used although something about them is odd."},
+		"Records that were used although something about them is odd: no_time, lone_surrogate, unknown_type, cut_list, duplicate, erased, recall_unknown, not_customer, control_unknown, late."},
 	[METRIC_EVENTS] = {"chatmill_events_total", COUNTER, PLAIN, {"type"}, 8, false,
 		"Events in committed transactions."},
 	[METRIC_HITS] = {"chatmill_rule_hits_total", COUNTER, PLAIN, {"pack", "rule"}, 2000, false,
@@ -405,7 +406,6 @@ static void put_histogram(struct buf *out, struct series *const *all, size_t cou
 
 void metrics_write(struct metrics *m, struct buf *out)
 {
-	static const char *const kinds[] = {"counter", "gauge", "histogram"};
 	struct series **all;
 	size_t count = 0;
 	int told = -1;
@@ -433,4 +433,16 @@ void metrics_write(struct metrics *m, struct buf *out)
 	}
 	free(all);
 	pthread_mutex_unlock(&m->lock);
+}
+
+void metrics_describe(FILE *out)
+{
+	fputs("| metric | type | labels | means |\n|---|---|---|---|\n", out);
+	for (size_t i = 0; i < METRIC_COUNT; i++) {
+		const struct description *d = &table[i];
+		fprintf(out, "| `%s` | %s | ", d->name, kinds[d->kind]);
+		for (int l = 0; l < METRICS_LABELS_MAX && d->labels[l]; l++)
+			fprintf(out, "%s`%s`", l ? ", " : "", d->labels[l]);
+		fprintf(out, "%s| %s |\n", d->labels[0] ? " " : "", d->help);
+	}
 }

@@ -96,3 +96,6 @@ void series_observe(struct series *s, int64_t us); /* histograms of time; micros
 
 /* All series of all writers, by metric and labels. */
 void metrics_write(struct metrics *m, struct buf *out);
+
+/* The table of all metrics, for docs/operations.md. */
+void metrics_describe(FILE *out);

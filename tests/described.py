@@ -13,10 +13,26 @@ FILES = {"schemas/config.schema.json": "schema", "deploy/chatmill.yaml": "exampl
          "docs/configuration.md": "markdown"}
 
 
+METRICS = re.compile(r"(<!-- metrics: made by .* -->\n).*?(<!-- end of metrics -->)", re.S)
+
+
+def printed(binary, *args):
+    return subprocess.run([binary, *args], check=True, capture_output=True).stdout
+
+
 def stale(binary, update):
+    path = REPO / "docs/operations.md"
+    table = printed(binary, "describe", "--format", "metrics").decode()
+    page = path.read_text()
+    now = METRICS.sub(lambda m: f"{m[1]}\n{table}\n{m[2]}", page)
+    if table not in now:
+        yield "docs/operations.md has no place for the metrics"
+    elif update:
+        path.write_text(now)
+    elif now != page:
+        yield "docs/operations.md does not hold what `chatmill describe --format metrics` prints"
     for name, fmt in FILES.items():
-        now = subprocess.run([binary, "config", "describe", "--format", fmt], check=True,
-                             capture_output=True).stdout
+        now = printed(binary, "config", "describe", "--format", fmt)
         path = REPO / name
         if update:
             path.write_bytes(now)

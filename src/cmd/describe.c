@@ -1,6 +1,7 @@
-/* describe.c - the table of commands as a man page and as completions of shells. */
+/* describe.c - the table of commands as a man page and as completions of shells, and that of metrics. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/commands.h"
+#include "metrics.h"
 #include "version_number.h"
 
 struct describe_options {
@@ -195,7 +196,8 @@ static int describe(const void *given, const char *const *arguments, int count, 
 	static const struct {
 		const char *name;
 		void (*print)(FILE *);
-	} formats[] = {{"man", man}, {"bash", bash}, {"zsh", zsh}, {"fish", fish}};
+	} formats[] = {{"man", man}, {"bash", bash}, {"zsh", zsh}, {"fish", fish},
+		     {"metrics", metrics_describe}};
 	const struct describe_options *o = given;
 
 	(void)arguments;
@@ -205,20 +207,20 @@ static int describe(const void *given, const char *const *arguments, int count, 
 			formats[i].print(stdout);
 			return 0;
 		}
-	return err_set(err, ERR_USAGE, "--format is man, bash, zsh or fish, not '%s'", o->format);
+	return err_set(err, ERR_USAGE, "--format is man, bash, zsh, fish or metrics, not '%s'", o->format);
 }
 
 static const struct option options[] = {
-	{"format", 0, OPTION_TEXT, "NAME", "man, bash, zsh or fish",
+	{"format", 0, OPTION_TEXT, "NAME", "man, bash, zsh, fish or metrics",
 	 offsetof(struct describe_options, format), 0, true},
 	OPTIONS_END,
 };
 
 const struct command cmd_describe = {
 	.words = "describe",
-	.arguments = "--format man|bash|zsh|fish",
-	.summary = "the table of commands, for packages",
-	.help = "Prints the manual page, or the completions of a shell.",
+	.arguments = "--format man|bash|zsh|fish|metrics",
+	.summary = "the tables of commands and metrics, for packages and pages",
+	.help = "Prints the manual page, the completions of a shell, or what is counted.",
 	.options = options,
 	.options_bytes = sizeof(struct describe_options),
 	.run = describe,
