@@ -1,7 +1,8 @@
 # words.py - lists of words for the benchmarks: from the dictionaries when they are there.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Dictionaries are in ../shared/data beside the repository, or where BENCH_DATA says.
+# Dictionaries (README.md names them) are in the folder dictionaries/ of BENCH_DATA, else of ../shared/data
+# beside the repository.
 # Only Chinese words of 2 to 8 characters that folding leaves alone, so that peers, who do not fold,
 # look for the same.
 import functools
