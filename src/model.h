@@ -6,6 +6,8 @@
  * All of these borrow: their bytes live in the record or in the arena of the batch, until the
  * batch ends. Offsets are bytes of UTF-8 unless a name says chars. Times are milliseconds since
  * 1970 in UTC. What a field means to the outside is in CONTRACT.md sections 2 and 3 (docs/).
+ *
+ * Thread: that of the batch.
  */
 #pragma once
 

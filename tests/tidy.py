@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# tidy.py - checks what the compiler does not: layers, doors, first lines, words that stay out.
+# tidy.py - checks what the compiler does not: layers, doors, heads of files, words that stay out.
 # SPDX-License-Identifier: Apache-2.0
 import os
 import re
@@ -72,6 +72,8 @@ def check_head(path, lines):
             yield 1, f"the first line is not '/* {name} - what it is'"
         if SPDX not in second:
             yield 2, f"the second line is not '/* {SPDX} */'"
+        if path.startswith("src/") and path.endswith(".h") and "Thread:" not in "\n".join(lines).split("*/")[0]:
+            yield 1, "the head does not say which thread: 'Thread: any.', 'Thread: belongs to one worker.'"
     elif path.endswith((".py", ".sh")):
         if not first.startswith(f"# {name} - "):
             yield 1, f"the first line of words is not '# {name} - what it is'"

@@ -3,6 +3,8 @@
  *
  * OWNED(matcher) *m frees on every way out of a scope; TAKE(m) hands it over on the only good one.
  * Assertions are for our own bugs and stay on in every build (meson.build refuses b_ndebug).
+ *
+ * Thread: any.
  */
 #pragma once
 

@@ -3,6 +3,8 @@
  *
  * Nothing that decides about a message reads a clock: event time comes with the records, so that
  * a replay decides as the live run did. These are for deadlines of I/O, logs and progress lines.
+ *
+ * Thread: any.
  */
 #pragma once
 

@@ -5,6 +5,8 @@
  * The kind is the exit status that the program ends with if nobody handles the error
  * (sysexits.h; CONTRACT.md section 1). Bad data inside a message is never an err: it is an
  * outcome of decode. Texts never hold message text, keys or secrets.
+ *
+ * Thread: an err belongs to whoever has it on the stack.
  */
 #pragma once
 

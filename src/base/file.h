@@ -1,5 +1,7 @@
 /* file.h - a whole file as text, and folders.
  * SPDX-License-Identifier: Apache-2.0
+ *
+ * Thread: any.
  */
 #pragma once
 

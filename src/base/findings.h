@@ -3,6 +3,8 @@
  *
  * Loaders of rules and configuration go on after an error and add all they find; the command
  * prints them together as `file:line:col: error|warning: what, and what to write instead`.
+ *
+ * Thread: a list of findings belongs to one thread.
  */
 #pragma once
 

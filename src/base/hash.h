@@ -1,5 +1,7 @@
 /* hash.h - where a key goes: the partitioner of Java clients, and a fast hash for tables.
  * SPDX-License-Identifier: Apache-2.0
+ *
+ * Pure. Thread: any.
  */
 #pragma once
 

@@ -3,6 +3,8 @@
  *
  * A struct str never owns its bytes; whoever hands it out says until when they live. {NULL, 0}
  * is the empty text.
+ *
+ * Pure. Thread: any.
  */
 #pragma once
 

@@ -3,6 +3,8 @@
  *
  * Everything behind decode is valid UTF-8, so these do not check it again; utf8_valid() is for
  * the borders that decode does not guard (rules, options).
+ *
+ * Pure. Thread: any.
  */
 #pragma once
 

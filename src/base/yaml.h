@@ -4,6 +4,8 @@
  * YAML read with care, for people who are not programmers (RULES.md): every scalar is text as
  * written (`no` is a word, `12:30` too); anchors, aliases, tags, merge keys, duplicate keys and
  * several documents are findings. Depth is at most YAML_DEPTH_MAX, a file YAML_BYTES_MAX.
+ *
+ * Thread: any, with an arena and findings of its own.
  */
 #pragma once
 

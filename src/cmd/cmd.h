@@ -3,6 +3,8 @@
  *
  * A command is a row of `commands` in commands.c: its words ("rules check"), its options, its help
  * with examples, and the function that does it. A file cmd/NAME.c holds one command.
+ *
+ * Thread: commands run on that of main(); the tables are constant.
  */
 #pragma once
 

@@ -1,5 +1,7 @@
 /* commands.h - every command of the program by name; each is defined in the file of its name.
  * SPDX-License-Identifier: Apache-2.0
+ *
+ * Thread: any; the commands are constant.
  */
 #pragma once
 

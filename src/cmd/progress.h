@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Only on a terminal, at most four times a second, on standard error.
+ *
+ * Thread: that of the command.
  */
 #pragma once
 

@@ -1,5 +1,7 @@
 /* rules_open.h - rules from a folder, for every command that judges.
  * SPDX-License-Identifier: Apache-2.0
+ *
+ * Thread: that of the command; takes as long as compiling the rules.
  */
 #pragma once
 

@@ -1,5 +1,7 @@
 /* summary.h - the table at the end of `scan --summary`: what came, what was found.
  * SPDX-License-Identifier: Apache-2.0
+ *
+ * Thread: that of the command.
  */
 #pragma once
 

@@ -1,5 +1,7 @@
 /* version.h - what `chatmill --version` prints.
  * SPDX-License-Identifier: Apache-2.0
+ *
+ * Thread: any.
  */
 #pragma once
 

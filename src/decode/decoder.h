@@ -3,6 +3,8 @@
  *
  * While a record is read, the first thing that is wrong with it stays in `failed`; readers then
  * return something harmless and the record ends as a dead letter. So the walk has no error paths.
+ *
+ * Thread: as decode.h.
  */
 #pragma once
 

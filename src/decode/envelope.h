@@ -12,6 +12,8 @@
  *	msgtype, action or from                      E1, E2: the record is the message
  *	encrypt_chat_msg, encrypted_data             E7
  *	clock, control, ruleset                      records of our own
+ *
+ * Thread: as decode.h.
  */
 #pragma once
 

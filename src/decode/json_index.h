@@ -1,5 +1,7 @@
 /* json_index.h - the C door to stage 1 of simdjson (json_index.cc, the only C++ here).
  * SPDX-License-Identifier: Apache-2.0
+ *
+ * Thread: an index belongs to one parser (json.h).
  */
 #pragma once
 

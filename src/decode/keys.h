@@ -3,6 +3,8 @@
  *
  * Envelopes and messages share one table, for a flat record (E1, E2) is both. Several spellings
  * can be one key (`corpid`, `corp_id`, `corpId`). Shapes: WECOM.md sections 2, 3 and 5.
+ *
+ * Thread: a table belongs to one decoder: it remembers the order of keys.
  */
 #pragma once
 

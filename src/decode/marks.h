@@ -13,7 +13,7 @@
  * Mention: @NAME up to U+2005 (which WeChat puts behind it), a blank, a punctuation mark or the
  * end, at most 32 characters; an @ behind a letter or digit is part of an address.
  *
- * Pure.
+ * Pure. Thread: any.
  */
 #pragma once
 

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Inside of decode/ only. Shapes: CONTRACT.md section 2 and E5 of WECOM.md section 5.
+ *
+ * Thread: as decode.h.
  */
 #pragma once
 

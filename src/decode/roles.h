@@ -8,6 +8,8 @@
  * - a robot in a group speaks about the room, for only staff speaks to «the only customer there»;
  * - in an internal chat without a room the subject is the smallest of all ids, by bytes;
  * - `userids` has one employee in a single chat, the first of sender and list.
+ *
+ * Thread: as decode.h.
  */
 #pragma once
 

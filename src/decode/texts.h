@@ -12,6 +12,8 @@
  * - Generically, the key of an array counts for its elements, without regard to case ("fileId");
  *   `content` beside a `type` is read as that of an item, for so does WeCom write nested things.
  * - Empty strings are no texts.
+ *
+ * Thread: as decode.h.
  */
 #pragma once
 

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Only for files of kafka/.
+ *
+ * Thread: as consumer.h.
  */
 #pragma once
 

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Only for files of kafka/; everybody else sees consumer.h, producer.h, admin.h.
+ *
+ * Thread: that of the handle.
  */
 #pragma once
 

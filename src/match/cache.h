@@ -8,6 +8,8 @@
  *
  *	"chatmill-hs-1\n"  u64 hash of all that follows  u64 parts
  *	parts × { u64 length  u64 longest match }  bytes of the parts        (little endian)
+ *
+ * Thread: a cache belongs to one thread; several processes may share the folder.
  */
 #pragma once
 

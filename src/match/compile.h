@@ -1,5 +1,7 @@
 /* compile.h - the databases of an engine, and findings for what cannot be compiled.
  * SPDX-License-Identifier: Apache-2.0
+ *
+ * Thread: any, one for each engine that is made.
  */
 #pragma once
 

@@ -1,5 +1,7 @@
 /* detect.h - phone numbers, addresses, ids. Only for match/; detect_all() is in matcher.h.
  * SPDX-License-Identifier: Apache-2.0
+ *
+ * Thread: as matcher.h.
  */
 #pragma once
 

@@ -8,6 +8,8 @@
  * what one condition looks for (a word, a list, a regex, a detector), shared by all conditions
  * that look for the same; it collects its hits. A rule looks at the groups of its conditions, and
  * is only judged when one of them has a hit, unless it could hold without any.
+ *
+ * Thread: any, once it is made: an engine is immutable then.
  */
 #pragma once
 

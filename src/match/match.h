@@ -4,6 +4,8 @@
  * An engine is everything compiled from a ruleset for searching (Hyperscan's databases, tries of
  * words, where each pattern belongs): immutable, shared by all workers. A matcher is the working
  * memory of one worker (scratch, room for hits) and holds no rules: each scan names the engine.
+ *
+ * Thread: any for an engine; a matcher belongs to one worker.
  */
 #pragma once
 

@@ -1,5 +1,7 @@
 /* matcher.h - the working memory of a worker, and one message in the making. Only for match/.
  * SPDX-License-Identifier: Apache-2.0
+ *
+ * Thread: a matcher belongs to one worker.
  */
 #pragma once
 

@@ -5,6 +5,8 @@
  * `微信号\?`. Case is Hyperscan's business (HS_FLAG_CASELESS). A character of a class that folding
  * changes could never match and is an error; a range whose ends stay is widened by what folding
  * makes of its inside, so that [一-龥] and [A-Z] mean what they say.
+ *
+ * Thread: any; a search as matcher.h.
  */
 #pragma once
 

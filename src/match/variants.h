@@ -3,6 +3,8 @@
  *
  * Under `loose` the homophones that chatmill ships and the aliases of the pack may stand in a word
  * in the place of what they spell, alone or several at once.
+ *
+ * Thread: any, one for each engine that is made.
  */
 #pragma once
 

@@ -1,5 +1,7 @@
 /* words.h - from the words of the rules to patterns and postings, while an engine is made.
  * SPDX-License-Identifier: Apache-2.0
+ *
+ * Thread: any, one for each engine that is made.
  */
 #pragma once
 

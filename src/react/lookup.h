@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Built when a reactor meets a rule set, not for each message. Private to react/.
+ *
+ * Thread: a lookup belongs to one reactor.
  */
 #pragma once
 

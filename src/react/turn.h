@@ -6,6 +6,8 @@
  * ladders and exclusive groups is the time it fell due (`at_ms`), because that is when it happens.
  *
  * Private to react/: the files of effects share it, react.h is the door.
+ *
+ * Thread: as react.h.
  */
 #pragma once
 

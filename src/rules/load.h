@@ -5,6 +5,8 @@
  * bytes, and the word files they name. All errors of all files are found in one run. The same
  * files can come as a bundle: one text that holds them all, as it is published on
  * `chat.rulesets` and hashed into the digest.
+ *
+ * Thread: any; who forgets the words of a set does so before others share it.
  */
 #pragma once
 

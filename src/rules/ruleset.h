@@ -4,6 +4,8 @@
  * A ruleset is immutable once loaded and lives in one arena of its own; workers share it. Order
  * matters: `rules` is by pack name, file name (bytes), position; all indexes are into these
  * arrays. The language and every default is in RULES.md (docs/).
+ *
+ * Thread: any; nobody changes a set that judges.
  */
 #pragma once
 

@@ -5,6 +5,8 @@
  *	*VEC_ADD(arena, &rules) = (struct rule){…};
  *
  * Adding moves the items: keep indexes, not pointers, while it grows.
+ *
+ * Thread: that of the arena.
  */
 #pragma once
 

@@ -3,6 +3,8 @@
  *
  * CONTRACT.md section 3 fixes names, order and escapes. Pure; writes into reused buffers.
  * Evidence is masked here and nowhere else.
+ *
+ * Thread: any, with buffers of its own.
  */
 #pragma once
 

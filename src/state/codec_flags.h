@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Private to codec_put.c and codec_get.c; codec.h tells what they mean.
+ *
+ * Thread: as codec.h.
  */
 #pragma once
 

@@ -4,6 +4,8 @@
  *	audit.c         the snapshot, batches of events, rows that nothing makes
  *	audit_compare.c the statement that names rows that differ
  *	audit_settle.c  rows of customers and alerts
+ *
+ * Thread: as audit.h.
  */
 #pragma once
 

@@ -12,7 +12,7 @@
  *	remove         has it no more; since when it had been there stays
  *
  * Of two events of a key the one with the greater sequence is the newer; what is not newer than
- * what was seen is dropped. Everything lives in the arena given. Pure.
+ * what was seen is dropped. Everything lives in the arena given. Pure. Thread: any.
  */
 #pragma once
 

@@ -1,5 +1,7 @@
 /* statements.h - the SQL of the sink, one statement for each table.
  * SPDX-License-Identifier: Apache-2.0
+ *
+ * Thread: any; the table is constant.
  */
 #pragma once
 

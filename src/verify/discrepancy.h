@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Names places and ids, never content. Texts live until the receiver returns.
+ *
+ * Thread: that of the command.
  */
 #pragma once
 

@@ -1,5 +1,7 @@
 /* ledger_parts.h - what ledger.c and ledger_close.c share.
  * SPDX-License-Identifier: Apache-2.0
+ *
+ * Thread: as ledger.h.
  */
 #pragma once
 

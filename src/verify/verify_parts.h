@@ -5,6 +5,8 @@
  *	verify_expect.c   what the archive makes, handed to the ledger and the audit
  *	verify_read.c     a class of partitions: both sides in turn
  *	verify.c          all of it
+ *
+ * Thread: as verify.h.
  */
 #pragma once
 
