@@ -4,7 +4,6 @@
 
 /* Sorted by bytes (a test checks it). Names that the clients of both products write, in
  * simplified and traditional Chinese and in English. */
-/* clang-format off */
 static const char *const names[] = {
 	"666", "Aaagh!", "Admire", "Angry", "Awesome", "Awkward", "BadLuck", "Bah!L", "Bah!R",
 	"Bah！L", "Bah！R", "Basketball", "Beckon", "Beer", "Blowkiss", "Blush", "Bomb",
@@ -50,7 +49,6 @@ static const char *const names[] = {
 	"閉嘴", "闪电", "闭嘴", "阴险", "陰險", "难过", "難過", "鞭炮", "飛吻", "飞吻", "饑餓",
 	"饥饿", "饭", "驚恐", "驚訝", "骷髅", "骷髏頭", "鬼魂", "鲜花", "鼓掌",
 };
-/* clang-format on */
 
 bool emoticon_known(struct str name)
 {

@@ -2,7 +2,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "decode/types.h"
 
-/* clang-format off */
 #define NAME(name) {name, sizeof name - 1}
 #define FIELD(name) {NAME(name), SHAPE_STRING, NULL}
 #define END {{NULL, 0}, SHAPE_END, NULL}
@@ -67,7 +66,6 @@ static const struct type types[] = {
 	{{NAME("solitaire")}, {KEY_SOLITAIRE}, nothing, TYPE_GENERIC},
 	{{NAME("note")}, {KEY_INFO, KEY_NOTE}, nothing, TYPE_GENERIC},
 };
-/* clang-format on */
 
 /* A few dozen short compares at most, and those that come most often stand first. */
 const struct type *type_find(struct str msgtype)

@@ -2,7 +2,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/statements.h"
 
-/* clang-format off: tables read better as tables */
 #define EVENT_TYPES(list)                                                                          \
 	COLUMN_UUID, COLUMN_DAY, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TIME, COLUMN_TIME, COLUMN_I64,   \
 	COLUMN_TEXT, COLUMN_BOOL, COLUMN_JSON, COLUMN_JSON, list, COLUMN_TEXT, COLUMN_TEXT,        \
@@ -14,7 +13,6 @@
 #define TAG_TYPES                                                                                  \
 	COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TIME, \
 	COLUMN_TIME, COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_I64
-/* clang-format on */
 #define EVENT_ARRAYS                                                                               \
 	"$1::uuid[], $2::date[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], "   \
 	"$7::int8[], $8::text[], $9::bool[], $10::jsonb[], $11::jsonb[], $12::text[], "            \
@@ -158,7 +156,6 @@ static const char stage_day[] =
 	"ON CONFLICT (corpid, ladder, stage, day, shard) DO UPDATE "
 	"SET entered = t.entered + EXCLUDED.entered, exited = t.exited + EXCLUDED.exited";
 
-/* clang-format off */
 const struct statement statements[ROWS_TABLE_COUNT] = {
 	[ROWS_TAG_EVENT] = {
 		.point = "sink_tag_event",
@@ -223,4 +220,3 @@ const struct statement statements[ROWS_TABLE_COUNT] = {
 		.columns = {COLUMN_TEXT, COLUMN_TEXT, COLUMN_TEXT, COLUMN_DAY, COLUMN_I64, COLUMN_I64},
 	},
 };
-/* clang-format on */
