@@ -213,7 +213,7 @@ class Maker:
         return f"{first}CUSTOMER{self.r.randrange(40):022d}"
 
     def staff(self):
-        return self.r.choice(["zhangsan", "lisi", "0000726", "18002520162", "wangwu", "wm-short", "wrong"])
+        return self.r.choice(["zhangsan", "lisi", "0000726", "12345678901", "wangwu", "wm-short", "wrong"])
 
     def blob(self):
         return {"sdkfileid": self.words(), "md5sum": "0" * 32, "filesize": self.r.randrange(10**6)}
