@@ -12,6 +12,7 @@ enum {
 	BATCH_BYTES_MAX = 64 * 1024 * 1024, /* events of 1 MiB must not fill a batch of 5,000 */
 	LOG_EVERY_MS = 10000,
 	BROKERS_MS = 500,
+	ASK_MS = 5000,
 };
 
 struct sink {
@@ -318,16 +319,39 @@ static enum flush flush(struct sink *s, struct err *err)
 
 /* ---- life ---- */
 
+/* The topics and how many partitions each has, for the name in the group: who comes back after either
+ * changed must not get what it had. A topic that is not known now counts as one of none. */
+static void name_reads(const struct sink *s, struct buf *out)
+{
+	struct consumer_settings settings = {.kafka = s->settings.kafka, .group = s->settings.group};
+	OWNED(consumer) *c = NULL;
+	struct err ignored; /* who cannot ask cannot join either, and that is told */
+
+	if (consumer_new(&c, &settings, &ignored) < 0)
+		c = NULL;
+	for (size_t i = 0; i < s->settings.topic_count; i++) {
+		int32_t count = 0;
+		if (c && consumer_partition_count(c, s->settings.topics[i], ASK_MS, &count, &ignored) < 0)
+			count = 0;
+		buf_printf(out, "%s:%d ", s->settings.topics[i], (int)count);
+	}
+	buf_putc(out, '\0');
+}
+
 static int join(struct sink *s, struct err *err)
 {
+	struct buf reads = {0};
+
+	name_reads(s, &reads);
 	struct consumer_settings settings = {
 		.kafka = s->settings.kafka,
 		.group = s->settings.group,
 		.instance = s->settings.instance,
+		.reads = reads.data,
 		.events = {assigned, revoked, s},
 		.ends = true,
- /* A claim waits for the database as long as it takes; a process that hangs is
-  * noticed by its session. */
+		/* A claim waits for the database as long as it takes; a process that hangs is
+		 * noticed by its session. */
 		.max_poll_interval_ms = "86400000",
 	};
 
@@ -335,7 +359,9 @@ static int join(struct sink *s, struct err *err)
 	s->consumer = NULL;
 	s->paused = false;
 	forget_partitions(s);
-	if (consumer_new(&s->consumer, &settings, err) < 0)
+	int status = consumer_new(&s->consumer, &settings, err);
+	buf_fini(&reads);
+	if (status < 0)
 		return -1;
 	return consumer_subscribe(s->consumer, s->settings.topics, s->settings.topic_count, err);
 }

@@ -7,13 +7,17 @@
 #define DAYS_30 "2592000000" /* personal data outside the archive: at most 30 days */
 #define DAYS_7 "604800000"
 #define HOUR_1 "3600000"
-#define LARGE "10485760" /* a dead letter holds its record, and seven headers more */
+#define LARGE "10485760"
+/* A dead letter holds its record, and seven headers more: what fits the archive must fit here. */
+#define LARGER "10551296"
 
 /* The archive is the one log that every replay reads: its owner decides how long it is kept. */
 static const struct topic_config archive[] = {
 	{"cleanup.policy", "delete"}, {"retention.ms", FOREVER}, {"max.message.bytes", LARGE}};
 static const struct topic_config events[] = {
 	{"cleanup.policy", "delete"}, {"retention.ms", DAYS_30}, {"max.message.bytes", LARGE}};
+static const struct topic_config dead[] = {
+	{"cleanup.policy", "delete"}, {"retention.ms", DAYS_30}, {"max.message.bytes", LARGER}};
 /* Every set that ever judged stays. */
 static const struct topic_config rulesets[] = {
 	{"cleanup.policy", "compact"}, {"max.message.bytes", LARGE}};
@@ -47,7 +51,7 @@ size_t topic_plan(const struct config *c, struct topic_spec specs[TOPIC_PLAN_MAX
 	add(specs, &count, c->output.stages, n, r, events, ARRAY_LEN(events));
 	add(specs, &count, c->output.alerts, n, r, events, ARRAY_LEN(events));
 	add(specs, &count, c->output.hits, n, r, events, ARRAY_LEN(events));
-	add(specs, &count, c->output.deadletter, n, r, events, ARRAY_LEN(events));
+	add(specs, &count, c->output.deadletter, n, r, dead, ARRAY_LEN(dead));
 	add(specs, &count, c->output.rulesets, 1, r, rulesets, ARRAY_LEN(rulesets));
 	add(specs, &count, c->state_topic, n, r, state, ARRAY_LEN(state));
 	return count;

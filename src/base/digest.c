@@ -94,3 +94,13 @@ const char *digest_library_version(void)
 {
 	return OpenSSL_version(OPENSSL_VERSION_STRING);
 }
+
+bool digest_is_text(struct str s)
+{
+	if (s.len != DIGEST_TEXT_LEN || memcmp(s.data, "sha256:", 7) != 0)
+		return false;
+	for (size_t i = 7; i < s.len; i++)
+		if (!((s.data[i] >= '0' && s.data[i] <= '9') || (s.data[i] >= 'a' && s.data[i] <= 'f')))
+			return false;
+	return true;
+}

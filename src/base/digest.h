@@ -16,6 +16,8 @@ void digest_uuid5(const struct str *parts, size_t count, char out[UUID_LEN]);
 
 void digest_sha256(struct str data, unsigned char out[SHA256_BYTES]);
 
+/* Whether a text is `sha256:` and 64 small hexadecimal digits. */
+bool digest_is_text(struct str s);
 /* "sha256:" and 64 hexadecimal digits, no NUL. */
 void digest_text(struct str data, char out[DIGEST_TEXT_LEN]);
 

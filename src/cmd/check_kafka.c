@@ -59,9 +59,36 @@ static void compare_settings(struct check *check, const struct topic_spec *spec,
 	}
 }
 
+/* A dead letter is its record and seven headers; one that does not fit would stop its partition. */
+static void compare_dead(struct check *check, int64_t archive_bytes, int64_t dead_bytes)
+{
+	enum { HEADERS_BYTES = 64 * 1024 };
+
+	if (archive_bytes < 0 || dead_bytes < 0 || dead_bytes >= archive_bytes + HEADERS_BYTES)
+		return;
+	CHECK_ADD(check, FINDING_ERROR,
+		  "kafka: topic %s takes records of %lld bytes and %s of %lld: a dead letter is its record "
+		  "and some headers; give %s max.message.bytes=%lld or more",
+		  check->config->input.topic, (long long)archive_bytes, check->config->output.deadletter,
+		  (long long)dead_bytes, check->config->output.deadletter,
+		  (long long)archive_bytes + HEADERS_BYTES);
+}
+
+/* Of the topic's settings as they are; -1: not known. */
+static int64_t message_bytes(const struct topic_spec *spec, const struct topic_facts *facts)
+{
+	int64_t bytes;
+
+	for (size_t i = 0; i < spec->config_count; i++)
+		if (!strcmp(spec->configs[i].name, "max.message.bytes") &&
+		    str_to_i64(str_of(facts->values[i]), &bytes))
+			return bytes;
+	return -1;
+}
+
 /* Returns the partitions; 0 if the topic is missing or may not be seen. */
 static int32_t check_topic(struct check *check, struct consumer *c, struct admin *a,
-			   const struct topic_spec *spec, int32_t archive)
+			   const struct topic_spec *spec, int32_t archive, int64_t *bytes)
 {
 	struct topic_facts facts;
 	struct err err = {0};
@@ -77,9 +104,10 @@ static int32_t check_topic(struct check *check, struct consumer *c, struct admin
 		return 0;
 	}
 	compare_partitions(check, spec, count, archive);
-	if (admin_facts(a, spec, &facts, &err) == 0)
+	if (admin_facts(a, spec, &facts, &err) == 0) {
 		compare_settings(check, spec, &facts);
-	else if (err.kind == ERR_PERMISSION)
+		*bytes = message_bytes(spec, &facts);
+	} else if (err.kind == ERR_PERMISSION)
 		CHECK_ADD(check, FINDING_WARNING,
 		    "kafka: the settings of %s may not be seen (DescribeConfigs): ask somebody who may "
 		    "for `chatmill topics plan`",
@@ -173,8 +201,14 @@ void check_kafka(struct check *check)
 		check_note(check, &err, NULL);
 		return;
 	}
-	for (size_t i = 0; i < count && !check->away; i++)
-		counts[i] = check_topic(check, c, a, &specs[i], counts[0]);
+	int64_t archive_bytes = -1, dead_bytes = -1;
+	for (size_t i = 0; i < count && !check->away; i++) {
+		int64_t bytes = -1;
+		counts[i] = check_topic(check, c, a, &specs[i], counts[0], &bytes);
+		archive_bytes = i == 0 ? bytes : archive_bytes;
+		dead_bytes = specs[i].name == check->config->output.deadletter ? bytes : dead_bytes;
+	}
+	compare_dead(check, archive_bytes, dead_bytes);
 	for (size_t i = 0; i < count && !check->away; i++)
 		if (counts[i])
 			check_topic_rights(check, &specs[i]);

@@ -17,8 +17,10 @@ struct sink_options {
 	bool insecure;
 };
 
-/* The first signal asks to finish, the second ends the program: what is open is undone by the
- * database. */
+enum { STOP_MS = 25000 }; /* as `run` */
+
+/* The first signal asks to finish; the second, or the time it may take, ends the program: what is open
+ * is undone by the database. */
 static void *take_signals(void *arg)
 {
 	_Atomic bool *stop = arg;
@@ -28,12 +30,16 @@ static void *take_signals(void *arg)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	while (sigwait(&set, &number) == 0) {
-		if (atomic_exchange(stop, true))
-			_exit(128 + number);
-		log_event(LOG_INFO, "stopping", LOG_NUM("signal", number));
-	}
-	return NULL;
+	if (sigwait(&set, &number) != 0)
+		return NULL;
+	atomic_store(stop, true);
+	log_event(LOG_INFO, "stopping", LOG_NUM("signal", number));
+	/* libpq waits for its server as long as it takes, behind a lock or a disk that hangs. */
+	const struct timespec wait = {.tv_sec = STOP_MS / 1000};
+	if (sigtimedwait(&set, NULL, &wait) > 0)
+		_exit(128 + number);
+	log_event(LOG_ERROR, "stop_deadline", LOG_NUM("after_ms", STOP_MS));
+	_exit(ERR_RETRY);
 }
 
 static int catch_signals(_Atomic bool *stop, struct err *err)

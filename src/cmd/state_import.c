@@ -122,18 +122,36 @@ static int take_line(struct importing *i, struct str line, struct err *err)
 	return 0;
 }
 
-static int read_file(struct importing *i, const char *path, struct err *err)
+static int take_record(struct importing *i, const struct file_source *source,
+		       const struct record *record, struct err *err)
 {
-	OWNED(file_source) *source = NULL;
+	if (take_line(i, record->value, err) < 0)
+		return err_wrap(err, "%s line %lld", file_source_name(source), (long long)record->offset);
+	return 0;
+}
+
+/* Opens the export and takes its first line, which says that it is one. */
+static int open_file(struct importing *i, struct file_source **source, const char *path, struct err *err)
+{
+	struct record record;
+
+	if (file_source_open(source, path, err) < 0 || file_source_fill(*source, err) < 0)
+		return -1;
+	if (!file_source_next(*source, &record))
+		return err_set(err, ERR_DATA, "%s is empty", path);
+	return take_record(i, *source, &record, err);
+}
+
+static int read_rest(struct importing *i, struct file_source *source, struct err *err)
+{
 	struct record record;
 	int got;
 
-	if (file_source_open(&source, path, err) < 0)
-		return -1;
-	while ((got = file_source_fill(source, err)) > 0)
+	do
 		while (file_source_next(source, &record))
-			if (take_line(i, record.value, err) < 0)
-				return err_wrap(err, "%s line %lld", path, (long long)record.offset);
+			if (take_record(i, source, &record, err) < 0)
+				return -1;
+	while ((got = file_source_fill(source, err)) > 0);
 	return got;
 }
 
@@ -240,6 +258,7 @@ static int forget_others(struct importing *i, struct err *err)
 static int import_all(struct importing *i, const char *path, struct err *err)
 {
 	struct state *s = i->state;
+	OWNED(file_source) *source = NULL;
 	struct producer_settings producer = {.kafka = &s->brokers->settings, .linger_ms = "20"};
 
 	if (state_restore(s, 0, s->partitions, s->options->force, err) < 0)
@@ -251,15 +270,15 @@ static int import_all(struct importing *i, const char *path, struct err *err)
 				       "%s already holds a state; import into a new pipeline or an "
 				       "empty topic, or go on with a broken import by --force",
 				       s->config->state_topic);
-	if (open_producer(i, &producer, err) < 0 || begin(i, err) < 0)
+	/* The file before anything is written: a slip in its name would cost the state that is there. */
+	if (open_file(i, &source, path, err) < 0 || open_producer(i, &producer, err) < 0 ||
+	    begin(i, err) < 0)
 		return -1;
 	fault_point("import_begun");
-	if (read_file(i, path, err) < 0)
+	if (read_rest(i, source, err) < 0)
 		return -1;
 	if (i->clock_count == CORPS_MAX)
 		return err_set(err, ERR_CONFIG, "more than %d corps", CORPS_MAX);
-	if (!i->headed)
-		return err_set(err, ERR_DATA, "%s is empty", path);
 	if (forget_others(i, err) < 0 || producer_flush(i->producer, FLUSH_MS, err) < 0)
 		return -1;
 	fault_point("import_subjects");

@@ -86,6 +86,7 @@ int topic_source_new(struct topic_source **out, const struct topic_source_settin
 		.kafka = settings->kafka,
 		.group = settings->group,
 		.instance = settings->instance,
+		.reads = settings->topic,
 		.events = {on_assigned, on_revoked, t},
 		.batch = true,
 		.ends = true,

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "decode/decode.h"
 
+#include "base/digest.h"
 #include "decode/envelope.h"
 #include "decode/own.h"
 #include "decode/roles.h"
@@ -252,7 +253,8 @@ static void read_rules(struct decoder *d, const struct object *o)
 	m->ruleset = value_id(d, &o->json, object_node(d, o, KEY_RULESET));
 	m->by = value_id(d, &o->json, object_node(d, o, KEY_BY));
 	read_times(d, o, value_time_ms(d, &o->json, object_node(d, o, KEY_AT), CLOCK_MS_MAX));
-	if (m->ruleset.len == 0)
+	/* No set can have another name, and who waited for one would wait for ever. */
+	if (!digest_is_text(m->ruleset))
 		decoder_fail(d, DECODE_BAD_FIELD);
 }
 

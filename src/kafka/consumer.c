@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "kafka/consumer_handle.h"
 #include "kafka/handle.h"
@@ -124,7 +125,7 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 
 static int make(struct consumer *c, const struct consumer_settings *settings, struct err *err)
 {
-	char why[512];
+	char why[512], member[249]; /* as long as a broker takes */
 	rd_kafka_conf_t *conf;
 	const struct handle_default weak[] = {
 		{"session.timeout.ms", "10000"},
@@ -149,7 +150,7 @@ static int make(struct consumer *c, const struct consumer_settings *settings, st
 	};
 	const struct handle_default strong[] = {
 		{"group.id", settings->group},
-		{"group.instance.id", settings->instance},
+		{"group.instance.id", settings->instance ? member : NULL},
 		{"enable.auto.commit", "false"},
 		{"enable.auto.offset.store", "false"},
 		{"isolation.level", "read_committed"},
@@ -161,6 +162,9 @@ static int make(struct consumer *c, const struct consumer_settings *settings, st
 		{NULL, NULL},
 	};
 
+	if (settings->instance)
+		(void)snprintf(member, sizeof member, "%.200s-%08x", settings->instance,
+			       (unsigned)hash_64(str_of(settings->reads)));
 	if (handle_conf(&conf, settings->kafka, weak, strong, err) < 0)
 		return -1;
 	rd_kafka_conf_set_opaque(conf, c);

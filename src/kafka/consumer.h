@@ -49,6 +49,10 @@ struct consumer_settings {
 	const struct kafka_settings *kafka;
 	const char *group;    /* also needed when only assigning (librdkafka wants a name) */
 	const char *instance; /* static member's name; NULL: dynamic member */
+	/* What it subscribes to, in words: part of that name. Who comes back under its old name gets its
+	 * old partitions back, whatever it asks for now; under another name the group shares out anew,
+	 * once the old one's session has ended. */
+	const char *reads;
 	struct consumer_events events; /* for consumer_subscribe() */
 	/* Take what is fetched in batches: a third less CPU time for a record. Not together with
 	 * consumer_pause(): 2.0.2 loses its place then (#4208). */

@@ -46,9 +46,12 @@ static const struct refusal {
 	{"opaque", NULL, "it is a pointer of the program"},
 };
 
-/* What switches the verification of a server off; --insecure allows it. */
+/* What switches the verification of a server off; --insecure allows it. Of a truth value librdkafka
+ * 2.0.2 takes true, t and 1, false, f and 0, in any case. */
 static const struct kafka_property insecure_values[] = {
 	{"enable.ssl.certificate.verification", "false"},
+	{"enable.ssl.certificate.verification", "f"},
+	{"enable.ssl.certificate.verification", "0"},
 	{"ssl.endpoint.identification.algorithm", "none"},
 };
 

@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/rulesets.h"
 
-enum { DIGEST_LEN = 71 };
+#include "base/digest.h"
+
 
 void rulesets_fini(struct rulesets *r)
 {
@@ -14,22 +15,12 @@ void rulesets_forget(struct rulesets *r)
 	memset(r->seen, 0, sizeof r->seen);
 }
 
-/* `sha256:` and 64 digits. The events may hold anything there; what is no digest names no rule set,
- * and must not stop the batch of which only its own row was refused. */
-static bool is_digest(struct str s)
-{
-	if (s.len != DIGEST_LEN || memcmp(s.data, "sha256:", 7) != 0)
-		return false;
-	for (size_t i = 7; i < s.len; i++)
-		if (!strchr("0123456789abcdef", s.data[i]) || !s.data[i])
-			return false;
-	return true;
-}
-
 /* Whether the table has to hear of the event's digest; remembers that it did. */
 static bool is_news(struct rulesets *r, const struct event *e)
 {
-	if (!is_digest(e->ruleset))
+	/* The events may hold anything there; what is no digest names no rule set, and must not stop the
+	 * batch of which only its own row was refused. */
+	if (!digest_is_text(e->ruleset))
 		return false;
 	size_t i = 0;
 	while (i < ARRAY_LEN(r->seen) && !str_eq(str_of(r->seen[i].digest), e->ruleset))

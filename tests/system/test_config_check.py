@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from confluent_kafka.admin import ConfigResource
 from support import chatmill, proc
 from support.kafka import Cluster
 
@@ -63,6 +64,16 @@ def test_topics(tmp_path, kafka):
     proc.wait_for(lambda: f"chatmill.{setup.name}.state" not in kafka.topics(), 30, "state topic to be gone")
     chatmill.run("topics", "apply", "-c", setup.file, check=0)
     assert "warning" not in check(setup, 0)
+
+
+def test_dead_letters_are_larger_than_their_records(tmp_path, kafka):
+    setup = chatmill.Setup(tmp_path, kafka).apply()
+    admin = kafka.admin()  # must outlive its futures
+    for f in admin.alter_configs([ConfigResource("topic", setup.topic["archive"],
+                                                 set_config={"max.message.bytes": str(15 << 20)})]).values():
+        f.result()
+    said = check(setup, 78)
+    assert f"give {setup.topic['deadletter']} max.message.bytes={(15 << 20) + 65536} or more" in said
 
 
 def rule(kafka, verdict, *what):

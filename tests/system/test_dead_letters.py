@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import base64
 import json
+import random
 
 import pytest
 
@@ -140,3 +141,23 @@ def test_a_record_on_the_wrong_partition_is_misrouted(pipeline, rules, processes
     assert letters[0].value == good(2)
     assert [e["data"]["msgid"] for e in pipeline.events(["alerts"])] == ["good1"]
     assert run.terminate() == 0
+
+
+def test_what_fits_the_archive_fits_the_dead_letters(pipeline, processes):
+    """A record as large as the archive takes does not stop its partition (topics of `topics apply`)."""
+    folder = pipeline.folder / "rules"
+    folder.mkdir()
+    (folder / "pack.yaml").write_text(RULES)
+    chatmill.run("rules", "publish", "-c", pipeline.file, "--lead", "0s", folder, check=0)
+    run = pipeline.start("run")
+    processes.append(run)
+    rng = random.Random(3)
+    for size in (10 << 20, (10 << 20) - 200):  # as a batch of one record the first is too large
+        try:
+            pipeline.kafka.produce(pipeline.topic["archive"], [{"key": b"ww1/x", "value": rng.randbytes(size)}])
+        except Exception as e:
+            assert "too large" in str(e), e
+    pipeline.kafka.produce(pipeline.topic["archive"], [{"key": f"ww1/{CUSTOMER}".encode(), "value": good(1)}])
+    pipeline.wait_run(run, timeout_s=120)
+    assert [len(r.value) for r in pipeline.dead()] == [(10 << 20) - 200]
+    assert len(pipeline.events()) == 1 and run.terminate() == 0

@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Events are written by tests/support/events.py, which also works out what the tables must hold.
+import json
 import os
 import signal
 import time
 
 import psycopg2
 import pytest
+from confluent_kafka.admin import NewPartitions
 
-from support import chatmill, sinks
+from support import chatmill, proc, sinks
 from support.events import (POISONS, START_MS, TOPIC, Generator, Oracle, differences, event, record,
                             tables)
 from support.sinks import (POINTS, check, check_rejects, die_at, finish, generate, kill_at_random, send,
@@ -177,6 +179,60 @@ def test_a_lock_is_waited_for(setup, processes):
     c.close()
     wait_through(setup, sink)
     check(setup, oracle)
+
+
+def test_a_stop_does_not_wait_for_a_lock_without_end(setup, processes):
+    """What the server never answers is left after 25 s; nothing was written, and the next start goes on."""
+    events, oracle = generate(12, 300)
+    send(setup, events)
+    c = psycopg2.connect(setup.postgres.dsn())
+    c.cursor().execute("LOCK TABLE chatmill.sink_offset IN ACCESS EXCLUSIVE MODE")
+    sink = setup.start("sink")
+    processes.append(sink)
+    proc.wait_for(lambda: setup.postgres.sql("SELECT 1 FROM pg_locks WHERE NOT granted"), 30, "the sink at the lock")
+    sink.p.send_signal(signal.SIGTERM)
+    assert sink.p.wait(30) == 75 and "stop_deadline" in sink.log()
+    c.rollback()
+    c.close()
+    again = setup.start("sink")
+    processes.append(again)
+    wait_through(setup, again)
+    check(setup, oracle)
+
+
+def test_other_topics_after_a_restart(setup, processes):
+    """A sink that comes back at once with other topics, or to topics of more partitions, gets those: the
+    group would give a member of the same name what it had."""
+    events, oracle = generate(13, 300)
+    send(setup, events)
+    sink = setup.start("sink")
+    processes.append(sink)
+    wait_through(setup, sink)
+    assert sink.terminate() == 0
+    admin = setup.kafka.admin()  # must outlive its futures
+    for f in admin.create_partitions([NewPartitions(setup.topic[t], 5) for t in TOPIC.values()]).values():
+        f.result()
+    late = event("tag", "wm" + "N" * 30, 1, START_MS, 9)
+    setup.kafka.produce(setup.topic["tags"], [{**record(late), "partition": 4}])
+    setup.kafka.create_topic(setup.topic["archive"], 2)
+    file = setup.write("more.yaml", sink={"archive": True, "batch_ms": 50})
+    more = setup.start("sink", file=file)
+    processes.append(more)
+
+    def taken(topic):
+        return {p for t, p in setup.postgres.sql("SELECT topic::text, partition FROM chatmill.sink_offset "
+                                                 "WHERE next_offset > 0") if t == setup.topic[topic]}
+    chatmill.wait_alive(lambda: 4 in taken("tags"), [more], 60, "the new partition")
+    value = json.dumps({"corpid": "ww1", "msgid": "m1", "message": {
+        "msgid": "m1", "action": "send", "from": "wm" + "N" * 30, "tolist": ["z"], "roomid": "",
+        "msgtime": START_MS, "msgtype": "text", "text": {"content": "hi"}}})
+    setup.kafka.produce(setup.topic["archive"], [{"key": b"ww1/x", "value": value}])
+    chatmill.wait_alive(lambda: taken("archive"), [more], 60, "the archive")
+    assert more.terminate() == 0, more.log()
+    back = setup.start("sink")  # without the archive again
+    processes.append(back)
+    wait_through(setup, back)
+    assert back.terminate() == 0, back.log()
 
 
 def test_a_deadlock_is_tried_again(setup, processes):

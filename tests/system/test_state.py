@@ -98,6 +98,19 @@ def test_an_import_that_broke_off_is_refused_and_repeated(places, pipeline, tmp_
     assert run.terminate() == 0, run.log()
 
 
+def test_a_wrong_file_costs_no_state(pipeline, processes):
+    """A slip in the name, or a file that is no export, is told before anything is written."""
+    before = chatmill.run("state", "export", "-c", pipeline.file, check=0).stdout
+    other = pipeline.folder / "other.jsonl"
+    other.write_text('{"subject":"ww1/x","value":""}\n')
+    (pipeline.folder / "empty").write_text("")
+    for path, status in ((pipeline.folder / "typo.jsonl", 66), (other, 65), (pipeline.folder / "empty", 65)):
+        chatmill.run("state", "import", "-c", pipeline.file, "--force", path, check=status)
+        chatmill.run("state", "import", "-c", pipeline.file, path, check=status)
+    assert set(pipeline.kafka.high_watermarks(f"chatmill.{pipeline.name}.state").values()) == {0}
+    assert chatmill.run("state", "export", "-c", pipeline.file, check=0).stdout == before
+
+
 def test_state_of_one_customer(pipeline, processes):
     publish(pipeline, write_rules(pipeline))
     customer = "wm" + "S" * 30
