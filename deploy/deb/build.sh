@@ -21,7 +21,7 @@ arch=$(dpkg --print-architecture)
 root=$work/root
 
 gzip -9n "$root"/usr/share/man/man1/chatmill.1
-install -D -m 644 -t "$root/usr/lib/systemd/system" "$repo"/deploy/systemd/*.service
+install -D -m 644 -t "$root/usr/lib/systemd/system" "$repo"/deploy/systemd/*.service "$repo"/deploy/systemd/*.timer
 install -D -m 644 "$repo/deploy/chatmill.yaml" "$root/etc/chatmill/chatmill.yaml"
 install -D -m 644 "$repo/LICENSE" "$root/usr/share/doc/chatmill/copyright"
 install -D -m 644 -t "$root/usr/share/doc/chatmill" "$repo"/docs/*.md "$repo/deploy/prometheus/alerts.yaml" \

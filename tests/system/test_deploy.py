@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ from support import chatmill, proc
 
 DEPLOY = proc.REPO / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+TIMERS = sorted((DEPLOY / "systemd").glob("*.timer"))
 
 
 def run(*argv, **kw):
@@ -26,6 +28,74 @@ def test_units_expose_little(unit):
     assert "chatmill" in done.stdout.splitlines()[-1]
     bare = run("systemd-analyze", "security", "--offline=true", "--threshold=0", "--no-pager", unit)
     assert bare.returncode != 0, "the gate must be able to fail"
+
+
+def settings(unit, section):
+    """(name, value) of each line of a section."""
+    body = re.search(rf"^\[{section}\]\n(.*?)(?=^\[|\Z)", unit.read_text(), re.M | re.S)[1]
+    return [tuple(ln.split("=", 1)) for ln in body.splitlines() if ln and not ln.startswith("#")]
+
+
+def test_systemd_reads_every_line_of_the_units(tmp_path):
+    """Of services and timers; a misspelt key is a warning to it, an error here."""
+    for unit in UNITS + TIMERS:
+        (tmp_path / unit.name).write_text(unit.read_text().replace("/usr/bin/chatmill", str(chatmill.binary())))
+
+    def verify():
+        done = run("systemd-analyze", "verify", "--man=no", *sorted(tmp_path.iterdir()))
+        return done.returncode, done.stdout + done.stderr
+    assert verify() == (0, "")
+    for name, right, wrong in (("chatmill-tick.service", "LogLevelMax=", "LogLevelMaximum="),
+                               ("chatmill-tick.timer", "OnCalendar=", "OnCalender=")):
+        text = (tmp_path / name).read_text()
+        assert right in text
+        (tmp_path / name).write_text(text.replace(right, wrong))
+        assert verify() != (0, ""), "the gate must be able to fail"
+        (tmp_path / name).write_text(text)
+
+
+def test_units_are_hardened_alike():
+    """What one of them is refused the others are refused too; run and sink may slow a thread down."""
+    def hardening(unit):
+        said = settings(unit, "Service")
+        return said[[name for name, _ in said].index("NoNewPrivileges"):]
+    first, *others = [hardening(u) for u in UNITS if u.stem != "chatmill-tick"]
+    assert all(h == first for h in others) and len(first) > 30
+    (more,) = [pair for pair in first if pair[0] == "SystemCallFilter" and "setpriority" in pair[1]]
+    tick = DEPLOY / "systemd/chatmill-tick.service"
+    assert hardening(tick) == [pair for pair in first if pair != more]
+    assert "StateDirectory" not in dict(settings(tick, "Service"))
+
+
+def test_each_timer_has_its_service():
+    assert [t.stem for t in TIMERS] == ["chatmill-tick"]
+    for timer in TIMERS:
+        service = timer.with_suffix(".service")
+        assert dict(settings(timer, "Install")) == {"WantedBy": "timers.target"}
+        assert dict(settings(service, "Service"))["Type"] == "oneshot"
+        assert "[Install]" not in service.read_text(), "only its timer starts it"
+
+
+def test_a_tick_in_an_outage_is_no_failure(tmp_path):
+    """The unit counts as success what tick ends with while no broker answers, and nothing that somebody
+    has to mend. It needs no folder, no database, and says little."""
+    service = dict(settings(DEPLOY / "systemd/chatmill-tick.service", "Service"))
+    fine = set(map(int, service["SuccessExitStatus"].split()))
+    (port,) = proc.free_ports(1)
+    config = tmp_path / "chatmill.yaml"
+    text = f'kafka: {{bootstrap.servers: "127.0.0.1:{port}"}}\nstate: {{dir: none}}\npostgres: {{host: none.invalid}}\n'
+    config.write_text(text)
+    nobody = chatmill.run("tick", "-c", config, cwd=tmp_path)
+    assert nobody.returncode == 64 and 64 not in fine and b"input.corpid" in nobody.stderr
+    config.write_text(text + "input: {corpid: ww1}\n")
+    start = time.monotonic()
+    away = chatmill.run("tick", "-c", config, cwd=tmp_path)
+    assert away.returncode in fine, away.stderr
+    took_min = (time.monotonic() - start) / 60
+    assert took_min < int(re.fullmatch(r"(\d+)min", service["TimeoutStartSec"])[1])
+    assert len(away.stderr.splitlines()) < int(service["LogRateLimitBurst"])
+    assert not away.stdout and [f.name for f in tmp_path.iterdir()] == ["chatmill.yaml"]
+    assert fine.isdisjoint({1, 65, 66, 70, 77, 78})
 
 
 def test_alarms_fire_and_stay_quiet():
@@ -214,6 +284,10 @@ def test_the_package_installs_and_goes(tmp_path):
         assert run("/usr/bin/chatmill", "config", "check", "-c", "/etc/chatmill/chatmill.yaml", env=chatmill.environment()).returncode == 0
         assert run("/usr/bin/chatmill", "rules", "check", "/usr/share/chatmill/rules", env=chatmill.environment()).returncode == 0
         assert run("man", "-w", "chatmill").returncode == 0
+        units = [f"/usr/lib/systemd/system/{u.name}" for u in UNITS + TIMERS]
+        assert set(units) <= set(run("dpkg", "-L", "chatmill").stdout.splitlines())
+        done = run("systemd-analyze", "verify", *units)
+        assert done.returncode == 0 and not done.stdout + done.stderr, done.stdout + done.stderr
     finally:
         run("apt-get", "purge", "-q", "-y", "chatmill", env=env)
     assert not shutil.which("chatmill", path="/usr/bin")

@@ -83,6 +83,30 @@ def test_tick_lets_quiet_customers_expire(pipeline, processes):
     assert chatmill.run("tick", "-c", pipeline.file, "--behind", "soon").returncode == 64
 
 
+def test_ticks_at_once_have_one_effect(pipeline, processes):
+    """Two hosts tick in the same moment, and one whose clock is far behind: nothing falls due twice, no
+    clock goes back, nothing is refused."""
+    run = start(pipeline, processes)
+    month = 31 * 86400 * 1000
+    (pipeline.folder / "in.jsonl").write_bytes(row(1, int(time.time() * 1000) - month) + b"\n")
+    pipeline.load(pipeline.folder / "in.jsonl")
+    pipeline.wait_run(run)
+    both = [pipeline.start("tick"), pipeline.start("tick")]
+    processes += both
+    assert [t.p.wait(60) for t in both] == [0, 0], [t.log() for t in both]
+    chatmill.run("tick", "-c", pipeline.file, "--behind", "100d", check=0)
+    pipeline.wait_run(run)
+    assert [e["data"]["cause"] for e in pipeline.events(["tags"])] == ["rule", "expiry"]
+    # A day ago is behind the clock now: late, and the tag that it brings is due 29 days from here.
+    (pipeline.folder / "in.jsonl").write_bytes(row(2, int(time.time() * 1000) - 86400 * 1000) + b"\n")
+    pipeline.load(pipeline.folder / "in.jsonl")
+    pipeline.wait_run(run)
+    said = [(e["data"]["cause"], e["data"]["late"]) for e in pipeline.events(["tags"])]
+    assert said[2:] == [("rule", True)]
+    assert not pipeline.dead()
+    chatmill.run("verify", "-c", pipeline.file, "--no-database", check=0)
+
+
 def test_rekey_copies_exactly_once_and_run_reads_it(pipeline, processes):
     """Killed in the middle with -9 and started again; then every record is there once, keyed."""
     rows, path = write_input(pipeline.folder, 30000, seed_of_today())
