@@ -13,7 +13,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-KINDS = {"io.k8s.api.apps.v1.StatefulSet", "io.k8s.api.core.v1.Service", "io.k8s.api.policy.v1.PodDisruptionBudget"}
+KINDS = {"io.k8s.api.apps.v1.StatefulSet", "io.k8s.api.batch.v1.CronJob", "io.k8s.api.core.v1.Service",
+         "io.k8s.api.policy.v1.PodDisruptionBudget"}
 OUT = Path(__file__).resolve().parents[1] / "schemas"
 
 

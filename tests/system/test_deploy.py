@@ -199,29 +199,53 @@ def test_pods_fit_their_schemas():
             assert not check(o), (version, o["kind"], check(o))
         for right, wrong in (("readOnlyRootFilesystem: true", "readOnlyRootFileSystem: true"),
                              ("replicas: 2", "replicas: two"), ("maxUnavailable: 1", "maxUnavailabel: 1"),
-                             ("containerPort: 9464", "containerPort: http")):
+                             ("containerPort: 9464", "containerPort: http"),
+                             ("concurrencyPolicy: Forbid", "concurencyPolicy: Forbid")):
             assert right in text
             assert any(check(o) for o in yaml.safe_load_all(text.replace(right, wrong))), (version, wrong)
+
+
+def pods():
+    """Kind and shape of every pod that is shipped."""
+    for o in yaml.safe_load_all((DEPLOY / "kubernetes/chatmill.yaml").read_text()):
+        if o["kind"] == "StatefulSet":
+            assert o["spec"]["selector"]["matchLabels"] == o["spec"]["template"]["metadata"]["labels"]
+            yield o["kind"], o["spec"]["template"]["spec"]
+        elif o["kind"] == "CronJob":
+            yield o["kind"], o["spec"]["jobTemplate"]["spec"]["template"]["spec"]
 
 
 def test_pods_are_locked_down_and_probed():
     """What this project promises of them."""
     objects = list(yaml.safe_load_all((DEPLOY / "kubernetes/chatmill.yaml").read_text()))
     kinds = sorted(o["kind"] for o in objects)
-    assert kinds == ["PodDisruptionBudget"] * 2 + ["Service"] * 2 + ["StatefulSet"] * 2
-    for o in objects:
-        if o["kind"] != "StatefulSet":
-            continue
-        pod = o["spec"]["template"]["spec"]
-        assert o["spec"]["selector"]["matchLabels"] == o["spec"]["template"]["metadata"]["labels"]
+    assert kinds == ["CronJob"] + ["PodDisruptionBudget"] * 2 + ["Service"] * 2 + ["StatefulSet"] * 2
+    commands = []
+    for kind, pod in pods():
         assert pod["securityContext"]["runAsNonRoot"] and not pod["automountServiceAccountToken"]
-        assert pod["terminationGracePeriodSeconds"] > 30
         (c,) = pod["containers"]
         assert c["securityContext"] == {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False,
                                         "capabilities": {"drop": ["ALL"]}}
-        assert c["livenessProbe"]["httpGet"]["path"] == "/livez"
-        assert c["readinessProbe"]["httpGet"]["path"] == "/readyz"
         assert chatmill.run(c["args"][0], "--help").returncode == 0
+        commands.append(c["args"][0])
+        if kind == "StatefulSet":
+            assert pod["terminationGracePeriodSeconds"] > 30
+            assert c["livenessProbe"]["httpGet"]["path"] == "/livez"
+            assert c["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert sorted(commands) == [u.stem.split("-")[1] for u in UNITS], "the same services as under systemd"
+
+
+def test_the_job_ticks_as_the_timer_does():
+    """Once a minute, one at a time, never tried again before the next minute."""
+    (job,) = [o["spec"] for o in yaml.safe_load_all((DEPLOY / "kubernetes/chatmill.yaml").read_text())
+              if o["kind"] == "CronJob"]
+    timer = dict(settings(DEPLOY / "systemd/chatmill-tick.timer", "Timer"))
+    assert (job["schedule"], timer["OnCalendar"]) == ("* * * * *", "minutely")
+    assert job["concurrencyPolicy"] == "Forbid" and job["jobTemplate"]["spec"]["backoffLimit"] == 0
+    service = dict(settings(DEPLOY / "systemd/chatmill-tick.service", "Service"))
+    assert service["TimeoutStartSec"] == f"{job['jobTemplate']['spec']['activeDeadlineSeconds'] // 60}min"
+    (c,) = job["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    assert service["ExecStart"].split()[1:] == c["args"]
 
 
 def test_the_containerfile_fits_the_repository():
@@ -246,9 +270,7 @@ def test_the_containerfile_fits_the_repository():
     assert any(rest.startswith(f"--from=build {out}/ ") for rest in said["COPY"])
     (user,), uid = said["USER"], words[words.index("--uid") + 1]
     assert user == f"{uid}:{uid}"
-    for o in yaml.safe_load_all((DEPLOY / "kubernetes/chatmill.yaml").read_text()):
-        if o["kind"] == "StatefulSet":
-            assert o["spec"]["template"]["spec"]["securityContext"]["runAsUser"] == int(uid)
+    assert {pod["securityContext"]["runAsUser"] for _, pod in pods()} == {int(uid)}
     env = dict(pair.split("=", 1) for rest in said["ENV"] for pair in rest.split())
     assert env["CHATMILL_STATE__DIR"] in said["VOLUME"]
     assert env["CHATMILL_HTTP__LISTEN"].split(":")[1] in said["EXPOSE"]
