@@ -54,6 +54,23 @@ def test_systemd_reads_every_line_of_the_units(tmp_path):
         (tmp_path / name).write_text(text)
 
 
+@pytest.mark.parametrize("unit", UNITS, ids=lambda u: u.name)
+def test_secrets_of_a_unit_reach_the_program(unit, tmp_path):
+    """The lines that are there to be uncommented: systemd and the program take them."""
+    text = re.sub(r"^#(?=(?:LoadCredential|Environment)=)", "", unit.read_text(), flags=re.M)
+    (tmp_path / unit.name).write_text(text.replace("/usr/bin/chatmill", str(chatmill.binary())))
+    done = run("systemd-analyze", "verify", "--man=no", tmp_path / unit.name)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    said = settings(tmp_path / unit.name, "Service")
+    for name in [value.split(":")[0] for key, value in said if key == "LoadCredential"]:
+        (tmp_path / name).write_text("geheim\n")
+    env = dict(value.strip('"').replace("%d", str(tmp_path)).split("=", 1) for key, value in said if key == "Environment")
+    shown = chatmill.run("config", "show", "-c", DEPLOY / "chatmill.yaml", check=0, **env).stdout.decode()
+    secrets = [name for name in env if "PASSWORD" in name]
+    assert len(secrets) == (2 if unit.stem == "chatmill-sink" else 1)
+    assert shown.count(".password: ***  # environment") == len(secrets) and "geheim" not in shown
+
+
 def test_units_are_hardened_alike():
     """What one of them is refused the others are refused too; run and sink may slow a thread down."""
     def hardening(unit):
