@@ -21,7 +21,7 @@ struct health {
 	bool quiet;
 	pthread_mutex_t lock; /* held while a callback runs, and for `quiet` */
 	pthread_cond_t wake;
-	struct series *cpu, *memory, *repeated, *lines[4];
+	struct series *cpu, *memory, *repeated, *lines[4], *readiness;
 	int64_t watchdog_ms, told_ms;
 	bool ready;
 };
@@ -74,7 +74,11 @@ static void refresh(void *context)
 {
 	struct health *h = context;
 	struct log_counts counts = log_counts();
+	struct reasons ready = {0};
 
+	ask_ready(h, &ready);
+	series_set(h->readiness, ready.count == 0);
+	buf_fini(&ready.json);
 	series_set(h->cpu, clock_cpu_us());
 	series_set(h->memory, resident_bytes());
 	series_set(h->repeated, (int64_t)counts.repeated);
@@ -146,6 +150,7 @@ static void make_series(struct health *h)
 
 	h->cpu = metrics_series(m, WRITER, METRIC_CPU, NULL, NULL);
 	h->memory = metrics_series(m, WRITER, METRIC_MEMORY, NULL, NULL);
+	h->readiness = metrics_series(m, WRITER, METRIC_READY, NULL, NULL);
 	h->repeated = metrics_series(m, WRITER, METRIC_LOG_REPEATED, NULL, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
 		h->lines[i] = metrics_series(m, WRITER, METRIC_LOG_LINES, levels[i], NULL);

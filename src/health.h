@@ -3,7 +3,8 @@
  *
  * A thread of its own asks once a second and tells systemd (READY=1 at the start, WATCHDOG=1 while
  * nothing speaks against life, STATUS=… with the first reason against readiness); the operator's
- * port (http.h) is served by another. Both only read what workers publish.
+ * port (http.h) is served by another. Both only read what workers publish. What is asked for /readyz
+ * is asked for the gauge chatmill_ready too, so that the two agree.
  *
  * Thread: health_start() and health_stop() by main; the callbacks come from the two threads, never
  * at once.

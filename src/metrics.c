@@ -94,6 +94,8 @@ static const struct description {
 		"Records behind the offset in the database, up to the end of the partition known last."},
 	[METRIC_DATABASE_UP] = {"chatmill_database_up", GAUGE, PLAIN, {0}, 1, false,
 		"1 while the database answers."},
+	[METRIC_READY] = {"chatmill_ready", GAUGE, PLAIN, {0}, 1, true,
+		"1 while /readyz answers 200; else 0, and /readyz says why."},
 	[METRIC_BROKERS_UP] = {"chatmill_brokers_up", GAUGE, PLAIN, {0}, 1, false,
 		"Consumers that are connected to a broker: one for each worker."},
 	[METRIC_INSECURE] = {"chatmill_insecure", GAUGE, PLAIN, {0}, 1, true,

@@ -59,6 +59,7 @@ enum metric {
 	METRIC_SINK_LAG_RECORDS, /* topic, partition */
 	METRIC_DATABASE_UP,
 	/* all */
+	METRIC_READY,
 	METRIC_BROKERS_UP,
 	METRIC_INSECURE,
 	METRIC_LOG_LINES, /* level */

@@ -58,6 +58,12 @@ def reasons(port):
         return None
 
 
+def is_told_ready(port, value):
+    """Whether /metrics comes to say so; its text may be a fifth of a second old."""
+    proc.wait_for(lambda: scrape(port)["chatmill_ready"] == {"": value}, 10, f"chatmill_ready {value}")
+    return True
+
+
 def start_run(setup, processes, **more):
     (port,) = proc.free_ports(1)
     file = setup.write(f"http{port}.yaml", http={"listen": f"127.0.0.1:{port}"}, **more)
@@ -162,8 +168,10 @@ def test_lag_is_that_of_our_own_position(pipeline, processes):
     run, port = start_run(pipeline, processes)
     proc.wait_for(lambda: reasons(port) == [f"worker {n}: waiting for rules: `chatmill rules publish`" for n in (0, 1)],
                   60, "the reason that there are no rules")
+    assert is_told_ready(port, 0)
     publish(pipeline)
     proc.wait_for(lambda: is_ready(port), 60, "readiness")
+    assert is_told_ready(port, 1)
     pipeline.load(pipeline.folder / "rows.jsonl")
     pipeline.wait_run(run)
     proc.wait_for(lambda: sum(scrape(port)["chatmill_lag_records"].values()) == 0, 30, "lag of 0")
@@ -225,6 +233,20 @@ def descriptors(process):
     return len(list(Path(f"/proc/{process.p.pid}/fd").iterdir()))
 
 
+def test_sink_without_its_database_is_not_ready(pipeline, processes):
+    """It lives, /readyz and /metrics say that it is not ready; Kafka alone is not enough."""
+    port, nobody = proc.free_ports(2)
+    file = pipeline.write("sink.yaml", http={"listen": f"127.0.0.1:{port}"},
+                          postgres={"host": "127.0.0.1", "port": str(nobody), "user": "chatmill_sink"})
+    sink = pipeline.start("sink", file=file)
+    processes.append(sink)
+    proc.wait_for(lambda: "the database does not answer" in (reasons(port) or []), 30, "the reason")
+    assert get(port, "/readyz")[0] == 503 and is_told_ready(port, 0)
+    assert get(port, "/livez")[0] == 200
+    lint(port)
+    assert sink.terminate() == 0, sink.log()
+
+
 def test_sink_counts_what_is_in_the_tables(pipeline_db, processes):
     """Events in the database, none refused, lag of 0, and promtool has nothing to say against it."""
     setup = pipeline_db
@@ -237,6 +259,7 @@ def test_sink_counts_what_is_in_the_tables(pipeline_db, processes):
     setup.wait_run(run)
     setup.wait_sink(sink)
     proc.wait_for(lambda: is_ready(port), 30, "readiness")
+    assert is_told_ready(port, 1)
     # The offset is committed an instant before the count goes up.
     events = len(setup.events())
     proc.wait_for(lambda: scrape(port)["chatmill_sink_events_total"][""] >= events, 10, "all events counted")
