@@ -40,7 +40,9 @@ void brokers_find(const struct config *config, bool insecure, struct findings *f
 		    "clear; write sasl_ssl, or run with --insecure");
 }
 
-int brokers_check(const struct config *config, bool insecure, struct err *err)
+/* Checks every property of the `kafka` part and prints what is wrong as file:line:col. ERR_CONFIG
+ * if there is anything. No bootstrap.servers is none of it: `scan` needs no broker. */
+static int brokers_check(const struct config *config, bool insecure, struct err *err)
 {
 	struct findings findings = {0};
 

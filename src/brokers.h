@@ -19,9 +19,6 @@ struct brokers {
 /* Adds what is wrong in the `kafka` part: properties that are refused, PLAIN without TLS. */
 void brokers_find(const struct config *config, bool insecure, struct findings *findings);
 
-/* Checks every property of the `kafka` part and prints what is wrong as file:line:col. ERR_CONFIG
- * if there is anything. No bootstrap.servers is none of it: `scan` needs no broker. */
-MUST_CHECK int brokers_check(const struct config *config, bool insecure, struct err *err);
 
 /* The same, and bootstrap.servers must be there. */
 MUST_CHECK int brokers_new(struct brokers **out, const struct config *config, bool insecure,

@@ -67,29 +67,6 @@ void digest_text(struct str data, char out[DIGEST_TEXT_LEN])
 	}
 }
 
-void digest_hmac(struct str key, struct str data, unsigned char out[SHA256_BYTES])
-{
-	unsigned char pad[64] = {0}, inner[SHA256_BYTES];
-	SHA256_CTX sha;
-
-	if (key.len > sizeof pad)
-		digest_sha256(key, pad);
-	else if (key.len)
-		memcpy(pad, key.data, key.len);
-	for (size_t i = 0; i < sizeof pad; i++)
-		pad[i] ^= 0x36;
-	SHA256_Init(&sha);
-	SHA256_Update(&sha, pad, sizeof pad);
-	SHA256_Update(&sha, data.data, data.len);
-	SHA256_Final(inner, &sha);
-	for (size_t i = 0; i < sizeof pad; i++)
-		pad[i] ^= 0x36 ^ 0x5c;
-	SHA256_Init(&sha);
-	SHA256_Update(&sha, pad, sizeof pad);
-	SHA256_Update(&sha, inner, sizeof inner);
-	SHA256_Final(out, &sha);
-}
-
 const char *digest_library_version(void)
 {
 	return OpenSSL_version(OPENSSL_VERSION_STRING);

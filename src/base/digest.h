@@ -21,8 +21,5 @@ bool digest_is_text(struct str s);
 /* "sha256:" and 64 hexadecimal digits, no NUL. */
 void digest_text(struct str data, char out[DIGEST_TEXT_LEN]);
 
-/* HMAC-SHA256 (RFC 2104) of `data` under `key`. */
-void digest_hmac(struct str key, struct str data, unsigned char out[SHA256_BYTES]);
-
 /* Version of the linked libcrypto. Static. */
 const char *digest_library_version(void);

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/zstd.h"
 
+#include "base/heap.h"
+
 #include <zdict.h>
 #include <zstd.h>
 
@@ -11,10 +13,8 @@ void zstd_compress(struct buf *out, struct str data, int level)
 	size_t room = ZSTD_compressBound(data.len);
 	char *at = buf_room(out, room);
 
-	if (!context) {
-		fprintf(stderr, "out of memory\n");
-		exit(75); /* EX_TEMPFAIL, as buf_grow() */
-	}
+	if (!context)
+		heap_none(room);
 	ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
 	ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
 	size_t size = ZSTD_compress2(context, at, room, data.data, data.len);

@@ -5,6 +5,8 @@
  * it, and nothing of one that does not. All children are judged, also when the outcome is clear:
  * each contributes its hits, and parts of `near` over messages are noted wherever they stand. */
 #include "match/matcher.h"
+
+#include "base/heap.h"
 #include "base/utf8.h"
 
 /* ---- order ---- */
@@ -114,11 +116,7 @@ static void push(struct matcher *m, struct pick pick)
 {
 	if (m->pick_count == m->pick_cap) {
 		m->pick_cap = m->pick_cap ? m->pick_cap * 2 : 1024;
-		m->picks = realloc(m->picks, m->pick_cap * sizeof *m->picks);
-		if (!m->picks) {
-			fprintf(stderr, "out of memory\n");
-			exit(75); /* as in arena.h */
-		}
+		m->picks = heap_grown(m->picks, m->pick_cap * sizeof *m->picks);
 	}
 	m->picks[m->pick_count++] = pick;
 }

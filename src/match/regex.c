@@ -11,6 +11,7 @@
 
 #include <limits.h>
 
+#include "base/heap.h"
 #include "rules/spelling.h"
 
 struct search {
@@ -25,11 +26,7 @@ static void keep_report(struct matcher *m, uint32_t from, uint32_t to)
 {
 	if (m->report_count == m->report_cap) {
 		m->report_cap = m->report_cap ? m->report_cap * 2 : 256;
-		m->reports = realloc(m->reports, m->report_cap * sizeof *m->reports);
-		if (!m->reports) {
-			fprintf(stderr, "out of memory\n");
-			exit(75); /* as in arena.h */
-		}
+		m->reports = heap_grown(m->reports, m->report_cap * sizeof *m->reports);
 	}
 	m->reports[m->report_count++] = (struct report){from, to};
 }

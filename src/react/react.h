@@ -69,5 +69,3 @@ void react_message(struct reactor *r, struct shard *shard, const struct ruleset 
 
 struct react_counts react_counts(const struct reactor *r);
 
-/* Adds a zeroed event to the batch; the array grows inside the arena. */
-struct event *events_add(struct events *events, struct arena *arena);

@@ -128,7 +128,8 @@ struct str turn_pair(const struct turn *t)
 
 /* ---- events ---- */
 
-struct event *events_add(struct events *events, struct arena *arena)
+/* Adds a zeroed event to the batch; the array grows inside the arena. */
+static struct event *events_add(struct events *events, struct arena *arena)
 {
 	if (events->count == events->cap) {
 		size_t cap = MAX(events->cap * 2, (size_t)32);

@@ -226,7 +226,7 @@ bool field_duration(const struct scope *s, const struct yaml_node *node, const c
 	return true;
 }
 
-bool amount_parse(struct str text, int64_t *out_fen)
+static bool amount_parse(struct str text, int64_t *out_fen)
 {
 	const char *point = text.len ? memchr(text.data, '.', text.len) : NULL;
 	size_t whole_len = point ? (size_t)(point - text.data) : text.len;

@@ -49,7 +49,6 @@ bool field_duration(const struct scope *s, const struct yaml_node *node, const c
 /* An amount in yuan with at most two decimals, as 0.01 yuan; more than nothing. */
 bool field_amount(const struct scope *s, const struct yaml_node *node, const char *what,
 		  int64_t *out_fen);
-bool amount_parse(struct str text, int64_t *out_fen);
 
 /* "; did you mean «x»?", or "; write one of a, b, c", for an unknown name. In scratch. */
 const char *field_hint(const struct scope *s, struct str name, const char *const *names,

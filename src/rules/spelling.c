@@ -4,7 +4,8 @@
 
 extern const char spelling_tables[];
 
-const struct spelling_special *spelling_find_special(uint32_t code)
+/* NULL if there is none. */
+static const struct spelling_special *spelling_find_special(uint32_t code)
 {
 	size_t low = 0, high = spelling_special_count;
 

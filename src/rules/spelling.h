@@ -64,8 +64,6 @@ static inline uint32_t spelling_value(uint32_t entry)
 	return entry >> 9;
 }
 
-/* NULL if there is none. */
-const struct spelling_special *spelling_find_special(uint32_t code);
 
 /* One code point in a form. */
 enum { SPELLED_MAX = 128 };

@@ -102,7 +102,8 @@ static void consider(struct due_key *best, struct due_key candidate)
 		*best = candidate;
 }
 
-bool subject_holds(const struct subject *s)
+/* Does it hold a tag, stage, wait, grouping, or a word on consent or erasure? */
+static bool subject_holds(const struct subject *s)
 {
 	if (s->tags.count || s->waits.count || s->groupings.count || s->disagreed || s->erased_ms)
 		return true;

@@ -182,8 +182,6 @@ struct due_time subject_due_time(const struct subject *s);
 /* INT64_MAX: never. */
 int64_t due_time_ms(struct due_time due, int64_t idle_ms);
 
-/* Does it hold a tag, stage, wait, grouping, or a word on consent or erasure? */
-bool subject_holds(const struct subject *s);
 
 /* ---- changing ---- */
 

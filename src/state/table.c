@@ -195,7 +195,8 @@ static void enter(struct table *t, uint32_t slot, struct block *block)
 		index_put(t, slot);
 }
 
-uint32_t table_add(struct table *t, uint32_t corp, struct str id, struct str packed)
+/* A new slot. The subject must not be there. */
+static uint32_t table_add(struct table *t, uint32_t corp, struct str id, struct str packed)
 {
 	uint32_t slot = new_slot(t, corp, id);
 

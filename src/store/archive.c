@@ -107,7 +107,8 @@ int archive_open(struct archive *a, struct pg *pg, struct pg_fault *fault)
 	return 0;
 }
 
-void archive_blank(struct buf *out, struct str json)
+/* Copies `json` with every letter and digit of its values blanked; names of fields stay. */
+static void archive_blank(struct buf *out, struct str json)
 {
 	for (size_t i = 0; i < json.len;) {
 		unsigned char c = (unsigned char)json.data[i];

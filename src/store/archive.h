@@ -40,5 +40,3 @@ MUST_CHECK int archive_unpack(struct archive *a, struct str raw, int32_t diction
 struct str archive_conversation(const struct message *m, struct arena *arena);
 struct str archive_text(const struct message *m, struct arena *arena);
 
-/* Copies `json` with every letter and digit of its values blanked; names of fields stay. */
-void archive_blank(struct buf *out, struct str json);

@@ -132,7 +132,8 @@ bool pg_is_connected(const struct pg *pg)
 	return pg->conn && PQstatus(pg->conn) == CONNECTION_OK;
 }
 
-bool pg_in_transaction(const struct pg *pg)
+/* What the server says of a transaction: false outside of one. */
+static bool pg_in_transaction(const struct pg *pg)
 {
 	return pg->conn && PQtransactionStatus(pg->conn) != PQTRANS_IDLE;
 }

@@ -75,8 +75,6 @@ MUST_CHECK int pg_copy(struct pg *pg, const char *sql, struct str data, struct p
 /* Ends a transaction that nobody wants, or the connection if that fails. */
 void pg_rollback(struct pg *pg);
 
-/* What the server says of a transaction: false outside of one. */
-bool pg_in_transaction(const struct pg *pg);
 
 /* Hands notices of the server (RAISE NOTICE) to `print` instead of dropping them. */
 void pg_on_notice(struct pg *pg, void (*print)(const char *text));

@@ -247,7 +247,7 @@ bool tally_take(struct tally *t, const struct event *e, const struct tally_place
 
 /* ---- who is gone ---- */
 
-bool tally_is_forgotten(const struct tally *t, struct str corpid, struct str subject)
+static bool tally_is_forgotten(const struct tally *t, struct str corpid, struct str subject)
 {
 	for (size_t i = 0; i < t->forgotten_count; i += 2)
 		if (str_eq(t->forgotten[i], corpid) && str_eq(t->forgotten[i + 1], subject))

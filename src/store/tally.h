@@ -53,7 +53,6 @@ void tally_free(struct tally *t); /* NULL is fine */
 bool tally_take(struct tally *t, const struct event *event, const struct tally_place *place);
 /* Nothing is known of a subject any more, and nothing that comes is told: it was erased. */
 void tally_forget(struct tally *t, struct str corpid, struct str subject);
-bool tally_is_forgotten(const struct tally *t, struct str corpid, struct str subject);
 
 /* Visits the rows of one table. */
 void tally_each(const struct tally *t, enum tally_table table,
