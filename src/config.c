@@ -68,6 +68,7 @@ static bool read_scalar(struct loader *l, const char *path, const struct yaml_no
 	struct err err;
 	if (file_read(&l->config->arena, config_resolve(l->config, name), FILE_BYTES_MAX, text, &err) < 0) {
 		complain(l, node, path, err.text);
+		l->config->denied += err.kind == ERR_PERMISSION;
 		return false;
 	}
 	while (text->len && (text->data[text->len - 1] == '\n' || text->data[text->len - 1] == '\r'))
@@ -307,6 +308,11 @@ int config_load_partly(struct config **out, const char *file, struct findings *f
 	return 0;
 }
 
+enum err_kind config_fault(const struct config *c, size_t errors)
+{
+	return errors == c->denied ? ERR_PERMISSION : ERR_CONFIG;
+}
+
 int config_load(struct config **out, const char *file, struct findings *findings, struct err *err)
 {
 	OWNED(config) *c = NULL;
@@ -315,8 +321,8 @@ int config_load(struct config **out, const char *file, struct findings *findings
 	if (config_load_partly(&c, file, findings, err) < 0)
 		return -1;
 	if (findings->errors > before)
-		return err_set(err, ERR_CONFIG, "%s: %zu error%s", file, findings->errors - before,
-			       findings->errors - before == 1 ? "" : "s");
+		return err_set(err, config_fault(c, findings->errors - before), "%s: %zu error%s", file,
+			       findings->errors - before, findings->errors - before == 1 ? "" : "s");
 	*out = TAKE(c);
 	return 0;
 }

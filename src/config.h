@@ -61,17 +61,21 @@ struct config {
 	const char *http_listen; /* NULL: off */
 	char source[80];	 /* "/chatmill/" + pipeline */
 	char state_topic[128];	 /* state.topic, or chatmill.<pipeline>.state */
+	size_t denied;		 /* findings that are files which may not be read */
 	enum origin origins[64]; /* by row of the table, for `config show` */
 };
 
 /* Reads `file`. The caller owns *out. -1 with findings.errors > 0 and err ERR_CONFIG for what is
- * wrong in it, ERR_NOINPUT when it cannot be read. */
+ * wrong in it (ERR_PERMISSION if all of it are secrets that may not be read), ERR_NOINPUT or
+ * ERR_PERMISSION when it cannot be read itself. */
 MUST_CHECK int config_load(struct config **out, const char *file, struct findings *findings,
 			   struct err *err);
 /* For `config check`: *out also when keys are wrong (findings tell which; they have their
  * defaults), so that what others find wrong in it is told in the same run. */
 MUST_CHECK int config_load_partly(struct config **out, const char *file, struct findings *findings,
 				  struct err *err);
+/* Of the kind of the error when there are so many findings in all. */
+enum err_kind config_fault(const struct config *c, size_t errors);
 /* For commands: prints the findings to standard error itself; err says how many. */
 MUST_CHECK int config_open(struct config **out, const char *file, struct err *err);
 void config_free(struct config *c); /* NULL is fine */

@@ -38,9 +38,11 @@ int err_wrap(struct err *err, const char *fmt, ...)
 int err_errno(struct err *err, enum err_kind kind, const char *fmt, ...)
 {
 	int number = errno;
+	bool denied = (number == EACCES || number == EPERM) &&
+		      (kind == ERR_NOINPUT || kind == ERR_CONFIG);
 	va_list args;
 
-	err->kind = kind;
+	err->kind = denied ? ERR_PERMISSION : kind;
 	va_start(args, fmt);
 	int len = vsnprintf(err->text, sizeof err->text, fmt, args);
 	va_end(args);

@@ -37,5 +37,6 @@ int err_set(struct err *err, enum err_kind kind, const char *fmt, ...) PRINTF_LI
 /* Puts "context: " before the sentence; keeps the kind. Returns -1. */
 int err_wrap(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* err_set() with ": " and the text of errno behind the sentence. */
+/* err_set() with ": " and the text of errno behind the sentence. What may not be opened is
+ * ERR_PERMISSION where ERR_NOINPUT or ERR_CONFIG was asked for. */
 int err_errno(struct err *err, enum err_kind kind, const char *fmt, ...) PRINTF_LIKE(3, 4);

@@ -57,8 +57,8 @@ static int open_checked(struct config **out, const struct check_options *o, stru
 		look_at_kafka(config, o->insecure, &findings);
 		look_at_postgres(config, &findings);
 		if (findings.errors)
-			status = err_set(err, ERR_CONFIG, "%s: %zu error%s", o->file, findings.errors,
-					 findings.errors == 1 ? "" : "s");
+			status = err_set(err, config_fault(config, findings.errors), "%s: %zu error%s",
+					 o->file, findings.errors, findings.errors == 1 ? "" : "s");
 	}
 	findings_print(&findings, stderr);
 	findings_fini(&findings);

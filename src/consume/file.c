@@ -42,8 +42,7 @@ int file_sources_check(const char *const *paths, int count, struct err *err)
 {
 	for (int i = 0; i < count; i++)
 		if (strcmp(paths[i], "-") != 0 && access(paths[i], R_OK) != 0)
-			return err_errno(err, errno == EACCES ? ERR_PERMISSION : ERR_NOINPUT,
-					 "%s cannot be opened", paths[i]);
+			return err_errno(err, ERR_NOINPUT, "%s cannot be opened", paths[i]);
 	return 0;
 }
 

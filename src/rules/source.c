@@ -40,9 +40,9 @@ const struct source *sources_find(const struct sources *s, enum source_kind kind
 
 static enum err_kind kind_of_errno(void)
 {
-	return errno == ENOENT || errno == ENOTDIR  ? ERR_NOINPUT
-	       : errno == EACCES || errno == EPERM ? ERR_PERMISSION
-						     : ERR_OS;
+	bool lack = errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == EPERM;
+
+	return lack ? ERR_NOINPUT : ERR_OS; /* err_errno() tells which of the two */
 }
 
 /* ---- the folder ---- */

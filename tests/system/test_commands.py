@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +38,54 @@ def test_output_that_nobody_takes(tmp_path):
     done = subprocess.run(scan, stdout=writer, stderr=subprocess.PIPE, env=chatmill.environment(), timeout=120)
     os.close(writer)
     assert done.returncode == -signal.SIGPIPE and not done.stderr
+
+
+@pytest.fixture
+def stranger():
+    """A folder that everybody may enter, and a way to run the program in it as nobody."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    def run(*args):
+        return subprocess.run([chatmill.binary(), *map(str, args)], cwd=folder, user=65534, group=65534, extra_groups=[],
+                              capture_output=True, env=chatmill.environment(), timeout=60)
+    run.folder = folder
+    if os.geteuid() == 0:
+        try:
+            seen = run("--version").returncode
+        except PermissionError:
+            seen = None
+        if seen != 0:
+            pytest.skip("nobody may not enter the folder of the program")
+    else:
+        pytest.skip("only root may become another user")
+    yield run
+    shutil.rmtree(folder)
+
+
+def test_what_may_not_be_opened_is_77(stranger):
+    """Not 66, which says that there is no such file, and not 78."""
+    folder = stranger.folder
+    shutil.copytree(proc.REPO / "rules", folder / "rules")
+    shutil.copytree(proc.REPO / "rules", folder / "secret_rules")
+    (folder / "in.json").write_text("")
+    for name in ("secret", "c.yaml"):
+        (folder / name).write_text("pipeline: x\n")
+    (folder / "named.yaml").write_text("postgres: {password: {file: secret}}\n")
+    (folder / "staff.yaml").write_text("identity: {staff: secret}\n")
+    (folder / "state.yaml").write_text("kafka: {bootstrap.servers: '127.0.0.1:1'}\nstate: {dir: locked/state}\n")
+    (folder / "locked").mkdir()
+    for name in ("secret", "c.yaml", "locked", "secret_rules"):
+        (folder / name).chmod(0o600)
+    for args in (["scan", "-r", "rules", "secret"], ["scan", "-r", "secret_rules", "in.json"],
+                 ["scan", "-r", "rules", "--staff", "secret", "in.json"],
+                 ["scan", "-r", "rules", "--dead-letters", "new", "in.json"],
+                 ["rules", "test", "rules", "--junit", "new"], ["rules", "test", "rules", "--baseline", "secret"],
+                 ["config", "check", "-c", "c.yaml"], ["config", "check", "-c", "named.yaml"],
+                 ["db", "status", "-c", "named.yaml"], ["archive", "cat", "-c", "c.yaml"],
+                 ["run", "-c", "state.yaml"], ["sink", "-c", "state.yaml"], ["load", "-c", "state.yaml", "secret"]):
+        done = stranger(*args)
+        assert done.returncode == 77, (args, done)
+        assert b"denied" in done.stderr, (args, done)
 
 
 @pytest.mark.parametrize("command", [

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -68,6 +69,24 @@ Test(str, order_is_that_of_bytes)
 	cr_expect_lt(str_cmp(STR("Z"), STR("a")), 0);
 	cr_expect_gt(str_cmp(STR("\xff"), STR("a")), 0);
 	cr_expect_eq(str_cmp((struct str){0}, STR("")), 0);
+}
+
+Test(err, what_may_not_be_opened_is_not_permitted)
+{
+	static const struct {
+		int number;
+		enum err_kind kind, want;
+	} rows[] = {
+		{EACCES, ERR_NOINPUT, ERR_PERMISSION}, {EPERM, ERR_NOINPUT, ERR_PERMISSION},
+		{EACCES, ERR_CONFIG, ERR_PERMISSION},  {ENOENT, ERR_NOINPUT, ERR_NOINPUT},
+		{ENOENT, ERR_CONFIG, ERR_CONFIG},      {EPERM, ERR_OS, ERR_OS},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err err;
+		errno = rows[i].number;
+		cr_expect_eq(err_errno(&err, rows[i].kind, "it cannot be opened"), -1);
+		cr_expect_eq(err.kind, rows[i].want, "row %zu", i);
+	}
 }
 
 Test(err, wrapping_keeps_the_kind_and_never_overflows)
