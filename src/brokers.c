@@ -14,12 +14,9 @@ static const struct property *find(const struct config *config, const char *name
 	return NULL;
 }
 
-static void add(const struct config *config, struct findings *findings, const struct property *p,
-		const char *text)
+static struct kafka_property handed_on(const struct property *p)
 {
-	findings_add(findings, FINDING_ERROR,
-		     p->origin == ORIGIN_FILE ? str_of(config->file) : STR("environment"), p->line,
-		     p->col, "%s", text);
+	return (struct kafka_property){p->name, p->value, p->given.secret};
 }
 
 void brokers_find(const struct config *config, bool insecure, struct findings *findings)
@@ -30,14 +27,15 @@ void brokers_find(const struct config *config, bool insecure, struct findings *f
 
 	for (size_t i = 0; i < config->kafka.count; i++) {
 		const struct property *p = &config->kafka.items[i];
-		if (kafka_property_check(p->name, p->value, insecure, &why) < 0)
-			add(config, findings, p, why.text);
+		struct kafka_property property = handed_on(p);
+		if (kafka_property_check(&property, insecure, &why) < 0)
+			config_complain(config, findings, FINDING_ERROR, &p->given, why.text);
 	}
 	if (!insecure && mechanism && protocol && !strcasecmp(mechanism->value, "PLAIN") &&
 	    !strcasecmp(protocol->value, "sasl_plaintext"))
-		add(config, findings, protocol,
-		    "kafka.security.protocol: sasl_plaintext would send the password of PLAIN in the "
-		    "clear; write sasl_ssl, or run with --insecure");
+		config_complain(config, findings, FINDING_ERROR, &protocol->given,
+				"kafka.security.protocol: sasl_plaintext would send the password of "
+				"PLAIN in the clear; write sasl_ssl, or run with --insecure");
 }
 
 /* Checks every property of the `kafka` part and prints what is wrong as file:line:col. ERR_CONFIG
@@ -82,8 +80,7 @@ int brokers_new(struct brokers **out, const struct config *config, bool insecure
 	if (!b->list)
 		return err_set(err, ERR_OS, "out of memory");
 	for (size_t i = 0; i < config->kafka.count; i++)
-		b->list[i] = (struct kafka_property){config->kafka.items[i].name,
-						     config->kafka.items[i].value};
+		b->list[i] = handed_on(&config->kafka.items[i]);
 	(void)snprintf(b->client_id, sizeof b->client_id, "chatmill-%.50s", config->pipeline);
 	b->settings = (struct kafka_settings){b->list, config->kafka.count, b->client_id, insecure};
 	*out = TAKE(b);

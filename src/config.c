@@ -18,7 +18,6 @@ extern char **environ;
 struct loader {
 	struct config *config;
 	struct findings *findings;
-	struct str file;
 	enum origin origin;
 	struct property *properties[CONFIG_KEYS_MAX]; /* growing lists of KEY_PROPERTIES */
 	size_t property_counts[CONFIG_KEYS_MAX];
@@ -26,15 +25,27 @@ struct loader {
 
 enum { PROPERTIES_MAX = 256 }; /* librdkafka knows about 170 */
 
+void config_complain(const struct config *c, struct findings *findings, enum finding_level level,
+		     const struct given *at, const char *what)
+{
+	findings_add(findings, level,
+		     at->origin == ORIGIN_ENVIRONMENT ? STR("environment") : str_of(c->file),
+		     at->line, at->col, "%s", what);
+}
+
+/* Where the value of a node is given: what comes from the environment has no line. */
+static struct given given_by(const struct loader *l, const struct yaml_node *node, bool secret)
+{
+	return (struct given){l->origin, secret, node->line, node->col};
+}
+
 static void complain(struct loader *l, const struct yaml_node *at, const char *path,
 		     const char *what)
 {
-	if (l->origin == ORIGIN_FILE)
-		findings_add(l->findings, FINDING_ERROR, l->file, at->line, at->col, "%s: %s", path,
-			     what);
-	else
-		findings_add(l->findings, FINDING_ERROR, STR("environment"), 0, 0, "%s: %s", path,
-			     what);
+	struct given given = given_by(l, at, false);
+
+	config_complain(l->config, l->findings, FINDING_ERROR, &given,
+			arena_printf(&l->config->arena, "%s: %s", path, what).data);
 }
 
 /* A scalar as it stands, or what {file: …} and {env: …} name. False: told in the findings. */
@@ -99,10 +110,7 @@ static void put_property(struct loader *l, size_t row, struct str name, struct s
 	(*list)[i] = (struct property){
 		.name = copy.data,
 		.value = arena_copy(&l->config->arena, value).data,
-		.secret = secret || kafka_property_is_secret(copy.data),
-		.origin = l->origin,
-		.line = at ? at->line : 0,
-		.col = at ? at->col : 0,
+		.given = given_by(l, at, secret || kafka_property_is_secret(copy.data)),
 	};
 }
 
@@ -153,7 +161,7 @@ static void take(struct loader *l, const char *path, const struct yaml_node *nod
 			continue;
 		struct str text;
 		bool secret;
-		l->config->origins[i] = l->origin;
+		l->config->given[i] = given_by(l, node, false);
 		if (config_key(i)->type == KEY_PROPERTIES) {
 			take_properties(l, i, node);
 			return;
@@ -165,6 +173,7 @@ static void take(struct loader *l, const char *path, const struct yaml_node *nod
 		}
 		if (!read_scalar(l, path, node, &text, &secret))
 			return;
+		l->config->given[i].secret = secret;
 		const char *wrong = config_put_value(l->config, config_key(i), text);
 		if (wrong)
 			complain(l, node, path, wrong);
@@ -246,11 +255,10 @@ static void check_consent(struct loader *l)
 {
 	for (size_t i = 0; i < l->config->consent.count; i++) {
 		const struct property *p = &l->config->consent.items[i];
-		struct yaml_node at = {.line = p->line, .col = p->col};
-		l->origin = p->origin;
 		if (strcmp(p->value, "ignore") != 0 && strcmp(p->value, "alert_only") != 0 &&
 		    strcmp(p->value, "drop") != 0)
-			complain(l, &at, "consent", "must be ignore, alert_only or drop");
+			config_complain(l->config, l->findings, FINDING_ERROR, &p->given,
+					"consent: must be ignore, alert_only or drop");
 	}
 }
 
@@ -280,13 +288,13 @@ int config_load_partly(struct config **out, const char *file, struct findings *f
 
 	if (!c)
 		return err_set(err, ERR_OS, "configuration: out of memory");
-	struct loader l = {.config = c, .findings = findings, .file = str_of(file)};
+	struct loader l = {.config = c, .findings = findings};
 	c->file = arena_copy(&c->arena, str_of(file)).data;
 	take_defaults(&l);
 	if (file_read(&c->arena, file, FILE_BYTES_MAX, &text, err) < 0)
 		return -1;
 	l.origin = ORIGIN_FILE;
-	if (yaml_parse(&c->arena, l.file, text, findings, &root) < 0)
+	if (yaml_parse(&c->arena, str_of(file), text, findings, &root) < 0)
 		return err_set(err, ERR_CONFIG, "%s is not readable as YAML", file);
 	if (root && root->kind != YAML_MAP)
 		complain(&l, root, "configuration", "must be a map of keys");
@@ -335,6 +343,16 @@ int config_open(struct config **out, const char *file, struct err *err)
 	findings_print(&findings, stderr);
 	findings_fini(&findings);
 	return status;
+}
+
+const char *config_shown(const struct config *c, const char *const *field)
+{
+	size_t i = 0;
+
+	while (config_key(i) && config_key(i)->offset != (size_t)((const char *)field - (const char *)c))
+		i++;
+	assert(config_key(i));
+	return c->given[i].secret ? "***" : *field;
 }
 
 void config_free(struct config *c)

@@ -4,7 +4,9 @@
  * A value comes from, later ones win: the default in the table, the YAML file, the environment
  * (CHATMILL_A__B for a.b, CHATMILL_KAFKA__BOOTSTRAP_SERVERS for kafka's bootstrap.servers), an
  * option of the command. A value may be {file: PATH} (the file's text without the last newline)
- * or {env: NAME}; such values are never shown. Relative paths are relative to the folder of the
+ * or {env: NAME}; such values are secrets: `config show` and what is said of a configuration do not
+ * hold them. (Topics, hosts and folders that the program then works with are named when one of them
+ * is in trouble, wherever the name came from.) Relative paths are relative to the folder of the
  * configuration file. An unknown key is a finding that names the nearest known one.
  *
  * Read once at start, then immutable. Thread: any.
@@ -19,12 +21,17 @@
 
 enum origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT };
 
+/* Where a value was given. */
+struct given {
+	enum origin origin;
+	bool secret;   /* never shown */
+	int line, col; /* in the file; 0 from elsewhere */
+};
+
 /* A property handed on to librdkafka or libpq, or a corp of `consent`. */
 struct property {
 	const char *name, *value;
-	bool secret; /* never shown */
-	enum origin origin;
-	int line, col; /* in the file; 0 from elsewhere */
+	struct given given;
 };
 
 struct properties {
@@ -62,7 +69,7 @@ struct config {
 	char source[80];	 /* "/chatmill/" + pipeline */
 	char state_topic[128];	 /* state.topic, or chatmill.<pipeline>.state */
 	size_t denied;		 /* findings that are files which may not be read */
-	enum origin origins[64]; /* by row of the table, for `config show` */
+	struct given given[64];	 /* by row of the table */
 };
 
 /* Reads `file`. The caller owns *out. -1 with findings.errors > 0 and err ERR_CONFIG for what is
@@ -80,6 +87,12 @@ enum err_kind config_fault(const struct config *c, size_t errors);
 MUST_CHECK int config_open(struct config **out, const char *file, struct err *err);
 void config_free(struct config *c); /* NULL is fine */
 DEFINE_OWNED(config);
+
+/* The text of a key as it may be shown: *** for a secret. `field` is that of a text in `c`, not NULL. */
+const char *config_shown(const struct config *c, const char *const *field);
+/* Adds a finding at the place of a value. */
+void config_complain(const struct config *c, struct findings *findings, enum finding_level level,
+		     const struct given *at, const char *what);
 
 /* Of the consent settings, the one of a corp. */
 enum consent config_consent(const struct config *c, struct str corpid);

@@ -42,12 +42,15 @@ void config_show(const struct config *c, FILE *out)
 				(const struct properties *)((const char *)c + key->offset);
 			for (size_t k = 0; k < all->count; k++)
 				fprintf(out, "%s.%s: %s  # %s\n", key->path, all->items[k].name,
-					all->items[k].secret ? "***" : all->items[k].value,
-					origins[all->items[k].origin]);
+					all->items[k].given.secret ? "***" : all->items[k].value,
+					origins[all->items[k].given.origin]);
 			continue;
 		}
 		fprintf(out, "%s: ", key->path);
-		show_value(c, key, out);
-		fprintf(out, "  # %s\n", origins[c->origins[i]]);
+		if (c->given[i].secret)
+			fprintf(out, "***");
+		else
+			show_value(c, key, out);
+		fprintf(out, "  # %s\n", origins[c->given[i].origin]);
 	}
 }

@@ -11,7 +11,7 @@ int database_settings(struct pg_setting out[DATABASE_KEYS_MAX], size_t *count,
 		return err_set(err, ERR_CONFIG, "postgres: more than %d keys", DATABASE_KEYS_MAX);
 	*count = config->postgres.count;
 	for (size_t i = 0; i < *count; i++)
-		out[i] = (struct pg_setting){keys[i].name, keys[i].value};
+		out[i] = (struct pg_setting){keys[i].name, keys[i].value, keys[i].given.secret};
 	return 0;
 }
 

@@ -177,7 +177,7 @@ int health_start(struct health **out, const struct health_settings *settings, st
 	if (metrics_new(&h->metrics, err) == 0) {
 		make_series(h);
 		source.metrics = h->metrics;
-		if (!settings->listen || http_start(&h->http, settings->listen, &source, err) == 0) {
+		if (!settings->listen || http_start(&h->http, settings->listen, settings->listen_shown, &source, err) == 0) {
 			h->runs = pthread_create(&h->thread, NULL, tick, h) == 0;
 			if (h->runs) {
 				*out = h;

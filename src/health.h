@@ -17,6 +17,7 @@ struct health;
 
 struct health_settings {
 	const char *listen; /* http.listen; NULL: no port */
+	const char *listen_shown; /* in the log and in errors */
 	bool insecure;
 	void (*refresh)(void *context, struct metrics *m); /* before metrics are written */
 	void (*live)(void *context, struct reasons *out);

@@ -126,14 +126,14 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 
 /* ---- life ---- */
 
-static int find_address(const char *listen, struct addrinfo **out, struct err *err)
+static int find_address(const char *listen, const char *shown, struct addrinfo **out, struct err *err)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
 	const char *colon = strrchr(listen, ':');
 	char host[256];
 
 	if (!colon || !colon[1] || (size_t)(colon - listen) >= sizeof host)
-		return err_set(err, ERR_CONFIG, "http.listen: write host:port, not '%s'", listen);
+		return err_set(err, ERR_CONFIG, "http.listen: write host:port, not '%s'", shown);
 	(void)snprintf(host, sizeof host, "%.*s", (int)(colon - listen), listen);
 	size_t len = strlen(host);
 	char *name = host;
@@ -143,7 +143,7 @@ static int find_address(const char *listen, struct addrinfo **out, struct err *e
 	}
 	int rc = getaddrinfo(*name ? name : NULL, colon + 1, &hints, out);
 	if (rc != 0)
-		return err_set(err, ERR_CONFIG, "http.listen: %s: %s", listen, gai_strerror(rc));
+		return err_set(err, ERR_CONFIG, "http.listen: %s: %s", shown, gai_strerror(rc));
 	return 0;
 }
 
@@ -155,13 +155,13 @@ static void drop_log(void *context, const char *format, va_list args)
 	(void)args;
 }
 
-int http_start(struct http **out, const char *listen, const struct http_source *source,
-	       struct err *err)
+int http_start(struct http **out, const char *listen, const char *shown,
+	       const struct http_source *source, struct err *err)
 {
 	struct addrinfo *address;
 	struct http *h;
 
-	if (find_address(listen, &address, err) < 0)
+	if (find_address(listen, shown, &address, err) < 0)
 		return -1;
 	h = calloc(1, sizeof *h);
 	if (!h) {
@@ -182,9 +182,9 @@ int http_start(struct http **out, const char *listen, const struct http_source *
 	freeaddrinfo(address);
 	if (!h->daemon) {
 		free(h);
-		return err_errno(err, ERR_CONFIG, "http.listen: cannot listen on %s", listen);
+		return err_errno(err, ERR_CONFIG, "http.listen: cannot listen on %s", shown);
 	}
-	log_event(LOG_INFO, "http_listening", LOG_TEXT("address", listen));
+	log_event(LOG_INFO, "http_listening", LOG_TEXT("address", shown));
 	*out = h;
 	return 0;
 }

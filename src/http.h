@@ -36,9 +36,10 @@ struct http_source {
 	void *context;
 };
 
-/* Listens on "host:port", ":port" or "[::1]:port". Borrows the source for its life. */
-MUST_CHECK int http_start(struct http **out, const char *listen, const struct http_source *source,
-			  struct err *err);
+/* Listens on "host:port", ":port" or "[::1]:port"; `shown` stands for it in the log and in errors.
+ * Borrows the source for its life. */
+MUST_CHECK int http_start(struct http **out, const char *listen, const char *shown,
+			  const struct http_source *source, struct err *err);
 void http_stop(struct http *h); /* NULL is fine */
 
 /* Version of the linked libmicrohttpd. Static. */

@@ -25,25 +25,25 @@ static void look_at_kafka(const struct config *config, bool insecure, struct fin
 /* Every key that libpq or we refuse, and a server that is not verified. */
 static void look_at_postgres(const struct config *config, struct findings *findings)
 {
-	const char *host = "/", *sslmode = "prefer"; /* as libpq has them */
+	const char *host = "/", *sslmode = "prefer", *shown = sslmode; /* as libpq has them */
 
 	for (size_t i = 0; i < config->postgres.count; i++) {
 		const struct property *p = &config->postgres.items[i];
 		struct err why = {0};
 		host = !strcmp(p->name, "host") ? p->value : host;
-		sslmode = !strcmp(p->name, "sslmode") ? p->value : sslmode;
-		if (pg_setting_check(&(struct pg_setting){p->name, p->value}, &why) == 0)
-			continue;
-		findings_add(findings, FINDING_ERROR,
-			     p->origin == ORIGIN_FILE ? str_of(config->file) : STR("environment"),
-			     p->line, p->col, "%s", why.text);
+		if (!strcmp(p->name, "sslmode")) {
+			sslmode = p->value;
+			shown = p->given.secret ? "***" : sslmode;
+		}
+		if (pg_setting_check(&(struct pg_setting){p->name, p->value}, &why) < 0)
+			config_complain(config, findings, FINDING_ERROR, &p->given, why.text);
 	}
 	bool local = host[0] == '/' || !strcmp(host, "localhost") || !strncmp(host, "127.", 4) ||
 		     !strcmp(host, "::1");
 	if (!local && strcmp(sslmode, "verify-full") != 0)
 		findings_add(findings, FINDING_WARNING, str_of(config->file), 0, 0,
 			     "postgres.sslmode is %s: the server is not verified; write verify-full, "
-			     "and sslrootcert", sslmode);
+			     "and sslrootcert", shown);
 }
 
 /* All that is wrong in the file and the environment, in one run. */

@@ -132,6 +132,7 @@ static int start_health(struct run *r, struct err *err)
 {
 	struct health_settings settings = {
 		.listen = r->config->http_listen,
+		.listen_shown = config_shown(r->config, &r->config->http_listen),
 		.insecure = r->options->insecure,
 		.refresh = refresh,
 		.live = ask_live,

@@ -84,6 +84,7 @@ static int run_watched(struct sink_settings *settings, const struct config *conf
 	struct sink *sink = NULL;
 	struct health_settings watch = {
 		.listen = config->http_listen,
+		.listen_shown = config_shown(config, &config->http_listen),
 		.insecure = insecure,
 		.live = sink_live,
 		.ready = sink_ready,

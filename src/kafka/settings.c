@@ -106,23 +106,23 @@ static int unknown_property(const char *name, struct err *err)
 		       nearest ? "'?" : "");
 }
 
-static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struct err *err)
+static int set(rd_kafka_conf_t *conf, const struct kafka_property *p, struct err *err)
 {
 	char why[256];
 
-	switch (rd_kafka_conf_set(conf, name, value, why, sizeof why)) {
+	switch (rd_kafka_conf_set(conf, p->name, p->value, why, sizeof why)) {
 	case RD_KAFKA_CONF_OK:
 		return 0;
 	case RD_KAFKA_CONF_UNKNOWN:
-		return unknown_property(name, err);
+		return unknown_property(p->name, err);
 	case RD_KAFKA_CONF_INVALID:
 		break;
 	}
 	/* librdkafka's sentence repeats the value, which may be a secret. */
-	if (kafka_property_is_secret(name))
+	if (p->secret || kafka_property_is_secret(p->name))
 		return err_set(err, ERR_CONFIG, "kafka.%s: librdkafka does not take its value",
-			       name);
-	return err_set(err, ERR_CONFIG, "kafka.%s: %s", name, why);
+			       p->name);
+	return err_set(err, ERR_CONFIG, "kafka.%s: %s", p->name, why);
 }
 
 static int check_refusals(const char *name, const char *value, bool insecure, struct err *err)
@@ -146,12 +146,12 @@ static int check_refusals(const char *name, const char *value, bool insecure, st
 	return 0;
 }
 
-int kafka_property_check(const char *name, const char *value, bool insecure, struct err *err)
+int kafka_property_check(const struct kafka_property *property, bool insecure, struct err *err)
 {
-	if (check_refusals(name, value, insecure, err) < 0)
+	if (check_refusals(property->name, property->value, insecure, err) < 0)
 		return -1;
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	int rc = set(conf, name, value, err);
+	int rc = set(conf, property, err);
 	rd_kafka_conf_destroy(conf);
 	return rc;
 }
@@ -171,7 +171,7 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
 static int set_all(rd_kafka_conf_t *conf, const struct handle_default *defaults, struct err *err)
 {
 	for (const struct handle_default *d = defaults; d && d->name; d++)
-		if (d->value && set(conf, d->name, d->value, err) < 0)
+		if (d->value && set(conf, &(struct kafka_property){d->name, d->value}, err) < 0)
 			return -1;
 	return 0;
 }
@@ -194,10 +194,11 @@ static int set_everything(rd_kafka_conf_t *conf, const struct kafka_settings *se
 	for (size_t i = 0; i < settings->property_count; i++) {
 		const struct kafka_property *p = &settings->properties[i];
 		if (check_refusals(p->name, p->value, settings->insecure, err) < 0 ||
-		    set(conf, p->name, p->value, err) < 0)
+		    set(conf, p, err) < 0)
 			return -1;
 	}
-	if (settings->client_id && set(conf, "client.id", settings->client_id, err) < 0)
+	struct kafka_property client_id = {"client.id", settings->client_id};
+	if (client_id.value && set(conf, &client_id, err) < 0)
 		return -1;
 	return set_all(conf, strong, err);
 }

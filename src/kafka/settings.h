@@ -15,6 +15,7 @@
 
 struct kafka_property {
 	const char *name, *value;
+	bool secret; /* no error holds the value */
 };
 
 /* Borrowed by every handle for as long as its constructor runs. */
@@ -27,7 +28,7 @@ struct kafka_settings {
 
 /* Checks one property of the user: known to librdkafka, its value valid, not refused. The err is
  * ERR_CONFIG (ERR_PERMISSION for what --insecure would allow) and says what to write instead. */
-MUST_CHECK int kafka_property_check(const char *name, const char *value, bool insecure,
+MUST_CHECK int kafka_property_check(const struct kafka_property *property, bool insecure,
 				    struct err *err);
 
 /* Whether the value of this property must not be shown (`config show`, logs). */

@@ -16,6 +16,7 @@ enum { SETTINGS_MAX = 64, PARAMETERS_MAX = 64 };
 struct pg {
 	PGconn *conn; /* NULL: none */
 	const char *names[SETTINGS_MAX + 1], *values[SETTINGS_MAX + 1];
+	bool secret[SETTINGS_MAX];
 	size_t count;
 	void (*print)(const char *text);
 };
@@ -98,6 +99,7 @@ int pg_new(struct pg **out, const struct pg_setting *settings, size_t count, str
 		char *name = strdup(s->name), *value = strdup(s->value);
 		pg->names[pg->count] = name;
 		pg->values[pg->count] = value;
+		pg->secret[pg->count] = s->secret;
 		pg->count++;
 		if (!name || !value)
 			return err_set(err, ERR_OS, "postgres: out of memory");
@@ -150,6 +152,21 @@ static void set_text(struct pg_fault *fault, const char *text)
 			*c = ' ';
 }
 
+/* Puts *** over each place of a piece of `value`, a list like "host1,host2". A piece of one or two
+ * letters is nobody's secret and part of many words. */
+static void mask(char *text, const char *value)
+{
+	for (size_t len; *value; value += len + (value[len] == ',')) {
+		len = strcspn(value, ",");
+		struct str rest = str_of(text), piece = {value, len};
+		for (char *at; len >= 3 && (at = memmem(rest.data, rest.len, piece.data, len));) {
+			memcpy(at, "***", 3);
+			memmove(at + 3, at + len, strlen(at + len) + 1);
+			rest = str_of(at + 3);
+		}
+	}
+}
+
 /* libpq 15 hands out no SQLSTATE of a refused connection; its verbose message shows it:
  * "FATAL:  28P01: password authentication failed …". */
 static void find_sqlstate(struct pg_fault *fault, const char *text)
@@ -176,6 +193,9 @@ static int connect_fault(struct pg *pg, struct pg_fault *fault)
 	char *location = strstr(fault->text, " LOCATION:"); /* verbose; of no use to anybody here */
 	if (location)
 		*location = '\0';
+	for (size_t i = 0; i < pg->count; i++)
+		if (pg->secret[i])
+			mask(fault->text, pg->values[i]);
 	pg_disconnect(pg);
 	return -1;
 }

@@ -19,6 +19,7 @@ struct pg_result;
 
 struct pg_setting {
 	const char *name, *value; /* a key of libpq's connection string */
+	bool secret;		  /* no fault holds the value */
 };
 
 struct pg_fault {

@@ -3,7 +3,9 @@
 #include <criterion/criterion.h>
 #include <unistd.h>
 
+#include "brokers.h"
 #include "config.h"
+#include "database.h"
 #include "folder.h"
 
 static void begin(void)
@@ -100,6 +102,96 @@ Test(config, values_come_from_default_file_and_environment)
 	cr_expect(strstr(shown, "postgres.password: ***  # file\n"));
 	cr_expect_not(strstr(shown, "s3cret"));
 	free(shown);
+	config_free(c);
+}
+
+static char *printed(void (*print)(const struct config *, FILE *), const struct config *c)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	print(c, out);
+	fclose(out);
+	return text;
+}
+
+/* Whatever a {file: …} or an {env: …} gave, of whatever type. */
+Test(config, a_secret_is_not_shown)
+{
+	static const struct {
+		const char *text, *shown;
+	} rows[] = {
+		{"input: {corpid: {env: TEST_SECRET}}\n", "input.corpid: ***  # file\n"},
+		{"http: {listen: {file: listen}}\n", "http.listen: ***  # file\n"},
+		{"workers: {file: number}\n", "workers: ***  # file\n"},
+		{"output: {tags: {env: TEST_SECRET}}\n", "output.tags: ***  # file\n"},
+		{"identity: {staff: {file: path}}\n", "identity.staff: ***  # file\n"},
+		{"state: {memory: {file: time}}\n", "state.memory: ***  # file\n"},
+		{"consent: {ww1: {file: consent}}\n", "consent.ww1: ***  # file\n"},
+		{"kafka: {debug: {file: debug}}\n", "kafka.debug: ***  # file\n"},
+	};
+
+	setenv("TEST_SECRET", "TOPSECRET", 1);
+	folder_write("listen", "localhost:4711\n");
+	folder_write("number", "177\n");
+	folder_write("path", "TOPSECRET\n");
+	folder_write("TOPSECRET", "");
+	folder_write("time", "4711s\n");
+	folder_write("consent", "drop\n");
+	folder_write("debug", "broker\n");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct config *c;
+		char wrong[512];
+		cr_assert_eq(load(rows[i].text, &c, wrong, sizeof wrong), 0, "%s", wrong);
+		char *shown = printed(config_show, c);
+		cr_expect(strstr(shown, rows[i].shown), "%s gives\n%s", rows[i].text, shown);
+		cr_expect_not(strstr(shown, "TOPSECRET") || strstr(shown, "4711") || strstr(shown, "177") ||
+			      strstr(shown, "drop") || strstr(shown, "broker"));
+		free(shown);
+		config_free(c);
+	}
+}
+
+/* The variable of the environment has the last word, and is no secret by itself. */
+Test(config, what_replaces_a_secret_is_shown)
+{
+	struct config *c;
+	char wrong[512];
+
+	setenv("TEST_SECRET", "TOPSECRET", 1);
+	setenv("CHATMILL_INPUT__CORPID", "ww9", 1);
+	cr_assert_eq(load("input: {corpid: {env: TEST_SECRET}}\n", &c, wrong, sizeof wrong), 0);
+	char *shown = printed(config_show, c);
+	cr_expect(strstr(shown, "input.corpid: ww9  # environment\n"), "%s", shown);
+	free(shown);
+	config_free(c);
+	unsetenv("CHATMILL_INPUT__CORPID");
+}
+
+/* What librdkafka and libpq say about a value quotes it. */
+Test(config, no_error_holds_a_secret)
+{
+	struct config *c;
+	char wrong[512];
+	struct findings findings = {0};
+	struct pg *pg;
+	struct pg_fault fault;
+
+	setenv("TEST_SECRET", "TOPSECRET", 1);
+	cr_assert_eq(load("kafka: {debug: {env: TEST_SECRET}, linger.ms: {env: TEST_SECRET}}\n"
+			  "postgres: {sslmode: {env: TEST_SECRET}}\n",
+			  &c, wrong, sizeof wrong), 0, "%s", wrong);
+	brokers_find(c, false, &findings);
+	cr_assert_eq(findings.count, 2);
+	for (size_t i = 0; i < findings.count; i++)
+		cr_expect_not(memmem(findings.items[i].text.data, findings.items[i].text.len, "TOPSECRET", 9));
+	findings_fini(&findings);
+	struct err err;
+	cr_assert_eq(database_new(&pg, c, &err), 0);
+	cr_expect_eq(pg_connect(pg, &fault), -1);
+	cr_expect_str_eq(fault.text, "invalid sslmode value: \"***\"");
+	pg_free(pg);
 	config_free(c);
 }
 
