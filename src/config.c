@@ -84,6 +84,10 @@ static bool read_scalar(struct loader *l, const char *path, const struct yaml_no
 	}
 	while (text->len && (text->data[text->len - 1] == '\n' || text->data[text->len - 1] == '\r'))
 		text->len--;
+	if (text->len && memchr(text->data, '\0', text->len)) {
+		complain(l, node, path, "the file holds a zero byte");
+		return false;
+	}
 	*text = arena_copy(&l->config->arena, *text);
 	return true;
 }
@@ -251,17 +255,6 @@ static void take_defaults(struct loader *l)
 	l->config->instance = arena_copy(&l->config->arena, str_of(host)).data;
 }
 
-static void check_consent(struct loader *l)
-{
-	for (size_t i = 0; i < l->config->consent.count; i++) {
-		const struct property *p = &l->config->consent.items[i];
-		if (strcmp(p->value, "ignore") != 0 && strcmp(p->value, "alert_only") != 0 &&
-		    strcmp(p->value, "drop") != 0)
-			config_complain(l->config, l->findings, FINDING_ERROR, &p->given,
-					"consent: must be ignore, alert_only or drop");
-	}
-}
-
 static void finish(struct loader *l)
 {
 	struct config *c = l->config;
@@ -270,13 +263,13 @@ static void finish(struct loader *l)
 		if (config_key(i)->type == KEY_PROPERTIES)
 			*(struct properties *)((char *)c + config_key(i)->offset) =
 				(struct properties){l->properties[i], l->property_counts[i]};
-	check_consent(l);
 	(void)snprintf(c->source, sizeof c->source, "/chatmill/%s", c->pipeline);
 	if (c->state.topic)
 		(void)snprintf(c->state_topic, sizeof c->state_topic, "%s", c->state.topic);
 	else
 		(void)snprintf(c->state_topic, sizeof c->state_topic, "chatmill.%s.state",
 			       c->pipeline);
+	config_look_together(c, l->findings);
 }
 
 int config_load_partly(struct config **out, const char *file, struct findings *findings,

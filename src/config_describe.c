@@ -46,6 +46,13 @@ static void put_type(struct buf *out, const struct key *key)
 		buf_put(out, STR("{\"type\":[\"string\",\"null\"],"
 				 "\"pattern\":\"^[A-Za-z0-9._-]{1,60}$\"}"));
 		return;
+	case KEY_TOPIC:
+		buf_put(out, STR("{\"type\":[\"string\",\"null\"],"
+				 "\"pattern\":\"^(?!\\\\.{1,2}$)[A-Za-z0-9._-]{1,60}$\"}"));
+		return;
+	case KEY_LISTEN:
+		buf_put(out, STR("{\"type\":[\"string\",\"null\"],\"pattern\":\":[0-9]{1,5}$\"}"));
+		return;
 	case KEY_TEXT:
 	case KEY_PATH:
 		buf_put(out, STR("{\"type\":[\"string\",\"null\"]}"));
@@ -170,8 +177,11 @@ static void example(struct buf *out)
 
 static void put_range(struct buf *out, const struct key *key)
 {
-	static const char *const types[] = {"text", "name", "path", "number", "time",
-					    "true, false", "none, masked, full", "map"};
+	static const char *const types[] = {
+		[KEY_TEXT] = "text", [KEY_NAME] = "name", [KEY_TOPIC] = "name", [KEY_PATH] = "path",
+		[KEY_COUNT] = "number", [KEY_DURATION] = "time", [KEY_BOOL] = "true, false",
+		[KEY_EVIDENCE] = "none, masked, full", [KEY_LISTEN] = "host:port", [KEY_PROPERTIES] = "map",
+	};
 
 	buf_printf(out, "%s", types[key->type]);
 	if (key->type == KEY_COUNT)
@@ -209,7 +219,8 @@ static void markdown(struct buf *out)
 	buf_put(out, STR("\nProperties of librdkafka that would break the guarantee (for instance "
 			 "`isolation.level`,\n`enable.auto.commit`, `acks`), run code or switch the "
 			 "verification of servers off are refused;\nthe last only without "
-			 "`--insecure`.\n"));
+			 "`--insecure`. Refused are also two topics of one name, a directory file "
+			 "that is not there,\nand `sink.archive` with a consent of `drop`.\n"));
 }
 
 void config_describe(enum config_format format, FILE *out)

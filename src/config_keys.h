@@ -11,12 +11,14 @@ enum { CONFIG_KEYS_MAX = 64 };
 
 enum key_type {
 	KEY_TEXT,
-	KEY_NAME,     /* [A-Za-z0-9._-]+, as topics and identities need */
+	KEY_NAME,     /* [A-Za-z0-9._-]+, as identities need */
+	KEY_TOPIC,    /* the same, but for . and .., which Kafka refuses */
 	KEY_PATH,     /* relative to the configuration's folder */
 	KEY_COUNT,    /* a whole number, least…most */
 	KEY_DURATION, /* 500ms 30s 10m 2h 7d, kept in ms */
 	KEY_BOOL,
 	KEY_EVIDENCE,
+	KEY_LISTEN, /* host:port, :port or [v6]:port */
 	KEY_PROPERTIES, /* a map that is handed on */
 };
 

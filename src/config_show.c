@@ -10,6 +10,8 @@ static void show_value(const struct config *c, const struct key *key, FILE *out)
 
 	switch (key->type) {
 	case KEY_NAME:
+	case KEY_TOPIC:
+	case KEY_LISTEN:
 	case KEY_TEXT:
 	case KEY_PATH:
 		fprintf(out, "%s", *(const char *const *)field ? *(const char *const *)field : "null");

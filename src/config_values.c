@@ -5,6 +5,9 @@
 #include <ctype.h>
 
 #include "base/duration.h"
+#include "base/utf8.h"
+
+enum { HOST_BYTES_MAX = 253 }; /* of a name in the DNS */
 
 const char *config_resolve(struct config *c, const char *path)
 {
@@ -25,6 +28,23 @@ bool config_is_name(struct str s)
 	return s.len > 0 && s.len <= 60; /* names are joined with others into ids of 64 bytes */
 }
 
+static bool is_topic(struct str s)
+{
+	return config_is_name(s) && !str_eq(s, STR(".")) && !str_eq(s, STR(".."));
+}
+
+/* Whether there is such a host is seen when the port is opened. */
+static bool is_listen(struct str s)
+{
+	const char *colon = s.len ? memrchr(s.data, ':', s.len) : NULL;
+	int64_t port;
+
+	if (!colon || colon - s.data > HOST_BYTES_MAX || memchr(s.data, ' ', s.len))
+		return false;
+	struct str digits = str_from(s, (size_t)(colon - s.data) + 1);
+	return digits.len && digits.data[0] != '+' && str_to_i64(digits, &port) && port > 0 && port < 65536;
+}
+
 const char *config_put_value(struct config *c, const struct key *key, struct str text)
 {
 	void *field = (char *)c + key->offset;
@@ -37,7 +57,19 @@ const char *config_put_value(struct config *c, const struct key *key, struct str
 			return "must be 1 to 60 of the characters A-Z a-z 0-9 . _ -";
 		*(const char **)field = copy.data;
 		return NULL;
+	case KEY_TOPIC:
+		if (!is_topic(text))
+			return "must be 1 to 60 of the characters A-Z a-z 0-9 . _ -, and not . or ..";
+		*(const char **)field = copy.data;
+		return NULL;
+	case KEY_LISTEN:
+		if (!is_listen(text))
+			return "must be host:port, :port or [address]:port, with a port from 1 to 65535";
+		*(const char **)field = copy.data;
+		return NULL;
 	case KEY_TEXT:
+		if (!utf8_valid(text))
+			return "must be UTF-8";
 		*(const char **)field = copy.data;
 		return NULL;
 	case KEY_PATH:

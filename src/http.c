@@ -132,8 +132,7 @@ static int find_address(const char *listen, const char *shown, struct addrinfo *
 	const char *colon = strrchr(listen, ':');
 	char host[256];
 
-	if (!colon || !colon[1] || (size_t)(colon - listen) >= sizeof host)
-		return err_set(err, ERR_CONFIG, "http.listen: write host:port, not '%s'", shown);
+	assert(colon && (size_t)(colon - listen) < sizeof host);
 	(void)snprintf(host, sizeof host, "%.*s", (int)(colon - listen), listen);
 	size_t len = strlen(host);
 	char *name = host;

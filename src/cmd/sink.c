@@ -57,17 +57,10 @@ static int catch_signals(_Atomic bool *stop, struct err *err)
 	return 0;
 }
 
-/* Adds the topic of messages. Whose consent is `drop` must not be stored, and only `run` knows who
- * disagreed: the two do not go together. */
+/* Adds the topic of messages. */
 static int read_archive(const struct config *config, struct sink_settings *settings,
 			struct arena *staff, struct err *err)
 {
-	for (size_t i = 0; i < config->consent.count; i++)
-		if (!strcmp(config->consent.items[i].value, "drop"))
-			return err_set(err, ERR_CONFIG,
-				       "sink.archive: cannot be true while consent.%s is drop: the sink "
-				       "does not know who disagreed and would store their messages",
-				       config->consent.items[i].name);
 	settings->topics[settings->topic_count++] = config->input.topic;
 	settings->archive = config->input.topic;
 	settings->decode.corpid = str_of(config->input.corpid);

@@ -218,6 +218,38 @@ Test(config, every_mistake_has_its_place_and_a_way_out)
 		 "c.yaml:1:22: error: password: the environment has no variable of that name\n"},
 		{"consent: {ww1: maybe}\n",
 		 "c.yaml:1:16: error: consent: must be ignore, alert_only or drop\n"},
+		{"output: {deadletter: chat.archive}\n",
+		 "c.yaml:1:22: error: output.deadletter: is the topic of input.topic too, and what is written "
+		 "there would be read again without end; give it one of its own\n"},
+		{"input: {topic: chat.tags}\n",
+		 "c.yaml:1:16: error: input.topic: is the topic of output.tags too, and"},
+		{"output: {tags: a, stages: a}\n",
+		 "c.yaml:1:27: error: output.stages: is the topic of output.tags too; give it one of its own\n"},
+		{"output: {hits: chat.alerts}\n",
+		 "c.yaml:1:16: error: output.hits: is the topic of output.alerts too; give it one of its own\n"},
+		{"pipeline: p\noutput: {rulesets: chatmill.p.state}\n",
+		 "c.yaml:2:20: error: output.rulesets: is the topic of state.topic too; give it one"},
+		{"state: {topic: chat.rulesets}\n",
+		 "c.yaml:1:16: error: state.topic: is the topic of output.rulesets too; give it one"},
+		{"output: {tags: a_b, stages: a.b}\n",
+		 "c.yaml:1:29: error: output.stages: is the topic of output.tags too (Kafka takes . and _ for "
+		 "the same); give it one of its own\n"},
+		{"input: {topic: ..}\n", "c.yaml:1:16: error: input.topic: must be 1 to 60 of the "
+					   "characters A-Z a-z 0-9 . _ -, and not . or ..\n"},
+		{"output: {tags: .}\n", "c.yaml:1:16: error: output.tags: must be 1 to 60"},
+		{"output: {tags: ''}\n", "c.yaml:1:16: error: output.tags: must be 1 to 60"},
+		{"output: {tags: a/b}\n", "c.yaml:1:16: error: output.tags: must be 1 to 60"},
+		{"http: {listen: nonsense}\n", "c.yaml:1:16: error: http.listen: must be host:port, :port or "
+						 "[address]:port, with a port from 1 to 65535\n"},
+		{"http: {listen: 'localhost:99999'}\n", "c.yaml:1:16: error: http.listen: must be host:port"},
+		{"http: {listen: 'localhost:'}\n", "c.yaml:1:16: error: http.listen: must be host:port"},
+		{"http: {listen: ':0'}\n", "c.yaml:1:16: error: http.listen: must be host:port"},
+		{"sink: {archive: true}\nconsent: {ww2: drop}\n",
+		 "c.yaml:2:16: error: consent.ww2: cannot be drop while sink.archive is true: the sink does not "
+		 "know who disagreed and would store their messages\n"},
+		{"identity: {staff: /nowhere/staff.csv}\n",
+		 "c.yaml:1:19: error: identity.staff: there is no file /nowhere/staff.csv; a path is relative to "
+		 "the folder of the configuration\n"},
 		{"- a\n", "c.yaml:1:1: error: configuration: must be a map of keys\n"},
 		{"workers: 0\nevidence: x\n",
 		 "c.yaml:1:10: error: workers: must be from 1 to 256\n"},
@@ -229,6 +261,30 @@ Test(config, every_mistake_has_its_place_and_a_way_out)
 		cr_expect(!strncmp(wrong, rows[i][1], strlen(rows[i][1])), "got %s\nwant %s", wrong,
 			  rows[i][1]);
 	}
+}
+
+/* What is fine by itself, and a place in the environment. */
+Test(config, values_that_go_together)
+{
+	static const char *const rows[] = {
+		"http: {listen: ':9464'}\n",	 "http: {listen: '[::1]:9464'}\n",
+		"http: {listen: 'db-1.lan:1'}\n", "output: {tags: chat.tag, stages: chat.tags}\n",
+		"identity: {staff: c.yaml}\n",	 "sink: {archive: true}\nconsent: {default: ignore}\n",
+	};
+	struct config *c;
+	char wrong[512];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		cr_assert_eq(load(rows[i], &c, wrong, sizeof wrong), 0, "%s: %s", rows[i], wrong);
+		config_free(c);
+	}
+	setenv("CHATMILL_OUTPUT__TAGS", "chat.archive", 1);
+	setenv("TEST_SECRET", "chat.alerts", 1);
+	cr_expect_eq(load("output: {stages: {env: TEST_SECRET}}\n", &c, wrong, sizeof wrong), -1);
+	unsetenv("CHATMILL_OUTPUT__TAGS");
+	cr_expect(strstr(wrong, "environment: error: output.tags: is the topic of input.topic too"), "%s", wrong);
+	cr_expect(strstr(wrong, "error: output.alerts: ") == NULL, "%s", wrong);
+	cr_expect(strstr(wrong, "c.yaml:1:18: error: output.stages: is the topic of output.alerts"), "%s", wrong);
 }
 
 Test(config, an_unknown_variable_is_no_silent_typing_error)
