@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include "base/heap.h"
+#include "base/utf8.h"
 
 void buf_fini(struct buf *b)
 {
@@ -181,6 +182,19 @@ char *json_escape(char *out, struct str s)
 		return put_bytes(out, p, left);
 	memcpy(out, &eight, 8);
 	return out + left;
+}
+
+void buf_put_json_mended(struct buf *b, struct str s)
+{
+	buf_putc(b, '"');
+	while (s.len) {
+		size_t len = utf8_valid_len(s);
+		b->len = (size_t)(json_escape(buf_room(b, JSON_ROOM(len)), (struct str){s.data, len}) - b->data);
+		if (len < s.len)
+			buf_put(b, STR("\xef\xbf\xbd"));
+		s = str_from(s, MIN(len + 1, s.len));
+	}
+	buf_putc(b, '"');
 }
 
 void buf_put_time(struct buf *b, int64_t ms)

@@ -77,6 +77,8 @@ static inline void buf_put_json(struct buf *b, struct str s)
 {
 	b->len = (size_t)(json_put(buf_room(b, JSON_ROOM(s.len)), s) - b->data);
 }
+/* The same of bytes from outside (names of files): each that is no UTF-8 becomes U+FFFD. */
+void buf_put_json_mended(struct buf *b, struct str s);
 /* Milliseconds since 1970 as RFC 3339 in UTC with three decimals: 2023-11-14T22:13:20.123Z. */
 void buf_put_time(struct buf *b, int64_t ms);
 /* Base64 with padding (RFC 4648). */

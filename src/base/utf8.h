@@ -71,3 +71,5 @@ static inline size_t utf8_count(struct str s)
 }
 
 bool utf8_valid(struct str s);
+/* Bytes of `s` before the first that is no UTF-8; all of them if there is none. */
+size_t utf8_valid_len(struct str s);

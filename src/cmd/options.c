@@ -1,5 +1,6 @@
 /* options.c - reads options by a command's table, and prints them. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/utf8.h"
 #include "cmd/cmd.h"
 
 enum { OPTION_NAMES_MAX = 64 };
@@ -38,6 +39,10 @@ static int put(const struct option *o, const char *value, void *options, struct 
 		*(bool *)field = true;
 		return 0;
 	case OPTION_TEXT:
+		/* Files are called as they are; all else goes into texts that are UTF-8. */
+		if (strcmp(o->value, "FILE") != 0 && strcmp(o->value, "DIR") != 0 &&
+		    !utf8_valid(str_of(value)))
+			return err_set(err, ERR_USAGE, "--%s takes text in UTF-8", o->name);
 		*(const char **)field = value;
 		return 0;
 	case OPTION_NUMBER:

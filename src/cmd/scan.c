@@ -69,7 +69,7 @@ static void put_dead(struct scan *s, const struct dead *dead)
 	buf_put(&line, STR(",\"detail\":"));
 	buf_put_json(&line, str_of(decode_result_detail(dead->reason)));
 	buf_put(&line, STR(",\"file\":"));
-	buf_put_json(&line, str_of(s->file));
+	buf_put_json_mended(&line, str_of(s->file));
 	buf_printf(&line, ",\"line\":%lld,\"raw_base64\":\"", (long long)dead->record.offset);
 	buf_put_base64(&line, dead->record.value);
 	buf_put(&line, STR("\"}\n"));

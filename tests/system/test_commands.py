@@ -40,6 +40,19 @@ def test_output_that_nobody_takes(tmp_path):
     assert done.returncode == -signal.SIGPIPE and not done.stderr
 
 
+def test_names_that_are_no_utf8(tmp_path):
+    """Output is JSON whatever a file is called; what would stand in events is refused."""
+    name = os.fsencode(tmp_path) + b"/n\xff\xe4\xb8x.json"
+    with open(name, "w") as f:
+        f.write("no json\n")
+    scan = [chatmill.binary(), "scan", "-r", proc.REPO / "rules", "--dead-letters", tmp_path / "dead"]
+    subprocess.run([*scan, name], check=True, env=chatmill.environment(), timeout=60)
+    dead = json.loads((tmp_path / "dead").read_bytes().decode())
+    assert dead["file"] == f"{tmp_path}/n\ufffd\ufffd\ufffdx.json" and dead["error"] == "bad_json"
+    done = subprocess.run([*scan, "--corp", b"w\xffw", name], capture_output=True, env=chatmill.environment(), timeout=60)
+    assert done.returncode == 64 and b"--corp" in done.stderr and not done.stdout
+
+
 @pytest.fixture
 def stranger():
     """A folder that everybody may enter, and a way to run the program in it as nobody."""

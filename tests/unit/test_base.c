@@ -71,6 +71,22 @@ Test(str, order_is_that_of_bytes)
 	cr_expect_eq(str_cmp((struct str){0}, STR("")), 0);
 }
 
+Test(buf, what_is_no_utf8_becomes_a_sign_for_it)
+{
+	static const char *const rows[][2] = {
+		{"", "\"\""},
+		{"价 \"a\"", "\"价 \\\"a\\\"\""},
+		{"n\xff.json", "\"n\xef\xbf\xbd.json\""},
+		{"\xe4\xbb", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
+		{"\xed\xa0\x80\xc0x", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdx\""},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf b = {0};
+		buf_put_json_mended(&b, str_of(rows[i][0]));
+		expect_buf(&b, rows[i][1]);
+	}
+}
+
 Test(err, what_may_not_be_opened_is_not_permitted)
 {
 	static const struct {
