@@ -97,8 +97,9 @@ void config_complain(const struct config *c, struct findings *findings, enum fin
 /* Of the consent settings, the one of a corp. */
 enum consent config_consent(const struct config *c, struct str corpid);
 
-/* Every value with its origin, secrets masked, one `key: value  # origin` a line. */
-void config_show(const struct config *c, FILE *out);
+/* Every value with its origin, secrets masked: one `key: value  # origin` a line, or one
+ * {"key","value","origin"}. */
+void config_show(const struct config *c, bool json, FILE *out);
 /* The table of keys: as JSON Schema (draft-07), as an example file, as a reference page. */
 enum config_format { CONFIG_SCHEMA, CONFIG_EXAMPLE, CONFIG_MARKDOWN };
 void config_describe(enum config_format format, FILE *out);

@@ -6,6 +6,7 @@
 
 struct config_options {
 	const char *file;
+	bool json;
 };
 
 static int show(const void *given, const char *const *arguments, int count, struct err *err)
@@ -17,24 +18,28 @@ static int show(const void *given, const char *const *arguments, int count, stru
 	(void)count;
 	if (config_open(&config, o->file, err) < 0)
 		return -1;
-	config_show(config, stdout);
+	config_show(config, o->json, stdout);
 	return 0;
 }
 
 static const struct option options[] = {
 	OPTION_CONFIG(struct config_options),
+	OPTION_JSON(struct config_options),
 	OPTIONS_END,
 };
 
 const struct command cmd_config_show = {
 	.words = "config show",
-	.arguments = "-c FILE",
+	.arguments = "-c FILE [--json]",
 	.summary = "every value and where it came from, secrets masked",
 	.help = "Prints `key: value  # origin` for every key; the origin is default, file or\n"
 		"environment. Secrets are shown as ***.\n"
 		"\n"
-		"example:\n"
-		"  CHATMILL_WORKERS=4 chatmill config show -c chatmill.yaml",
+		"examples:\n"
+		"  CHATMILL_WORKERS=4 chatmill config show -c chatmill.yaml\n"
+		"  chatmill config show -c chatmill.yaml --json\n"
+		"\n"
+		"exit status: 0 shown, 66 no such file, 77 not permitted, 78 wrong configuration",
 	.options = options,
 	.options_bytes = sizeof(struct config_options),
 	.run = show,

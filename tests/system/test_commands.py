@@ -51,6 +51,11 @@ def test_names_that_are_no_utf8(tmp_path):
     assert dead["file"] == f"{tmp_path}/n\ufffd\ufffd\ufffdx.json" and dead["error"] == "bad_json"
     done = subprocess.run([*scan, "--corp", b"w\xffw", name], capture_output=True, env=chatmill.environment(), timeout=60)
     assert done.returncode == 64 and b"--corp" in done.stderr and not done.stdout
+    done = subprocess.run([chatmill.binary(), "config", "show", "-c", os.devnull, "--json"], check=True, timeout=60,
+                          capture_output=True,
+                          env={**os.environb, b"CHATMILL_IDENTITY__STAFF": name, b"CHATMILL_KAFKA__X": b"\xff"})
+    shown = {x["key"]: x["value"] for x in chatmill.lines(done)}
+    assert shown["identity.staff"] == dead["file"] and shown["kafka.x"] == "\ufffd"
 
 
 @pytest.fixture

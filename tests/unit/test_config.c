@@ -40,6 +40,17 @@ static int load(const char *text, struct config **out, char *wrong, size_t room)
 	return status;
 }
 
+static char *shown_as(const struct config *c, bool json)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	config_show(c, json, out);
+	fclose(out);
+	return text;
+}
+
 TestSuite(config, .init = begin, .fini = folder_remove);
 
 Test(config, values_come_from_default_file_and_environment)
@@ -91,11 +102,7 @@ Test(config, values_come_from_default_file_and_environment)
 	cr_expect_eq(config_consent(c, STR("ww2")), CONSENT_ALERT_ONLY);
 	cr_expect_eq(config_consent(c, STR("wwCorp")), CONSENT_IGNORE);
 	cr_expect_eq(config_consent(c, STR("ww9")), CONSENT_DROP);
-	char *shown = NULL;
-	size_t len;
-	FILE *out = open_memstream(&shown, &len);
-	config_show(c, out);
-	fclose(out);
+	char *shown = shown_as(c, false);
 	cr_expect(strstr(shown, "workers: 7  # environment\n"));
 	cr_expect(strstr(shown, "pipeline: p1  # file\n"));
 	cr_expect(strstr(shown, "commit_interval_ms: 100  # default\n"));
@@ -103,17 +110,6 @@ Test(config, values_come_from_default_file_and_environment)
 	cr_expect_not(strstr(shown, "s3cret"));
 	free(shown);
 	config_free(c);
-}
-
-static char *printed(void (*print)(const struct config *, FILE *), const struct config *c)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-
-	print(c, out);
-	fclose(out);
-	return text;
 }
 
 /* Whatever a {file: …} or an {env: …} gave, of whatever type. */
@@ -144,7 +140,7 @@ Test(config, a_secret_is_not_shown)
 		struct config *c;
 		char wrong[512];
 		cr_assert_eq(load(rows[i].text, &c, wrong, sizeof wrong), 0, "%s", wrong);
-		char *shown = printed(config_show, c);
+		char *shown = shown_as(c, false);
 		cr_expect(strstr(shown, rows[i].shown), "%s gives\n%s", rows[i].text, shown);
 		cr_expect_not(strstr(shown, "TOPSECRET") || strstr(shown, "4711") || strstr(shown, "177") ||
 			      strstr(shown, "drop") || strstr(shown, "broker"));
@@ -162,7 +158,7 @@ Test(config, what_replaces_a_secret_is_shown)
 	setenv("TEST_SECRET", "TOPSECRET", 1);
 	setenv("CHATMILL_INPUT__CORPID", "ww9", 1);
 	cr_assert_eq(load("input: {corpid: {env: TEST_SECRET}}\n", &c, wrong, sizeof wrong), 0);
-	char *shown = printed(config_show, c);
+	char *shown = shown_as(c, false);
 	cr_expect(strstr(shown, "input.corpid: ww9  # environment\n"), "%s", shown);
 	free(shown);
 	config_free(c);
