@@ -1,5 +1,6 @@
 /* main.c - finds the command, hands it its options, and turns its error into an exit status. */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
@@ -106,6 +107,17 @@ static int status_of(enum err_kind kind)
 	return (int)(kind == ERR_OS ? ERR_RETRY : kind);
 }
 
+/* What stdout could not take must not look like success (a full disk, a closed pipe). `words` is the
+ * command's, or empty. */
+static int finish_output(const char *words)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	end_without_reader();
+	fprintf(stderr, "chatmill%s%s: standard output could not be written\n", *words ? " " : "", words);
+	return status_of(ERR_OS);
+}
+
 static int run_command(const struct command *command, int argc, char **argv)
 {
 	struct err err = {0};
@@ -117,11 +129,11 @@ static int run_command(const struct command *command, int argc, char **argv)
 		return status_of(ERR_OS);
 	if (wants_help(argc, argv)) {
 		options_help(command, stdout);
-		return 0;
+		return finish_output(command->words);
 	}
 	if (holds(argc, argv, "--version")) {
 		version_print(stdout);
-		return 0;
+		return finish_output(command->words);
 	}
 	if (options_parse(command, argc, argv, options, arguments, &argument_count, &err) < 0 ||
 	    command->run(options, arguments, argument_count, &err) < 0) {
@@ -131,14 +143,19 @@ static int run_command(const struct command *command, int argc, char **argv)
 			fprintf(stderr, "chatmill %s: %s\n", command->words, err.text);
 		return status_of(err.kind);
 	}
-	/* What stdout could not take must not look like success (a full disk, a closed pipe). */
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		end_without_reader();
-		fprintf(stderr, "chatmill %s: standard output could not be written\n",
-			command->words);
-		return status_of(ERR_OS);
-	}
-	return 0;
+	return finish_output(command->words);
+}
+
+/* A standard stream that was closed at start is the null device, so that no file is opened under its
+ * number and written to in its place. It is opened the other way round: reading and writing fail as
+ * they do on what is closed. */
+static bool fill_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	return true;
 }
 
 int main(int argc, char **argv)
@@ -146,6 +163,8 @@ int main(int argc, char **argv)
 	const struct command *best = NULL;
 	int best_used = 0;
 
+	if (!fill_streams())
+		return status_of(ERR_OS);
 	fault_init();
 	signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error of write(), not our end */
 	argc--;
@@ -156,11 +175,11 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h") || !strcmp(argv[0], "help")) {
 		list_commands(stdout);
-		return 0;
+		return finish_output("");
 	}
 	if (!strcmp(argv[0], "--version") || !strcmp(argv[0], "version")) {
 		version_print(stdout);
-		return 0;
+		return finish_output("");
 	}
 	for (const struct command *const *c = commands; *c; c++) {
 		int used;
@@ -170,7 +189,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (!best && argc > 1 && wants_help(argc - 1, argv + 1) && list_family(argv[0], stdout))
-		return 0;
+		return finish_output("");
 	if (!best)
 		return unknown_command(argc, argv);
 	return run_command(best, argc - best_used, argv + best_used);

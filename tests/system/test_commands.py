@@ -40,6 +40,38 @@ def test_output_that_nobody_takes(tmp_path):
     assert done.returncode == -signal.SIGPIPE and not done.stderr
 
 
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["help"], ["version"], ["rules", "--help"],
+                                   ["scan", "--help"], ["scan", "--version"], ["config", "show", "-c", os.devnull]])
+@pytest.mark.parametrize("out", [">/dev/full", ">&-"])
+def test_whatever_cannot_be_written_is_told(words, out):
+    done = subprocess.run(["sh", "-c", f'"$0" "$@" {out}', chatmill.binary(), *words], stderr=subprocess.PIPE,
+                          env=chatmill.environment(), timeout=60)
+    assert done.returncode == 75 and b"standard output" in done.stderr, done
+
+
+def test_a_file_never_takes_the_place_of_a_closed_stream(tmp_path):
+    """What is opened first gets the number of a stream that was closed, and would get its output."""
+    def scan(streams, *more):
+        (tmp_path / "dead").unlink(missing_ok=True)
+        words = ["scan", "-r", proc.REPO / "rules", "--dead-letters", "dead", "--summary", *more]
+        done = subprocess.run(["sh", "-c", f'"$0" "$@" {streams}', chatmill.binary(), *words], cwd=tmp_path,
+                              capture_output=True, env=chatmill.environment(), timeout=120)
+        return done, (tmp_path / "dead").read_bytes()
+    whole, dead = scan("", SAMPLE)
+    assert whole.returncode == 0 and whole.stdout and dead
+    assert all("error" in json.loads(line) for line in dead.splitlines())
+    done, after = scan(">&-", SAMPLE)
+    assert done.returncode == 75 and dead.startswith(after)
+    done, after = scan("2>&-", SAMPLE)
+    assert (done.returncode, done.stdout, after) == (0, whole.stdout, dead)
+    done, after = scan("<&-", SAMPLE)
+    assert (done.returncode, done.stdout, after) == (0, whole.stdout, dead)
+    done, after = scan("<&-", "-")
+    assert done.returncode == 66 and b"- cannot be read" in done.stderr and not after
+    done, after = scan("<&- >&- 2>&-", SAMPLE)
+    assert done.returncode == 75 and dead.startswith(after)
+
+
 def test_names_that_are_no_utf8(tmp_path):
     """Output is JSON whatever a file is called; what would stand in events is refused."""
     name = os.fsencode(tmp_path) + b"/n\xff\xe4\xb8x.json"
