@@ -177,7 +177,7 @@ int main(int argc, char **argv)
 		list_commands(stdout);
 		return finish_output("");
 	}
-	if (!strcmp(argv[0], "--version") || !strcmp(argv[0], "version")) {
+	if (!strcmp(argv[0], "--version")) {
 		version_print(stdout);
 		return finish_output("");
 	}

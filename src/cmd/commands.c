@@ -36,6 +36,7 @@ const struct command *const commands[] = {
 	&cmd_db_status,
 	&cmd_db_migrate,
 	&cmd_archive_cat,
+	&cmd_version,
 	&cmd_describe,
 	&cmd_config_describe,
 	NULL,

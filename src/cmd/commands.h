@@ -42,3 +42,4 @@ extern const struct command cmd_db_migrate;
 extern const struct command cmd_sink;
 extern const struct command cmd_archive_cat;
 extern const struct command cmd_verify;
+extern const struct command cmd_version;

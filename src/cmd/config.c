@@ -75,7 +75,10 @@ const struct command cmd_config_describe = {
 	.words = "config describe",
 	.arguments = "--format schema|example|markdown",
 	.summary = "the table of keys, for files of the repository",
-	.help = "Prints schemas/config.schema.json, deploy/chatmill.yaml or docs/configuration.md.",
+	.help = "Prints schemas/config.schema.json, deploy/chatmill.yaml or docs/configuration.md.\n"
+		"\n"
+		"example:\n"
+		"  chatmill config describe --format example > chatmill.yaml",
 	.options = describe_table,
 	.options_bytes = sizeof(struct describe_options),
 	.run = describe,

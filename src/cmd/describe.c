@@ -56,7 +56,8 @@ static void man_command(const struct command *c, FILE *out)
 	put_roff(out, str_of(c->words));
 	fputs("\n", out);
 	put_roff(out, str_of(c->arguments));
-	fputs("\n.PP\n.nf\n", out);
+	fputs(*c->arguments ? "\n" : "", out);
+	fputs(".PP\n.nf\n", out);
 	put_roff(out, str_of(c->help));
 	fputs("\n.fi\n", out);
 	for (const struct option *o = c->options; o && o->name; o++) {
@@ -220,7 +221,12 @@ const struct command cmd_describe = {
 	.words = "describe",
 	.arguments = "--format man|bash|zsh|fish|metrics",
 	.summary = "the tables of commands and metrics, for packages and pages",
-	.help = "Prints the manual page, the completions of a shell, or what is counted.",
+	.help = "Prints the manual page, the completions of a shell, or what is counted.\n"
+		"\n"
+		"examples:\n"
+		"  chatmill describe --format man > chatmill.1\n"
+		"  chatmill describe --format bash > chatmill.bash\n"
+		"  chatmill describe --format metrics",
 	.options = options,
 	.options_bytes = sizeof(struct describe_options),
 	.run = describe,

@@ -96,15 +96,15 @@ int options_parse(const struct command *command, int argc, char **argv, void *op
 				       o->name, o->value, command->words);
 	if (*argument_count < command->arguments_min ||
 	    (command->arguments_max >= 0 && *argument_count > command->arguments_max))
-		return err_set(err, ERR_USAGE, "usage: chatmill %s %s", command->words,
-			       command->arguments);
+		return err_set(err, ERR_USAGE, "usage: chatmill %s%s%s", command->words,
+			       *command->arguments ? " " : "", command->arguments);
 	return 0;
 }
 
 void options_help(const struct command *command, FILE *out)
 {
-	fprintf(out, "usage: chatmill %s %s\n\n%s\n", command->words, command->arguments,
-		command->help);
+	fprintf(out, "usage: chatmill %s%s%s\n\n%s\n", command->words,
+		*command->arguments ? " " : "", command->arguments, command->help);
 	if (!command->options || !command->options->name)
 		return;
 	fprintf(out, "\noptions:\n");

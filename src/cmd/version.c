@@ -1,10 +1,11 @@
-/* version.c - the program's version and those of the libraries it runs with. */
+/* version.c - `chatmill version`: the program's version and those of the libraries it runs with. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/version.h"
 
 #include "base/digest.h"
 #include "base/yaml.h"
 #include "base/zstd.h"
+#include "cmd/commands.h"
 #include "decode/json_index.h"
 #include "http.h"
 #include "kafka/settings.h"
@@ -26,3 +27,24 @@ void version_print(FILE *out)
 	fprintf(out, "libyaml %s\n", yaml_library_version());
 	fprintf(out, "zstd %s\n", zstd_library_version());
 }
+
+static int version(const void *given, const char *const *arguments, int count, struct err *err)
+{
+	(void)given;
+	(void)arguments;
+	(void)count;
+	(void)err;
+	version_print(stdout);
+	return 0;
+}
+
+const struct command cmd_version = {
+	.words = "version",
+	.arguments = "",
+	.summary = "this program's version and those of its libraries",
+	.help = "Prints a name and a version a line, as --version of every command does.\n"
+		"\n"
+		"example:\n"
+		"  chatmill version",
+	.run = version,
+};

@@ -1,4 +1,4 @@
-/* version.h - what `chatmill --version` prints.
+/* version.h - what `chatmill version` and --version of every command print.
  * SPDX-License-Identifier: Apache-2.0
  *
  * Thread: any.

@@ -20,6 +20,12 @@ def test_every_command_has_help_and_unknown_ones_are_told():
     for command in ("scan", "run", "sink", "load", "topics", "db", "rules", "config"):
         assert command in shown
         assert chatmill.run(command, "--help").returncode == 0, command
+    words = [line.split("  ")[1].split() for line in shown.split("commands:\n")[1].splitlines() if line[:2] == "  "]
+    for command in [*words, ["describe"], ["config", "describe"]]:
+        told = chatmill.run(*command, "--help", check=0).stdout.decode()
+        assert told.startswith(f"usage: chatmill {' '.join(command)}") and "\nexample" in told, told
+    assert chatmill.run("version", "--help", "x", check=0).stdout != chatmill.run("version", check=0).stdout
+    assert chatmill.run("version", "x").returncode == 64
     done = chatmill.run("scna")
     assert done.returncode == 64 and b"scan" in done.stderr and not done.stdout
     version = chatmill.run("--version", check=0).stdout
