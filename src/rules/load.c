@@ -14,6 +14,7 @@ struct loaded {
 	struct arena arena, words;
 	struct buf bundle;
 	struct names pack_names, *rule_ids; /* rule_ids by pack */
+	struct str staff; /* what the directory file is called in findings */
 	bool partly; /* as in struct ruleset_inputs */
 };
 
@@ -218,7 +219,7 @@ static int load(struct ruleset **out, struct loaded *loaded, struct sources *sou
 	loaded->set.directory = directory_empty();
 	if ((staff = sources_find(sources, SOURCE_STAFF, STR("staff"))))
 		loaded->set.directory =
-			directory_parse(&loaded->arena, STR("staff"), staff->text, findings);
+			directory_parse(&loaded->arena, loaded->staff, staff->text, findings);
 	if (read_consents(l, &loaded->set, err) < 0)
 		return -1;
 	if (findings->errors > errors_before && !loaded->partly)
@@ -298,6 +299,7 @@ static int load_with(struct ruleset **out, const struct ruleset_inputs *in, cons
 	if (!loaded)
 		return err_set(err, ERR_OS, "rules: out of memory");
 	loaded->partly = in && in->partly;
+	loaded->staff = in && in->staff ? str_of(in->staff) : STR("staff");
 	int status = in ? load_from_dir(out, loaded, &scratch, in, findings, err)
 			: load_from_bundle(out, loaded, &scratch, *bundle, findings, err);
 	arena_fini(&scratch);
