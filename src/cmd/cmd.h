@@ -26,6 +26,7 @@ struct option {
 	size_t offset;	   /* of the field in the command's own struct of options */
 	int64_t least;	   /* OPTION_NUMBER */
 	bool required;
+	const char *needs; /* means nothing without this option; NULL: none */
 };
 
 #define OPTIONS_END {0}

@@ -40,7 +40,7 @@ static int put(const struct option *o, const char *value, void *options, struct 
 		return 0;
 	case OPTION_TEXT:
 		/* Files are called as they are; all else goes into texts that are UTF-8. */
-		if (strcmp(o->value, "FILE") != 0 && strcmp(o->value, "DIR") != 0 &&
+		if (strncmp(o->value, "FILE", 4) != 0 && strcmp(o->value, "DIR") != 0 &&
 		    !utf8_valid(str_of(value)))
 			return err_set(err, ERR_USAGE, "--%s takes text in UTF-8", o->name);
 		*(const char **)field = value;
@@ -90,10 +90,15 @@ int options_parse(const struct command *command, int argc, char **argv, void *op
 			return -1;
 		given[o - command->options] = true;
 	}
-	for (const struct option *o = command->options; o && o->name; o++)
-		if (o->required && !given[o - command->options])
+	for (const struct option *o = command->options; o && o->name; o++) {
+		bool is_given = given[o - command->options];
+		if (o->required && !is_given)
 			return err_set(err, ERR_USAGE, "--%s %s is missing; see chatmill %s --help",
 				       o->name, o->value, command->words);
+		if (is_given && o->needs && !given[find(command, str_of(o->needs)) - command->options])
+			return err_set(err, ERR_USAGE, "--%s means nothing without --%s", o->name,
+				       o->needs);
+	}
 	if (*argument_count < command->arguments_min ||
 	    (command->arguments_max >= 0 && *argument_count > command->arguments_max))
 		return err_set(err, ERR_USAGE, "usage: chatmill %s%s%s", command->words,

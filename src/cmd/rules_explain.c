@@ -329,9 +329,9 @@ static const struct option options[] = {
 	{"message", 0, OPTION_TEXT, "FILE|-", "a message of the archive to explain",
 	 offsetof(struct explain_options, message)},
 	{"from", 0, OPTION_TEXT, "WHO", "customer (default), staff, robot, or an id; with --text",
-	 offsetof(struct explain_options, from)},
+	 offsetof(struct explain_options, from), .needs = "text"},
 	{"chat", 0, OPTION_TEXT, "KIND", "single (default), group or internal; with --text",
-	 offsetof(struct explain_options, chat)},
+	 offsetof(struct explain_options, chat), .needs = "text"},
 	OPTION_STAFF(struct explain_options),
 	OPTIONS_END,
 };

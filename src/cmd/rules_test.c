@@ -350,7 +350,7 @@ static const struct option options[] = {
 	{"baseline", 0, OPTION_TEXT, "FILE", "messages (NDJSON, zstd) on which rules should be silent",
 	 offsetof(struct test_options, baseline)},
 	{"max-hits", 0, OPTION_NUMBER, "N", "messages of the baseline that a rule may hit (default: 0)",
-	 offsetof(struct test_options, max_hits), 0},
+	 offsetof(struct test_options, max_hits), .needs = "baseline"},
 	OPTION_STAFF(struct test_options),
 	{"cache", 0, OPTION_TEXT, "DIR", "keep compiled rules in DIR between runs",
 	 offsetof(struct test_options, cache)},

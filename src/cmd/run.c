@@ -360,7 +360,7 @@ static const struct option options[] = {
 	 "publish the rules of DIR at start, if they are not the ones published last",
 	 offsetof(struct run_options, publish)},
 	{"by", 0, OPTION_TEXT, "WHO", "with --publish: who publishes (default: user@host)",
-	 offsetof(struct run_options, by)},
+	 offsetof(struct run_options, by), .needs = "publish"},
 	OPTION_INSECURE(struct run_options),
 	OPTIONS_END,
 };
