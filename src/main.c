@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/bug.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "cmd/cmd.h"
@@ -165,6 +166,7 @@ int main(int argc, char **argv)
 
 	if (!fill_streams())
 		return status_of(ERR_OS);
+	bug_init();
 	fault_init();
 	signal(SIGPIPE, SIG_IGN); /* a reader that goes away is an error of write(), not our end */
 	argc--;

@@ -181,6 +181,7 @@ static _Noreturn void child(const struct job *jobs, struct outcome *outcomes, si
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)sigemptyset(&none);
 	(void)signal(SIGXCPU, SIG_DFL);
+	(void)signal(SIGABRT, SIG_DFL); /* of a library without memory, which is no bug of ours */
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (!limit_memory() || setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}) < 0)
 		_exit(1);

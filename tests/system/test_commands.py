@@ -78,6 +78,22 @@ def test_a_file_never_takes_the_place_of_a_closed_stream(tmp_path):
     assert done.returncode == 75 and dead.startswith(after)
 
 
+def test_a_bug_of_ours_is_70():
+    """An abort() of its own, here one that waits for it at its start; one sent by another (a watchdog) stays one."""
+    def before():
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGABRT])
+        os.kill(os.getpid(), signal.SIGABRT)
+    done = subprocess.run([chatmill.binary(), "scan", "-r", proc.REPO / "rules"], preexec_fn=before, input=b"",
+                          capture_output=True, env=chatmill.environment(), timeout=60)
+    assert done.returncode == 70 and done.stderr.count(b"\n") == 1 and b"bug of chatmill" in done.stderr
+    p = proc.spawn([chatmill.binary(), "scan", "-r", proc.REPO / "rules"], stdin=subprocess.PIPE,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=chatmill.environment())
+    proc.wait_for(lambda: "hyperscan" in Path(f"/proc/{p.pid}/maps").read_text().lower()
+                  or "/libhs" in Path(f"/proc/{p.pid}/maps").read_text(), 30, "the program to be there")
+    p.send_signal(signal.SIGABRT)
+    assert p.wait(30) == -signal.SIGABRT and b"bug" not in p.stderr.read()
+
+
 def test_names_that_are_no_utf8(tmp_path):
     """Output is JSON whatever a file is called; what would stand in events is refused."""
     name = os.fsencode(tmp_path) + b"/n\xff\xe4\xb8x.json"

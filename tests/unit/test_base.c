@@ -5,12 +5,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/bug.h"
 #include "base/digest.h"
 #include "base/duration.h"
 #include "base/err.h"
@@ -85,6 +89,57 @@ Test(buf, what_is_no_utf8_becomes_a_sign_for_it)
 		buf_put_json_mended(&b, str_of(rows[i][0]));
 		expect_buf(&b, rows[i][1]);
 	}
+}
+
+/* The exit status of a process that does `end`, as waitpid() has it, and what it wrote. */
+static int status_of(void (*end)(void), char *words, size_t room)
+{
+	int pipes[2], status;
+
+	cr_assert_eq(pipe(pipes), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		(void)dup2(pipes[1], STDERR_FILENO);
+		(void)prctl(PR_SET_DUMPABLE, 0);
+		bug_init();
+		end();
+		_exit(0);
+	}
+	close(pipes[1]);
+	ssize_t got = read(pipes[0], words, room - 1);
+	words[MAX(got, 0)] = '\0';
+	close(pipes[0]);
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static void wait_long(void)
+{
+	sleep(60);
+}
+
+static void be_killed(void)
+{
+	pid_t pid = getpid();
+
+	if (fork() == 0) {
+		kill(pid, SIGABRT);
+		_exit(0);
+	}
+	wait_long();
+}
+
+Test(bug, an_abort_of_our_own_is_exit_status_70)
+{
+	char words[256];
+	int status = status_of(abort, words, sizeof words);
+
+	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == ERR_BUG, "%x", (unsigned)status);
+	cr_expect(!strncmp(words, "chatmill: this is a bug of chatmill", 35), "%s", words);
+	cr_expect_eq(strchr(words, '\n'), words + strlen(words) - 1, "one line");
+	status = status_of(be_killed, words, sizeof words);
+	cr_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "%x", (unsigned)status);
+	cr_expect_str_empty(words);
 }
 
 Test(err, what_may_not_be_opened_is_not_permitted)
