@@ -109,7 +109,8 @@ static bool copy_filter(struct filter *to, const struct filter *from, enum piece
 	UNREACHABLE("a filter that is not in the enum");
 }
 
-/* A new rule that looks at the texts that `rule` looks at, and at nothing else of it. */
+/* A new rule: a condition on the texts that `rule` looks at, or, without one, nothing of it yet. A
+ * piece that is one filter of the message must not fail by the choice of texts too. */
 static struct rule *add_piece(struct probe *p, const struct rule *rule, struct piece piece)
 {
 	struct rule *copy = VEC_ADD(&p->arena, &p->rules);
@@ -122,7 +123,7 @@ static struct rule *add_piece(struct probe *p, const struct rule *rule, struct p
 	copy->match = piece.part;
 	copy->effect_count = 0; /* a table may not be part of this piece */
 	copy->near_count = 0;
-	for (int f = F_TEXT_FIRST; f < F_COUNT; f++)
+	for (int f = F_TEXT_FIRST; piece.part && f < F_COUNT; f++)
 		(void)copy_filter(&copy->filter, &rule->filter, (enum piece_filter)f);
 	return copy;
 }
@@ -171,14 +172,25 @@ static void add_part(struct probe *p, const struct rule *rule, const struct cond
 	}
 }
 
+/* Filters of texts that a message without such a text fails: those of a rule without a condition. */
+static bool wants_texts(const struct filter *filter, enum piece_filter which)
+{
+	return (which == F_FIELDS && filter->fields.count) ||
+	       (which == F_FORWARDED && filter->forwarded == ONLY) ||
+	       (which == F_QUOTED && filter->quoted == ONLY);
+}
+
 static void take_apart(struct probe *p, const struct rule *rule)
 {
 	VEC(struct cond *) leaves = {0};
 	struct filter scratch;
 
 	add_piece(p, rule, (struct piece){.kind = PIECE_WHOLE});
-	for (int f = 0; f < F_TEXT_FIRST; f++) {
-		if (!copy_filter(&scratch, &rule->filter, (enum piece_filter)f))
+	for (int f = 0; f < F_COUNT; f++) {
+		bool of_message = f < F_TEXT_FIRST &&
+				  copy_filter(&scratch, &rule->filter, (enum piece_filter)f);
+		bool of_texts = !rule->match && wants_texts(&rule->filter, (enum piece_filter)f);
+		if (!of_message && !of_texts)
 			continue;
 		struct rule *copy = add_piece(p, rule, (struct piece){PIECE_FILTER, (enum piece_filter)f, NULL});
 		(void)copy_filter(&copy->filter, &rule->filter, (enum piece_filter)f);
