@@ -101,6 +101,29 @@ static const struct yaml_node *file_of(const struct yaml_node *node)
 	return node->pairs[0].value->kind == YAML_SCALAR ? node->pairs[0].value : NULL;
 }
 
+/* A slip in «{file: PATH}», which would be a table that nobody meant. A row's words may be a single
+ * value, but hardly those of a row that is called file. */
+static bool is_file_slip(const struct scope *s, const struct yaml_node *map)
+{
+	static const char *const fields[] = {"file"};
+	const struct yaml_node *key = map->count == 1 ? map->pairs[0].key : NULL;
+
+	for (size_t i = 0; i < map->count; i++) {
+		const struct yaml_node *value = map->pairs[i].value;
+		if (str_eq(map->pairs[i].key->text, STR("file")) && value->kind == YAML_SCALAR) {
+			ERROR_AT(s, map->pairs[i].key, "«file» stands alone: {file: PATH}; if a tag was "
+						       "meant, write its words as a list: file: [a, b]");
+			return true;
+		}
+	}
+	if (!key || map->pairs[0].value->kind != YAML_SCALAR || !str_nearest(key->text, fields, 1))
+		return false;
+	ERROR_AT(s, key, "unknown field «%.*s» in a list%s If a tag was meant, write its words as a list: "
+			 "%.*s: [a, b]", STR_ARG(key->text), field_hint(s, key->text, fields, 1),
+		 STR_ARG(key->text));
+	return true;
+}
+
 static struct word_row read_row(const struct scope *s, struct str tag, const struct yaml_node *node)
 {
 	struct words words = {0};
@@ -156,7 +179,8 @@ static void read_list(const struct scope *s, const struct yaml_pair *pair)
 		return;
 	}
 	if (pair->value->kind == YAML_MAP && !file_of(pair->value)) {
-		read_table(s, pair->value, &list);
+		if (!is_file_slip(s, pair->value))
+			read_table(s, pair->value, &list);
 	} else {
 		struct word_row *row = ARENA_NEW(l->arena, struct word_row);
 		*row = read_row(s, (struct str){0}, pair->value);
