@@ -98,6 +98,11 @@ static bool read_map(const struct scope *s, const struct yaml_node *map, struct 
 		ok &= field_amount(s, node, "amount", &out->amount_fen);
 	if ((node = yaml_find(map, STR("chat"))))
 		ok &= field_choice(s, node, "chat", chats, ARRAY_LEN(chats), &out->chat);
+	if (out->room.len && out->chat == CHAT_SINGLE) {
+		ERROR_AT(s, yaml_find(map, STR("room")), "a single chat has no room; write chat: group, or "
+							 "leave chat out");
+		ok = false;
+	}
 	if ((node = yaml_find(map, STR("to"))))
 		ok &= read_to(s, node, out);
 	if ((node = yaml_find(map, STR("body"))))
@@ -164,7 +169,11 @@ static enum chat fitting_chat(const struct sample *sample, const struct rule *ru
 {
 	if (sample->chat != SAMPLE_CHAT_UNSET)
 		return (enum chat)sample->chat;
-	if (!rule || rule->filter.chats & 1u << CHAT_SINGLE)
+	/* Single chats have no room. */
+	bool in_room = sample->room.len || (rule && rule->filter.rooms.count);
+	if (!rule)
+		return in_room ? CHAT_GROUP : CHAT_SINGLE;
+	if (!in_room && rule->filter.chats & 1u << CHAT_SINGLE)
 		return CHAT_SINGLE;
 	return rule->filter.chats & 1u << CHAT_GROUP ? CHAT_GROUP : CHAT_INTERNAL;
 }

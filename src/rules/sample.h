@@ -5,7 +5,7 @@
  *
  *	at      when, from the start of the test: 0d, 90s, 1d12h (default: 0)
  *	from    customer (default), staff or robot, or an id
- *	chat    single (default), group or internal
+ *	chat    single (default), group (default with a room) or internal
  *	room    the room of a group or internal chat
  *	to      ids of those who read it
  *	text    what was said
@@ -48,7 +48,7 @@ bool sample_read(const struct scope *s, const struct yaml_node *node, struct sam
 
 /* Writes the sample as a record of the archive. `number` makes its msgid unless it names one, and
  * with `apart` customers of its own. `rule` (or NULL) is the rule that a plain text should fit:
- * sender, chat, room, corp and time are taken from its filters. */
+ * sender, chat, room, corp and time are taken from its filters, and a room makes it a group chat. */
 void sample_record(const struct sample *sample, unsigned number, bool apart,
 		   const struct ruleset *set, const struct rule *rule, struct buf *out);
 
