@@ -292,7 +292,7 @@ static int run_all(struct testing *t, const char *dir, struct err *err)
 	for (size_t i = 0; i < set->rule_count; i++)
 		if (run_examples(t, i, err) < 0)
 			return -1;
-	int status = suite_read(&suite, &t->arena, dir, &findings, err);
+	int status = suite_read(&suite, &t->arena, dir, set, &findings, err);
 	findings_print(&findings, stderr);
 	findings_fini(&findings);
 	for (size_t i = 0; status == 0 && i < suite.count; i++)

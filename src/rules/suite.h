@@ -12,7 +12,8 @@
  * `expect` is exact and in order; an item is all that one rule did at one message (or at one
  * falling due): what it does not name must not be there, but for `cause`, which is looked at only
  * if it is named. An item of `not` matches whatever has all that it names; such a thing must not
- * come. Lives in the arena it was read into. Thread: any.
+ * come. All of its names must be known: rules, tags and stages of the set, categories that one of its
+ * alerts has. Lives in the arena it was read into. Thread: any.
  */
 #pragma once
 
@@ -47,7 +48,7 @@ struct suite {
 	size_t count;
 };
 
-/* Reads all tests below `dir`. -1 with findings.errors > 0 for tests that make no sense, or with
+/* Reads all tests below `dir`, for the rules of `set`. -1 with findings.errors > 0 for tests that make no sense, or with
  * the err of the file system. */
 MUST_CHECK int suite_read(struct suite *out, struct arena *arena, const char *dir,
-			  struct findings *findings, struct err *err);
+			  const struct ruleset *set, struct findings *findings, struct err *err);
