@@ -7,7 +7,7 @@
 
 #include "match/engine.h"
 #include "match/map.h"
-#include "match/variants.h"
+#include "rules/variants.h"
 
 /* Where a word stands in the rules. */
 struct word_place {

@@ -7,7 +7,7 @@
 #include "base/utf8.h"
 #include "fold/fold.h"
 #include "match/match.h"
-#include "match/variants.h"
+#include "rules/variants.h"
 #include "rules/spelling.h"
 #include "rules/zone.h"
 

@@ -1,6 +1,6 @@
 /* variants.c - replaces parts of a word by their other spellings, in all combinations. */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "match/variants.h"
+#include "rules/variants.h"
 
 #include "rules/spelling.h"
 
