@@ -375,7 +375,7 @@ static struct anchors anchors_of(struct build *b, struct str name)
 	struct str *symbols = ARENA_ARRAY(&b->e->arena, struct str, v->count);
 	struct anchors anchors = {.items = items, .symbols = symbols};
 	for (size_t i = 0; i < v->count; i++) {
-		bool has_symbols = words_have_separators(&b->words, v->items[i]);
+		bool has_symbols = variant_has_separators(v->items[i], &buf);
 		buf_clear(&buf);
 		spelling_put(has_symbols ? FORM_STANDARD : FORM_LOOSE, v->items[i], &buf);
 		struct str spelling = arena_copy(&b->e->arena, buf_str(&buf));

@@ -88,16 +88,6 @@ static struct str folded(struct words *w, enum fold_form form, struct str text)
 
 /* ---- one spelling ---- */
 
-bool words_have_separators(struct words *w, struct str text)
-{
-	struct str standard = folded(w, FORM_STANDARD, text);
-
-	for (size_t i = 0; i < standard.len; i += utf8_len((unsigned char)standard.data[i]))
-		if (spelling_is_separator(utf8_get(standard.data + i)))
-			return true;
-	return false;
-}
-
 static enum edge edge_of(char c)
 {
 	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
@@ -148,47 +138,21 @@ static bool find_symbols(struct words *w, struct str standard, struct symbols *o
 	return true;
 }
 
-static bool all_digits(struct words *w, struct str text)
-{
-	struct str standard = folded(w, FORM_STANDARD, text);
-	bool any = false;
-
-	for (size_t i = 0; i < standard.len; i += utf8_len((unsigned char)standard.data[i])) {
-		uint32_t code = utf8_get(standard.data + i);
-		if (code >= '0' && code <= '9')
-			any = true;
-		else if (!spelling_is_separator(code))
-			return false;
-	}
-	return any;
-}
-
 /* Where and how a spelling is searched under loose. Returns false after a finding. */
 static bool place_loose(struct words *w, struct posting *p, enum fold_form *form,
 			const struct word_place *place)
 {
-	struct str loose = folded(w, FORM_LOOSE, p->written);
-	size_t others = utf8_count(loose);
-	bool has_symbols = words_have_separators(w, p->written);
-	struct str standard = folded(w, FORM_STANDARD, p->written);
-
-	*form = FORM_LOOSE;
-	if (has_symbols && others < 2) {
-		*form = FORM_STANDARD;
+	*form = variant_form(FORM_LOOSE, p->written, &w->buf);
+	if (*form == FORM_STANDARD || !variant_has_separators(p->written, &w->buf))
 		return true;
+	struct symbols *symbols = ARENA_NEW(&w->e->arena, struct symbols);
+	if (!find_symbols(w, folded(w, FORM_STANDARD, p->written), symbols)) {
+		findings_add(w->findings, FINDING_ERROR, place->file, place->line, place->col,
+			     "more than %d separators in a row; write {word: …, fold: standard}",
+			     SYMBOL_RUN_MAX);
+		return false;
 	}
-	if (has_symbols) {
-		struct symbols *symbols = ARENA_NEW(&w->e->arena, struct symbols);
-		if (!find_symbols(w, standard, symbols)) {
-			findings_add(w->findings, FINDING_ERROR, place->file, place->line, place->col,
-				     "more than %d separators in a row; write {word: …, fold: standard}",
-				     SYMBOL_RUN_MAX);
-			return false;
-		}
-		p->symbols = symbols;
-	}
-	if (all_digits(w, p->written))
-		*form = FORM_DIGITS;
+	p->symbols = symbols;
 	return true;
 }
 
@@ -231,7 +195,7 @@ static void add_spelling(struct words *w, const struct cond *cond, struct postin
 static bool is_first(struct words *w, uint32_t group, enum fold_form form, struct str text,
 		     uint32_t row, uint32_t *same)
 {
-	bool separated = form == FORM_LOOSE && words_have_separators(w, text);
+	bool separated = form == FORM_LOOSE && variant_has_separators(text, &w->buf);
 
 	*same = separated ? number_of(w, FORM_COUNT, FORM_STANDARD, text)
 			  : number_of(w, form, form, text);

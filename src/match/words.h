@@ -42,9 +42,6 @@ struct words {
 void words_init(struct words *w, struct engine *e, struct findings *findings);
 void words_fini(struct words *w);
 
-/* Whether something of `text` is no more there in the loose form: it is looked for otherwise. */
-bool words_have_separators(struct words *w, struct str text);
-
 /* The pack whose aliases count from now on. */
 void words_use_pack(struct words *w, uint32_t pack);
 

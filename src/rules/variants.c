@@ -118,3 +118,48 @@ bool variants_find(struct variants *v, struct str word, const struct lexicon *le
 	buf_fini(&s.made);
 	return !s.full;
 }
+
+/* ---- how one is searched ---- */
+
+static struct str put_standard(struct str text, struct buf *buf)
+{
+	buf_clear(buf);
+	spelling_put(FORM_STANDARD, text, buf);
+	return buf_str(buf);
+}
+
+bool variant_has_separators(struct str text, struct buf *buf)
+{
+	struct str standard = put_standard(text, buf);
+
+	for (size_t i = 0; i < standard.len; i += utf8_len((unsigned char)standard.data[i]))
+		if (spelling_is_separator(utf8_get(standard.data + i)))
+			return true;
+	return false;
+}
+
+static bool all_digits(struct str standard)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < standard.len; i += utf8_len((unsigned char)standard.data[i])) {
+		uint32_t code = utf8_get(standard.data + i);
+		if (code >= '0' && code <= '9')
+			any = true;
+		else if (!spelling_is_separator(code))
+			return false;
+	}
+	return any;
+}
+
+enum fold_form variant_form(enum fold_form fold, struct str spelling, struct buf *buf)
+{
+	if (fold != FORM_LOOSE)
+		return fold;
+	buf_clear(buf);
+	spelling_put(FORM_LOOSE, spelling, buf);
+	size_t others = utf8_count(buf_str(buf));
+	if (others < 2 && variant_has_separators(spelling, buf))
+		return FORM_STANDARD;
+	return all_digits(put_standard(spelling, buf)) ? FORM_DIGITS : FORM_LOOSE;
+}

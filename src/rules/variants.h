@@ -30,3 +30,11 @@ struct variants {
  * false if there are too many. */
 bool variants_find(struct variants *v, struct str word, const struct lexicon *lexicon,
 		   struct arena *arena);
+
+/* Whether something of `text` is no more there in the loose form: it is looked for otherwise. `buf` is
+ * for work; so below. */
+bool variant_has_separators(struct str text, struct buf *buf);
+
+/* The form in which a spelling of a word under `fold` is searched. Under `loose`: the standard form for
+ * what holds separators and fewer than two other characters, that of digits for nothing but digits. */
+enum fold_form variant_form(enum fold_form fold, struct str spelling, struct buf *buf);
