@@ -7,8 +7,10 @@
 #include "base/utf8.h"
 #include "fold/fold.h"
 #include "folder.h"
+#include "random.h"
 #include "match/match.h"
 #include "rules/load.h"
+#include "rules/reach.h"
 
 /* ---- rules, a message, and what comes out as one line ---- */
 
@@ -150,6 +152,155 @@ static void add_many_words(void)
 		folder_write(name, yaml);
 	}
 	buf_fini(&list);
+}
+
+/* ---- what the warnings say of words, against what the matcher does ---- */
+
+/* Characters of words, each with what may stand for it in a text. */
+static const char *const alphabet[][4] = {
+	{"微", "微", "威", "微"}, {"信", "信", "信", "❤"}, {"钱", "錢", "钱", "钱"}, {"啊", "啊", "啊", "啊"},
+	{"a", "ａ", "A", "а"},	  {"b", "B", "ⓑ", "b"},	   {"1", "１", "一", "l"},   {"0", "〇", "o", "0"},
+	{"+", "＋", "➕", "+"},	  {"-", "-", "－", " "},    {" ", " ", "　", "-"},   {"v", "V", "ν", "微信"},
+};
+
+/* A new one, or one around that which stands from `last` on. */
+static void put_word(struct buf *out, struct str last)
+{
+	unsigned count = 1 + next_random(4), few = 3 + next_random(ARRAY_LEN(alphabet) - 2);
+
+	if (last.len && last.len < 20 && next_random(2)) {
+		buf_put(out, str_of(alphabet[next_random(ARRAY_LEN(alphabet))][0]));
+		buf_put(out, last);
+		buf_put(out, str_of(next_random(2) ? "" : alphabet[next_random(ARRAY_LEN(alphabet))][0]));
+		return;
+	}
+	for (unsigned i = 0, kept = 0; i < count || !kept; i++) {
+		unsigned c = next_random(few) + (next_random(2) ? 0 : ARRAY_LEN(alphabet) - few);
+		kept += c < 8 || c == 11;
+		buf_put(out, str_of(alphabet[c][next_random(8) ? 0 : next_random(4)]));
+	}
+}
+
+/* A word as somebody may write it, with something around. */
+static void put_text(struct buf *out, struct str word)
+{
+	static const char *const around[] = {"", "", "a", "1", "一", "ν", "+", " ", "钱", "l"};
+	static const char *const gaps[] = {"", "", "", " ", "-", "+", "+-", " - ", "+-+", "    ", "------"};
+
+	buf_put(out, str_of(around[next_random(ARRAY_LEN(around))]));
+	for (size_t i = 0, len; i < word.len; i += len) {
+		len = utf8_len((unsigned char)word.data[i]);
+		struct str one = {word.data + i, len};
+		for (size_t c = 0; c < ARRAY_LEN(alphabet); c++)
+			if (str_eq(one, str_of(alphabet[c][0])) && !next_random(4))
+				one = str_of(alphabet[c][next_random(4)]);
+		buf_put(out, one);
+		if (!next_random(3))
+			buf_put(out, str_of(gaps[next_random(ARRAY_LEN(gaps))]));
+	}
+	buf_put(out, str_of(around[next_random(ARRAY_LEN(around))]));
+}
+
+static bool hits_inside(const struct match *match, uint32_t start, uint32_t end)
+{
+	for (uint32_t i = 0; match && i < match->hit_count; i++)
+		if (match->hits[i].start >= start && match->hits[i].end <= end)
+			return true;
+	return false;
+}
+
+enum { REACH_WORDS = 24, REACH_TEXTS = 300, REACH_SETS = 200 };
+
+static void check_reach(struct bench *b, struct sought_word *words, unsigned *covers)
+{
+	struct buf buf = {0};
+	const struct match *matches[REACH_WORDS];
+	static bool covered[REACH_WORDS][REACH_WORDS], holds[REACH_WORDS][REACH_WORDS];
+
+	for (size_t i = 0; i < REACH_WORDS; i++) {
+		for (size_t k = 0; k < REACH_WORDS; k++) {
+			covered[i][k] = sought_covers(&words[i], &words[k], &b->arena);
+			holds[i][k] = sought_may_hold(&words[k], &words[i], &b->arena, &buf);
+			*covers += i != k && covered[i][k];
+		}
+	}
+	for (unsigned n = 0; n < REACH_TEXTS; n++) {
+		buf_clear(&buf);
+		for (unsigned i = next_random(2); i < 2; i++)
+			put_text(&buf, b->set->rules[next_random(REACH_WORDS)].match->word.text);
+		buf_putc(&buf, '\0');
+		struct text text = text_of(b, buf.data);
+		struct message message = plain();
+		message.texts = &text;
+		message.text_count = 1;
+		struct matches found = scan(b, &message, NULL, 0);
+		memset(matches, 0, sizeof matches);
+		for (size_t i = 0; i < found.count; i++)
+			matches[found.items[i].rule] = &found.items[i];
+		for (size_t i = 0; i < REACH_WORDS; i++) {
+			for (size_t k = 0; k < REACH_WORDS; k++) {
+				for (uint32_t h = 0; matches[k] && h < matches[k]->hit_count; h++) {
+					const struct hit *hit = &matches[k]->hits[h];
+					bool inside = hits_inside(matches[i], hit->start, hit->end);
+					cr_assert(inside || !covered[i][k],
+						  "%.*s is said to hit wherever %.*s does, but not in %s; fold %d %d, "
+						  "gap %d %d", STR_ARG(b->set->rules[i].match->word.text),
+						  STR_ARG(b->set->rules[k].match->word.text), buf.data,
+						  b->set->rules[i].match->fold, b->set->rules[k].match->fold,
+						  b->set->rules[i].match->gap, b->set->rules[k].match->gap);
+					cr_assert(!inside || holds[i][k],
+						  "%.*s is said not to stand in %.*s, but does in %s; fold %d %d",
+						  STR_ARG(b->set->rules[i].match->word.text),
+						  STR_ARG(b->set->rules[k].match->word.text), buf.data,
+						  b->set->rules[i].match->fold, b->set->rules[k].match->fold);
+				}
+			}
+		}
+	}
+	buf_fini(&buf);
+}
+
+Test(match, words_reach_as_far_as_is_said, .init = folder_make, .fini = folder_remove)
+{
+	static const char *const folds[] = {"none", "standard", "loose", "loose"};
+	unsigned covers = 0;
+
+	for (unsigned n = 0; n < REACH_SETS; n++) {
+		struct buf yaml = {0}, buf = {0}, word = {0};
+		struct arena last = {0};
+		struct sought_word words[REACH_WORDS];
+		struct bench b;
+		buf_put(&yaml, STR("pack: p\naliases: {钱: [米, \"+\"], a1: [啊b]}\nrules:\n"));
+		for (unsigned i = 0; i < REACH_WORDS; i++) {
+			unsigned fold = next_random(n % 2 ? 4 : 3);
+			buf_printf(&yaml, "  - {id: r%u, match: {word: \"", i);
+			size_t at = yaml.len;
+			put_word(&yaml, arena_copy(&last, buf_str(&word)));
+			buf_clear(&word);
+			buf_put(&word, (struct str){yaml.data + at, yaml.len - at});
+			buf_printf(&yaml, "\", fold: %s%s", folds[fold], next_random(3) ? "" : ", mode: contains");
+			if (fold > 1 && next_random(2))
+				buf_printf(&yaml, ", gap: %u", next_random(9));
+			buf_put(&yaml, STR("}}\n"));
+		}
+		buf_putc(&yaml, '\0');
+		buf_fini(&word);
+		arena_fini(&last);
+		if (bench_try(&b, yaml.data, NULL) < 0) { /* a word with too many spellings */
+			bench_fini(&b);
+			buf_fini(&yaml);
+			continue;
+		}
+		const struct lexicon lexicon = lexicon_make(&b.set->packs[0], &b.arena);
+		for (size_t i = 0; i < REACH_WORDS; i++)
+			words[i] = sought_word(b.set->rules[i].match, b.set->rules[i].match->word.text, &lexicon,
+					       &b.arena, &buf);
+		check_reach(&b, words, &covers);
+		buf_fini(&buf);
+		buf_fini(&yaml);
+		bench_fini(&b);
+	}
+	cr_assert_gt(covers, 1000);
 }
 
 /* ---- evasion: spellings that people write to get past a word ---- */

@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "folder.h"
 #include "rules/directory.h"
 #include "rules/hours.h"
@@ -209,18 +210,18 @@ Test(lint, each_warning_once_and_none_on_good_rules, .init = folder_make, .fini 
 
 	folder_write("r.yaml", "pack: p\n"
 			     "lists:\n"
-			     "  a: [多少钱, 這個, 这个]\n"
+			     "  a: [多少钱, 這個, 这个, 怎么卖]\n"
 			     "  b: {file: b.txt}\n"
 			     "allow: [多少钱都不要, 不用了]\n"
 			     "rules:\n"
-			     "  - {id: one, match: [{list: a}, 一共多少钱, 贵], examples: {hit: 多少钱}}\n"
+			     "  - {id: one, match: [{list: a}, 到底怎么卖, 贵], examples: {hit: 多少钱}}\n"
 			     "  - {id: two, match: {list: b}}\n"
 			     "  - {id: three, match: {all: [多少钱, 一共多少钱]}, examples: {hit: x}}\n"
 			     "  - {id: four, match: [sm, smoking, 加v, 加VIP], examples: {hit: x}}\n");
 	folder_write("b.txt", "甲公司\n乙公司，丙公司\n丁公司 戊公司\n");
 	lint(out, sizeof out);
 	static const char *const wanted[] = {
-		"r.yaml:3:16: duplicate word «这个»", "r.yaml:7:34: «一共多少钱» is superfluous",
+		"r.yaml:3:16: duplicate word «这个»", "r.yaml:7:34: «到底怎么卖» is superfluous",
 		"r.yaml:7:41: «贵» is one character", "b.txt:2:1: several words", "b.txt:3:1: several words",
 		"r.yaml:8:5: rule «two» has no example", "r.yaml:5:17: allow word «不用了»",
 	};
@@ -230,6 +231,152 @@ Test(lint, each_warning_once_and_none_on_good_rules, .init = folder_make, .fini 
 	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
 		cr_assert(strstr(out, wanted[i]), "«%s» is not among:\n%s", wanted[i], out);
 	cr_assert_eq(lines, ARRAY_LEN(wanted), "%s", out);
+}
+
+/* What is said about words: «N KINDword, …», N the number of the rule (less than 0 in the lines before
+ * them), KIND «=» a duplicate, «-» superfluous, «?» an allow word in vain, «!» too short. */
+static void lint_words(const char *head, const char *const *rules, size_t count, char *out, size_t room)
+{
+	static const char *const kinds[] = {"duplicate word", " is superfluous", "allow word", ""};
+	struct buf yaml = {0};
+	char found[8192];
+	size_t at = 0;
+	int first = 1;
+
+	for (const char *p = head; *p; p++)
+		first += *p == '\n';
+	buf_printf(&yaml, "%srules:\n", head);
+	for (size_t i = 0; i < count; i++)
+		buf_printf(&yaml, "  - {id: r%zu, %s, examples: {hit: x}}\n", i, rules[i]);
+	buf_putc(&yaml, '\0');
+	folder_write("r.yaml", yaml.data);
+	buf_fini(&yaml);
+	lint(found, sizeof found);
+	out[0] = '\0';
+	for (char *line = found, *end; (end = strchr(line, '\n')); line = end + 1) {
+		*end = '\0';
+		size_t kind = 0;
+		while (!strstr(line, kinds[kind]))
+			kind++;
+		const char *word = strstr(line, "«"), *to = strstr(line, "»");
+		at += (size_t)snprintf(out + at, room - at, "%s%d %c%.*s", at ? ", " : "",
+				       atoi(strchr(line, ':') + 1) - first - 1, "=-?!"[kind],
+				       (int)(to - word - 2), word + 2);
+	}
+}
+
+/* Each is asked of one rule, so that no other has a part in it. */
+static void check_words(const char *head, const char *rule, const char *wanted)
+{
+	char out[4096];
+
+	lint_words(head, &rule, 1, out, sizeof out);
+	cr_assert_str_eq(out, wanted, "%s%s\nwanted: %s\ngot:    %s", head, rule, wanted, out);
+}
+
+Test(lint, a_word_is_superfluous_only_if_another_hits_wherever_it_does, .init = folder_make,
+     .fini = folder_remove)
+{
+	static const struct {
+		const char *fold, *rule, *wanted;
+	} rows[] = {
+		/* symbols of a word are looked for */
+		{"loose", "match: [\"a+bc\", abc]", ""},
+		{"loose", "match: [\"+v\", v我]", ""},
+		{"loose", "match: [\"+v\", v]", "0 !v"},
+		{"loose", "match: [\"请+v吧\", \"+v吧\"]", "0 -请+v吧"},
+		{"loose", "match: [\"价-格\", \"问价-格吗\", 问价格吗, \"价--格\"]", "0 -问价-格吗"},
+		{"loose", "match: [价格, {word: 问价-格, gap: 1}, {word: 问价-格, gap: 2}]", "0 -问价-格"},
+		/* fold and gap */
+		{"loose", "match: [{word: 微信, fold: standard}, 加微信]", ""},
+		{"loose", "match: [{word: 多少, gap: 0}, 多少钱]", ""},
+		{"loose", "match: [{word: 多少, gap: 4}, 多少钱]", "0 -多少钱"},
+		{"loose", "match: [多少, {word: 多少钱, fold: none}, {word: 多少 钱, fold: none}]",
+		 "0 -多少钱, 0 -多少 钱"},
+		{"loose", "match: [多少, {word: 多    少, fold: none}]", ""},
+		{"standard", "match: [{word: 多少钱, fold: none}, 多少钱啊]", ""},
+		{"standard", "match: [多少钱, {word: 多少钱啊, fold: none}]", "0 -多少钱啊"},
+		{"standard", "match: [{word: 多少錢, fold: none}, 多少钱]", "0 -多少錢"},
+		{"standard", "match: [{word: 多少钱, fold: none}, {word: 多少钱, fold: none}]", "0 =多少钱"},
+		{"standard", "match: [多少錢, 多少钱, 多少钱]", "0 =多少钱, 0 =多少钱"},
+		/* edges */
+		{"standard", "match: [sm, smoking, 加sm吗]", "0 -加sm吗"},
+		{"standard", "match: [{word: sm, mode: contains}, smoking]", "0 -smoking"},
+		{"standard", "match: [sm吗, {word: sm吗啊, mode: contains}]", ""},
+		{"standard", "match: [vip, {word: vip, fold: none}]", ""},
+		{"standard", "match: [加v, {word: 加v, mode: contains}]", "0 -加v"},
+		{"loose", "match: [\"110\", 拨110吧, \"1100\"]", ""},
+		{"loose", "match: [\"110\", \"110\", \"１１０\"]", "0 =110, 0 =１１０"},
+		/* spellings: 加v is one of 加微信, and none of 微信; 微❤ is searched without gaps */
+		{"loose", "match: [微信, 加微信]", ""},
+		{"loose", "match: [微信, 微信]", "0 =微信"},
+		{"loose", "match: [加微信吧, 请加微信吧]", "0 -请加微信吧"},
+		/* where more than a hit counts */
+		{"standard", "match: {near: {of: [[微信, 加微信], 好友], chars: 1}}", ""},
+		{"standard", "match: {near: {of: [[微信, 微信], 好友], chars: 1}}", "0 =微信"},
+		{"standard", "match: {near: {of: [{list: a}, 好友], chars: 1}}", ""},
+		{"standard", "match: [微信, 加微信], window: {count: 2, within: 1d, distinct: words}", ""},
+		{"standard", "match: {count: {of: [[微信, 加微信]], at_least: 2}}", "0 -加微信"},
+		{"standard", "match: [微信, 加微信], allow: [微信支付]", ""},
+		{"standard", "match: [微信, 加微信], allow: [请加好友]", "0 -加微信, 0 ?请加好友"},
+		{"standard", "match: {list: a}, allow: [一共多少钱啊]", ""},
+		/* lists */
+		{"standard", "match: {list: a}", "-2 -一共多少钱"},
+		{"standard", "match: [{list: a}, 多少钱]", "-2 -一共多少钱, 0 =多少钱"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char head[200];
+		bool list = strstr(rows[i].rule, "{list: a}");
+		(void)snprintf(head, sizeof head, "pack: p\nfold: %s\n%s", rows[i].fold,
+			       list ? "lists: {a: [多少钱, 一共多少钱]}\n" : "");
+		check_words(head, rows[i].rule, rows[i].wanted);
+	}
+}
+
+/* What one rule can do without another may need. */
+Test(lint, a_word_of_a_list_is_needed_where_the_list_stands_alone, .init = folder_make,
+     .fini = folder_remove)
+{
+	static const char *const two[] = {"match: [{list: a}, 多少]", "match: {list: a}"};
+	static const char *const twice[] = {"match: [{list: a}, 多少钱]", "match: {list: a}"};
+	char out[1024];
+
+	lint_words("pack: p\nlists: {a: [多少钱]}\n", two, 1, out, sizeof out);
+	cr_assert_str_eq(out, "-2 -多少钱");
+	lint_words("pack: p\nlists: {a: [多少钱]}\n", two, 2, out, sizeof out);
+	cr_assert_str_eq(out, "");
+	lint_words("pack: p\nlists: {a: [多少钱]}\n", twice, 2, out, sizeof out);
+	cr_assert_str_eq(out, "0 =多少钱");
+}
+
+Test(lint, allow_words_contain_words_as_they_are_searched, .init = folder_make, .fini = folder_remove)
+{
+	static const struct {
+		const char *fold, *rule, *wanted;
+	} rows[] = {
+		{"loose", "match: 微信, allow: [薇信支付, vx支付, 支付]", "0 ?支付"},
+		{"loose", "match: 薇信支, allow: 微信支付", ""},
+		{"loose", "match: {list: l}, allow: [薇信支付, 支付]", "0 ?支付"},
+		{"loose", "match: 小程序, allow: [xcx码, 码]", "0 ?码"},
+		{"loose", "match: {word: 微信, fold: none}, allow: [vx支付, 微 信支付, 支付]", "0 ?vx支付, 0 ?支付"},
+		{"loose", "match: \"+v\", allow: [请+v吧, ＋v吧, 吧]", "0 ?吧"},
+		{"loose", "match: \"110\", allow: [壹110, 一一零路, 一路]", "0 ?一路"},
+		{"standard", "match: {word: VX, fold: none}, allow: [加vx吧, 加v吧]", "0 ?加v吧"},
+		{"standard", "match: sm, allow: [smoking, 爱sm, 爱 sm]", "0 ?smoking"},
+		{"standard", "match: {word: sm, mode: contains}, allow: [smoking]", ""},
+		{"standard", "match: {word: 微信, fold: loose}, allow: [微 信支付, 支付]", "0 ?支付"},
+		{"standard", "match: {regex: 微+}, allow: [支付]", ""},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char head[200];
+		bool list = strstr(rows[i].rule, "{list: l}");
+		(void)snprintf(head, sizeof head, "pack: p\nfold: %s\n%s%s", rows[i].fold,
+			       list ? "lists: {l: [微信]}\n" : "",
+			       strstr(rows[i].rule, "小程序") ? "aliases: {小程序: [晓程序, xcx]}\n" : "");
+		check_words(head, rows[i].rule, rows[i].wanted);
+	}
 }
 
 /* ---- zones and hours ---- */
