@@ -27,6 +27,21 @@ static void check_length(struct lint *l, const struct word *word, struct str fil
 			  STR_ARG(word->text));
 }
 
+/* What is ours, or excuses, may be a number that is written with blanks: 138 0013 8000. */
+static bool is_one_number(struct str text)
+{
+	enum { DIGITS_MAX = 19 }; /* of the longest bank card */
+	size_t digits = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		bool digit = text.data[i] >= '0' && text.data[i] <= '9';
+		digits += digit;
+		if (!digit && !strchr(" +-()", text.data[i]))
+			return false;
+	}
+	return digits <= DIGITS_MAX;
+}
+
 static void check_line(struct lint *l, const struct word *word, struct str file)
 {
 	static const char *const joints[] = {",", "，", "、", ";", "；", " ", "\t", "　"};
@@ -43,7 +58,8 @@ static void check_line(struct lint *l, const struct word *word, struct str file)
 
 /* ---- one list ---- */
 
-/* The words of a list among themselves, once, whatever rules do with it. */
+/* The words of a list among themselves, once, whatever rules do with it: in `allow`, `ignore` and
+ * `except` a word may be short, and a longer one says more than a shorter one. */
 static void check_list(struct lint *l, uint32_t index, uint32_t pack)
 {
 	const struct word_list *list = &l->set->lists[index];
@@ -51,11 +67,12 @@ static void check_list(struct lint *l, uint32_t index, uint32_t pack)
 
 	for (size_t r = 0; r < list->row_count; r++) {
 		const struct word_row *row = &list->rows[r];
-		struct alternatives a = {.pack = pack, .equal_only = use->others,
+		struct alternatives a = {.pack = pack, .equal_only = use->others || !use->matches,
 					 .rules = use->rules.items, .rule_count = use->rules.count};
 		for (size_t i = 0; i < row->word_count; i++) {
-			check_length(l, &row->words[i], row->file);
-			if (row->from_word_file)
+			if (use->matches)
+				check_length(l, &row->words[i], row->file);
+			if (row->from_word_file && (use->matches || !is_one_number(row->words[i].text)))
 				check_line(l, &row->words[i], row->file);
 		}
 		lint_add_row(l, &a.spots, &use->cond, index, row);
@@ -79,10 +96,14 @@ static void check_lists(struct lint *l)
 	for (uint32_t i = 0; i < l->set->list_count; i++) {
 		struct list_use *use = &l->uses[i];
 		uint32_t pack;
-		if (!use->matches || !find_pack(l, l->set->lists[i].pack, &pack))
+		/* Those without a name are made of others. */
+		if (!l->set->lists[i].name.len || !find_pack(l, l->set->lists[i].pack, &pack))
 			continue;
-		use->cond = (struct cond){.kind = COND_LIST, .fold = l->set->packs[pack].fold,
-					  .gap = GAP_UNSET, .list = i};
+		enum fold_form fold = l->set->packs[pack].fold;
+		/* What `except` compares folds no further. */
+		if (!use->matches)
+			fold = MIN(fold, FORM_STANDARD);
+		use->cond = (struct cond){.kind = COND_LIST, .fold = fold, .gap = GAP_UNSET, .list = i};
 		check_list(l, i, pack);
 	}
 }

@@ -350,6 +350,37 @@ Test(lint, a_word_of_a_list_is_needed_where_the_list_stands_alone, .init = folde
 	cr_assert_str_eq(out, "0 =多少钱");
 }
 
+Test(lint, lists_are_looked_at_wherever_they_are_used, .init = folder_make, .fini = folder_remove)
+{
+	char out[4096];
+
+	folder_write("allow.txt", "多少钱都不要\n多少錢都不要\n多少钱都不要了\n多少钱也不要，不问多少钱\n");
+	folder_write("ignore.txt", "好\n好的 谢谢\n好\n好的\n");
+	folder_write("ours.txt", "138 0013 8000\n13800138000 13900139000\nabc.cn\nABC.cn\nab-c.cn\n");
+	folder_write("joined.txt", "x.cn、y.cn\n");
+	folder_write("nowhere.txt", "甲\n甲\n");
+	folder_write("r.yaml", "pack: p\nfold: loose\n"
+			     "lists: {a: {file: allow.txt}, i: {file: ignore.txt}, o: {file: ours.txt}, "
+			     "j: {file: joined.txt}, n: {file: nowhere.txt}}\n"
+			     "rules:\n"
+			     "  - {id: r, match: 多少钱, allow: {list: a}, examples: {hit: x}, "
+			     "wait: {for: staff, over: 10m, ignore: {list: i}}, then: {alert: {severity: low}}}\n"
+			     "  - {id: s, match: {is: url, except: {list: o}}, examples: {hit: x}}\n"
+			     "  - {id: t, match: {is: url, except: {list: [o, j]}}, examples: {hit: x}}\n");
+	lint(out, sizeof out);
+	static const char *const wanted[] = {
+		"allow.txt:2:1: duplicate word", "allow.txt:4:1: several words", "ignore.txt:2:1: several words",
+		"ignore.txt:3:1: duplicate word", "ours.txt:2:1: several words", "ours.txt:4:1: duplicate word",
+		"joined.txt:1:1: several words", "nowhere.txt:2:1: duplicate word",
+	};
+	size_t lines = 0;
+	for (const char *p = out; (p = strchr(p, '\n')); p++)
+		lines++;
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
+		cr_assert(strstr(out, wanted[i]), "«%s» is not among:\n%s", wanted[i], out);
+	cr_assert_eq(lines, ARRAY_LEN(wanted), "%s", out);
+}
+
 Test(lint, allow_words_contain_words_as_they_are_searched, .init = folder_make, .fini = folder_remove)
 {
 	static const struct {
