@@ -5,6 +5,8 @@
  *	lint_compare.c  words of which one is enough
  *	lint_allow.c    allow words: what they contain, and what they excuse
  *	reach.c         how a word is searched, and whether it hits wherever another does
+ *
+ * Thread: one for each set of rules that is looked at.
  */
 #pragma once
 

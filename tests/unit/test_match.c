@@ -280,7 +280,7 @@ Test(match, words_reach_as_far_as_is_said, .init = folder_make, .fini = folder_r
 			buf_put(&word, (struct str){yaml.data + at, yaml.len - at});
 			buf_printf(&yaml, "\", fold: %s%s", folds[fold], next_random(3) ? "" : ", mode: contains");
 			if (fold > 1 && next_random(2))
-				buf_printf(&yaml, ", gap: %u", next_random(9));
+				buf_printf(&yaml, ", gap: %u", (unsigned)next_random(9));
 			buf_put(&yaml, STR("}}\n"));
 		}
 		buf_putc(&yaml, '\0');
