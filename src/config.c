@@ -216,7 +216,8 @@ static void take_environment(struct loader *l, const char *name, const char *val
 	}
 	buf_putc(&path, '\0');
 	buf_putc(&spelled, '\0');
-	struct yaml_node node = {.kind = YAML_SCALAR, .quoted = true, .text = str_of(value)};
+	/* A text whatever it looks like, but for the word that switches off. */
+	struct yaml_node node = {.kind = YAML_SCALAR, .quoted = strcmp(value, "null") != 0, .text = str_of(value)};
 	bool done = false;
 	for (size_t i = 0; config_key(i) && !done; i++) {
 		size_t len = strlen(config_key(i)->path);

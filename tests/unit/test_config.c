@@ -191,6 +191,22 @@ Test(config, no_error_holds_a_secret)
 	config_free(c);
 }
 
+Test(config, the_environment_switches_off_by_null)
+{
+	struct config *c;
+	char wrong[512];
+
+	setenv("CHATMILL_OUTPUT__HITS", "null", 1);
+	setenv("CHATMILL_HTTP__LISTEN", "null", 1);
+	int status = load("output: {hits: chat.hits}\nkafka: {bootstrap.servers: b}\n", &c, wrong, sizeof wrong);
+	unsetenv("CHATMILL_OUTPUT__HITS");
+	unsetenv("CHATMILL_HTTP__LISTEN");
+	cr_assert_eq(status, 0, "%s", wrong);
+	cr_expect_null(c->output.hits);
+	cr_expect_null(c->http_listen);
+	config_free(c);
+}
+
 Test(config, every_mistake_has_its_place_and_a_way_out)
 {
 	static const char *const rows[][2] = {
