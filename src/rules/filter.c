@@ -63,8 +63,8 @@ static void read_strs(const struct scope *s, const struct yaml_node *node, const
 static const char *const known_types[] = {
 	"text", "image", "revoke", "agree", "disagree", "voice", "video", "card", "location", "emotion",
 	"file", "link", "weapp", "chatrecord", "todo", "vote", "collect", "redpacket",
-	"external_redpacket", "meeting", "meeting_notification", "meeting_control", "docmsg", "markdown",
-	"news", "calendar", "mixed", "meeting_voice_call", "meetingvoicecall", "voip_doc_share",
+	"external_redpacket", "meeting", "meeting_notification", "meeting_control", "docmsg", "doc",
+	"markdown", "news", "calendar", "mixed", "meeting_voice_call", "meetingvoicecall", "voip_doc_share",
 	"voipdocshare", "sphfeed", "voiptext", "qydiskfile", "qy_disk_file", "solitaire", "note", "switch",
 };
 
@@ -74,6 +74,7 @@ static const char *const other_spellings[][2] = {
 	{"voip_doc_share", "voipdocshare"},
 	{"qydiskfile", "qy_disk_file"},
 	{"meeting_notification", "meeting_control"},
+	{"docmsg", "doc"},
 };
 
 static void add_other_spellings(const struct scope *s, struct strs *types)

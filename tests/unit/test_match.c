@@ -594,7 +594,10 @@ Test(match, filters, .init = folder_make, .fini = folder_remove)
 		       "  - {id: money, amount: {at_least: 200}}\n"
 		       "  - {id: taken, action: recall}\n"
 		       "  - {id: consent, types: [agree, disagree]}\n"
-		       "  - {id: disk, types: [qydiskfile], match: 甲}\n");
+		       "  - {id: disk, types: [qydiskfile], match: 甲}\n"
+		       "  - {id: doc, types: [docmsg], match: 甲}\n"
+		       "  - {id: docmsg, types: [doc], match: 甲}\n");
+	cr_expect_eq(b.findings.count, 0); /* no type is unknown */
 	static const struct str staff[] = {STR("lisi")};
 	static const struct span face[] = {{0, 8, SPAN_EMOTICON}};
 	struct text text = text_of(&b, "甲");
@@ -661,6 +664,10 @@ Test(match, filters, .init = folder_make, .fini = folder_remove)
 	m = usual;
 	m.msgtype = STR("qy_disk_file");
 	EXPECT("night: 0-3 甲; disk: 0-3 甲");
+	m.msgtype = STR("docmsg");
+	EXPECT("night: 0-3 甲; doc: 0-3 甲; docmsg: 0-3 甲");
+	m.msgtype = STR("doc");
+	EXPECT("night: 0-3 甲; doc: 0-3 甲; docmsg: 0-3 甲");
 #undef EXPECT
 	bench_fini(&b);
 }
