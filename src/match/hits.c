@@ -29,14 +29,7 @@ void hits_add(struct matcher *m, uint32_t group, const struct found *found)
 	hits->count++;
 }
 
-/* ---- what is around a hit ---- */
-
-static enum edge class_of(char c)
-{
-	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
-		return EDGE_LETTER;
-	return c >= '0' && c <= '9' ? EDGE_DIGIT : EDGE_NONE;
-}
+/* ---- the way back to the original ---- */
 
 uint32_t hits_source(const struct folded *f, uint32_t at)
 {
@@ -58,43 +51,6 @@ uint32_t hits_source(const struct folded *f, uint32_t at)
 		at--;
 	return run->from + (at - run->at);
 }
-
-/* A letter of the original that FORM_DIGITS reads as a digit. */
-static bool is_letter(struct str original, uint32_t at)
-{
-	struct spelled one;
-	spelling_of(FORM_LOOSE, utf8_get(original.data + at), &one);
-	return one.len == 1 && class_of(one.bytes[0]) == EDGE_LETTER;
-}
-
-/* Whether the bytes at `inside` and `outside`, neighbours in the folded text, are of one kind. */
-static bool touches(const struct matcher *m, const struct folded *f, enum edge edge, uint32_t inside,
-		    uint32_t outside)
-{
-	if (class_of(f->text.data[outside]) != edge)
-		return false;
-	if (f->gaps && f->gaps[MAX(inside, outside)] > 0)
-		return false;
-	/* The l of `tel110` is no digit beside a real one; in `lollipop` it is one beside others. */
-	if (m->form == FORM_DIGITS && edge == EDGE_DIGIT) {
-		struct str original = m->message->texts[m->text].content;
-		return !is_letter(original, hits_source(f, outside)) ||
-		       is_letter(original, hits_source(f, inside));
-	}
-	return true;
-}
-
-static bool gaps_fit(const struct folded *f, uint32_t from, uint32_t to, unsigned gap)
-{
-	if (!f->gaps)
-		return true;
-	for (uint32_t i = from + 1; i < to; i++)
-		if (f->gaps[i] > gap)
-			return false;
-	return true;
-}
-
-/* ---- spellings with symbols ---- */
 
 /* A place among the code points that the original becomes in the standard form: ⑴ becomes (1), of
  * which the loose forms keep the middle. */
@@ -173,6 +129,65 @@ static void cursor_init(struct cursor *c, const struct folded *f, struct str ori
 		c->index++;
 	while (c->index < c->count - 1 && !(c->kept[c->index] && before-- == 0));
 }
+
+/* ---- what is around a hit ---- */
+
+static enum edge class_of(char c)
+{
+	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
+		return EDGE_LETTER;
+	return c >= '0' && c <= '9' ? EDGE_DIGIT : EDGE_NONE;
+}
+
+/* What a letter or digit of the folded text is in the original: itself, or what looks like it. */
+enum look { LOOK_REAL, LOOK_LETTER, LOOK_OTHER };
+
+static enum look look_of(const struct matcher *m, const struct folded *f, uint32_t at)
+{
+	struct cursor c;
+	struct spelled one;
+
+	cursor_init(&c, f, m->message->texts[m->text].content, m->form, at);
+	uint32_t code = c.codes[c.index];
+	if (code < 0x80 && class_of((char)code) == class_of(f->text.data[at]))
+		return LOOK_REAL;
+	spelling_of_standard(FORM_LOOSE, code, &one);
+	return one.len == 1 && class_of(one.bytes[0]) == EDGE_LETTER ? LOOK_LETTER : LOOK_OTHER;
+}
+
+/* Whether the bytes at `inside`, the edge of a hit, and `outside`, neighbours in the folded text, are
+ * of one kind. What only looks like a letter or digit touches its like, but none that is one: so a
+ * loose form finds what the standard form does (`tel110`, `110一下`). A letter that looks like a
+ * digit touches all letters, also those that look like none (`Hello`). */
+static bool touches(const struct matcher *m, const struct folded *f, enum edge edge, uint32_t inside,
+		    uint32_t outside)
+{
+	enum edge beside = class_of(f->text.data[outside]);
+
+	if (beside == EDGE_NONE || (beside != edge && m->form != FORM_DIGITS))
+		return false;
+	if (f->gaps && f->gaps[MAX(inside, outside)] > 0)
+		return false;
+	if (m->form < FORM_LOOSE)
+		return true;
+	enum look look = look_of(m, f, inside);
+	if (beside != edge)
+		return look == LOOK_LETTER;
+	enum look other = look_of(m, f, outside);
+	return other == LOOK_REAL || other == look;
+}
+
+static bool gaps_fit(const struct folded *f, uint32_t from, uint32_t to, unsigned gap)
+{
+	if (!f->gaps)
+		return true;
+	for (uint32_t i = from + 1; i < to; i++)
+		if (f->gaps[i] > gap)
+			return false;
+	return true;
+}
+
+/* ---- spellings with symbols ---- */
 
 /* Separators of the original beside or inside a hit, as code points of the standard form. */
 struct around {

@@ -378,6 +378,75 @@ Test(match, evasions, .init = folder_make, .fini = folder_remove)
 	}
 }
 
+/* What looks like a letter or a digit touches its like, and letters touch letters. Under `loose` a
+ * word is found wherever `standard` finds it. */
+Test(match, look_alikes_beside, .init = folder_make, .fini = folder_remove)
+{
+	static const struct {
+		const char *text, *loose, *standard;
+	} rows[] = {
+		/* letters of ordinary words */
+		{"Hello", "", ""},
+		{"look", "", ""},
+		{"iOS", "", ""},
+		{"Hello, look: 10 lol", "a: 13-15 10", "a: 13-15 10"},
+		{"lllo", "", ""},
+		{"llo5", "", ""},
+		{"㎖lo", "", ""},
+		{"ѕllo", "", ""},
+		/* letters that stand free */
+		{"打llo", "a: 3-6 110+digit", ""},
+		{"l1O。", "a: 0-3 110+case+digit 1-3 10+case+digit", ""},
+		{"llo,hello", "a: 0-3 110+digit", ""},
+		{"打 l l o", "a: 4-9 110+digit+gap 6-9 10+digit+gap", ""},
+		{"一llo一", "a: 3-6 110+digit", ""},
+		{"ℓ10", "a: 0-5 110+compat+digit 3-5 10", "a: 3-5 10"},
+		{"і1о", "a: 0-5 110+digit+letter 2-5 10+digit+letter", ""},
+		/* letters beside real digits */
+		{"tel110", "a: 3-6 110", "a: 3-6 110"},
+		{"℡110", "a: 3-6 110", "a: 3-6 110"},
+		{"110lol", "a: 0-3 110", "a: 0-3 110"},
+		{"110Ⅱ", "a: 0-3 110", "a: 0-3 110"},
+		{"㎖10", "a: 3-5 10", "a: 3-5 10"},
+		/* numerals and symbols beside real digits, and beside their like */
+		{"打110一下", "a: 3-6 110", "a: 3-6 110"},
+		{"拨12315一下就行", "a: 3-8 12315", "a: 3-8 12315"},
+		{"统一12315", "a: 6-11 12315", "a: 6-11 12315"},
+		{"○110", "a: 3-6 110", "a: 3-6 110"},
+		{"110❶", "a: 0-3 110", "a: 0-3 110"},
+		{"二110号", "a: 3-6 110", "a: 3-6 110"},
+		{"零110", "a: 3-6 110", "a: 3-6 110"},
+		{"一12-34一下", "a: 3-8 12-34", "a: 3-8 12-34"},
+		{"打壹壹零", "a: 3-12 110+digit", ""},
+		{"打一1零", "a: 3-10 110+digit 6-10 10+digit", ""},
+		{"二壹壹零", "", ""},
+		{"壹壹零5", "", ""},
+		{"①110", "", ""},
+		{"110½", "", ""},
+		/* letters that only look like Latin ones beside Latin ones */
+		{"VIPо", "a: 0-3 VIP", "a: 0-3 VIP"},
+		{"🅰VIP🅰", "a: 4-7 VIP", "a: 4-7 VIP"},
+		{"ѵіро", "", ""},
+		{"VIPs", "", ""},
+		{"ѵірs", "", ""},
+	};
+	for (int round = 0; round < 4; round++) {
+		char yaml[256];
+		struct bench b;
+		bool loose = round % 2;
+		if (round == 2)
+			add_many_words();
+		(void)snprintf(yaml, sizeof yaml,
+			       "pack: p\nfold: %s\nrules:\n"
+			       "  - {id: a, match: [110, 12315, 100, 10, 12-34, VIP]}\n",
+			       loose ? "loose" : "standard");
+		bench_init(&b, yaml);
+		for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+			expect(&b, rows[i].text, loose ? rows[i].loose : rows[i].standard);
+		bench_fini(&b);
+	}
+}
+
 /* ---- words ---- */
 
 static void check_words(void)
