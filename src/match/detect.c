@@ -7,7 +7,7 @@
  *	phone      1[3-9] and nine digits, up to 2 separators between, no digit beside
  *	bank_card  15 to 19 digits that begin with 3-6 or 9 and pass Luhn (ISO/IEC 7812), the same
  *	id_card    17 digits and the check character of ISO 7064 MOD 11-2 (GB 11643), the same
- *	qq         5 to 11 digits, the first not 0, near a spelling of QQ
+ *	qq         5 to 11 digits, the first not 0, no digit beside, near a spelling of QQ
  *	wechat_id  a letter and 5 to 19 letters, digits, - and _, near a spelling of 微信
  *	email, url as people write them in chats: ASCII only */
 #include "match/detect.h"
@@ -341,15 +341,40 @@ static bool is_anchored(const struct scanned *s, const struct anchors *anchors, 
 	return false;
 }
 
+static bool is_qq(const struct scanned *s, uint32_t i, uint32_t end)
+{
+	return end - i >= 5 && end - i <= 11 && s->digit[i].value != '0' && free_left(s, i) &&
+	       free_right(s, end - 1) && is_anchored(s, &s->m->engine->qq, s->digit[i].from);
+}
+
+/* The end of the digits from i on without separators between: of one kind, or of letters too
+ * among real ones. Numerals and real digits make no number together (`QQ12345678一下`). */
+static uint32_t qq_end(const struct scanned *s, uint32_t i, bool mixed)
+{
+	const struct digit *first = &s->digit[i], *d = first + 1, *all = &s->digit[s->digit_count];
+
+	while (d < all && d->gap == 0 &&
+	       (mixed ? (d->kind == DIGIT_NUMERAL) == (first->kind == DIGIT_NUMERAL)
+		      : d->kind == first->kind))
+		d++;
+	return i + (uint32_t)(d - first);
+}
+
 static void find_qqs(struct scanned *s)
 {
 	for (uint32_t i = 0, end; i < s->digit_count; i = end) {
-		for (end = i + 1; end < s->digit_count && s->digit[end].gap == 0; end++)
-			continue;
-		if (end - i < 5 || end - i > 11 || s->digit[i].value == '0' ||
-		    !free_left(s, i) || !free_right(s, end - 1))
-			continue;
-		if (is_anchored(s, &s->m->engine->qq, s->digit[i].from))
+		bool any = false;
+		end = qq_end(s, i, true);
+		bool real = s->digit[i].kind == DIGIT_REAL && qq_end(s, i, false) == end;
+		/* What real digits say by themselves goes before what letters make of them. */
+		for (uint32_t from = i, to; from < end; from = to) {
+			to = qq_end(s, from, false);
+			if (s->digit[from].kind != DIGIT_REAL || !is_qq(s, from, to))
+				continue;
+			add(s, s->digit[from].from, s->digit[to - 1].to, false);
+			any = true;
+		}
+		if (!any && !real && is_qq(s, i, end))
 			add(s, s->digit[i].from, s->digit[end - 1].to, false);
 	}
 }

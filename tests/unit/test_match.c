@@ -641,6 +641,44 @@ Test(match, detectors, .init = folder_make, .fini = folder_remove)
 	bench_fini(&b);
 }
 
+/* Real digits make a number of their own; numerals, and letters among digits, where they are none. */
+Test(match, numbers_of_qq, .init = folder_make, .fini = folder_remove)
+{
+	static const struct {
+		const char *text, *loose, *standard;
+	} rows[] = {
+		{"QQ12345678一下", "", ""},
+		{"QQ一12345678", "", ""},
+		{"QQ12345678lol", "", ""},
+		{"QQ87654321一下", "qq: 2-10 qq", "qq: 2-10 qq"},
+		{"QQ一87654321", "qq: 5-13 qq", "qq: 5-13 qq"},
+		{"QQ12345678901一下", "qq: 2-13 qq", "qq: 2-13 qq"},
+		{"QQ87654321ok", "qq: 2-10 qq", "qq: 2-10 qq"},
+		{"QQ l87654321", "qq: 4-12 qq", "qq: 4-12 qq"},
+		{"QQ：〇87654321〇", "qq: 8-16 qq", "qq: 8-16 qq"},
+		{"QQ 4321一下", "", ""},
+		{"QQ 4321o一", "qq: 3-8 qq+digit", ""},
+		{"QQ 8l2l3l4l一下", "qq: 3-11 qq+digit", ""},
+		{"QQ 8l2l3l4ls", "", ""},
+		{"QQ 八七六五四三二一", "qq: 3-27 qq+digit", ""},
+		{"QQ 八七六五四三二一1", "", ""},
+		{"QQ １２３４５６７８", "", ""},
+		{"QQ ８７６５４三", "qq: 3-18 qq+width", "qq: 3-18 qq+width"},
+	};
+	for (int loose = 0; loose < 2; loose++) {
+		char yaml[256];
+		struct bench b;
+		(void)snprintf(yaml, sizeof yaml,
+			       "pack: p\nfold: %s\nlists: {ours: [12345678]}\nrules:\n"
+			       "  - {id: qq, match: {is: qq, except: {list: ours}}}\n",
+			       loose ? "loose" : "standard");
+		bench_init(&b, yaml);
+		for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+			expect(&b, rows[i].text, loose ? rows[i].loose : rows[i].standard);
+		bench_fini(&b);
+	}
+}
+
 /* ---- filters ---- */
 
 Test(match, filters, .init = folder_make, .fini = folder_remove)
