@@ -481,7 +481,27 @@ static bool is_known_ending(struct str tld)
 	return false;
 }
 
-/* Path, query and fragment behind a host name. */
+/* Whether an emoticon begins at byte `at` of the folded text. */
+static bool is_emoticon(const struct scanned *s, uint32_t at)
+{
+	const struct text *text = &s->m->message->texts[s->m->text];
+	uint32_t low = 0, high = text->span_count;
+
+	if (s->text.data[at] != '[' || !high)
+		return false;
+	uint32_t start = hits_source(&s->m->folded[s->m->form][s->m->text], at);
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+		if (text->spans[middle].start < start)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < text->span_count && text->spans[low].start == start &&
+	       text->spans[low].kind == SPAN_EMOTICON;
+}
+
+/* Path, query and fragment behind a host name. An emoticon ends them. */
 static uint32_t read_path(const struct scanned *s, uint32_t at)
 {
 	uint32_t end = at;
@@ -492,7 +512,7 @@ static uint32_t read_path(const struct scanned *s, uint32_t at)
 	if (end == s->to || !one_of("/?#", s->text.data[end]))
 		return end;
 	while (end < s->to && s->text.data[end] > ' ' && s->text.data[end] < 0x7f &&
-	       !one_of("<>\"'`{}|\\^", s->text.data[end]))
+	       !one_of("<>\"'`{}|\\^", s->text.data[end]) && !is_emoticon(s, end))
 		end++;
 	while (end > at && one_of(".,!?;:)]", s->text.data[end - 1]))
 		end--;

@@ -165,32 +165,69 @@ static bool includes(enum inclusion inclusion, bool is_that)
 	UNREACHABLE("an inclusion that is not in the enum");
 }
 
-/* Spans are sorted and do not overlap. A text may hold as many as it has hits: no loop over all. */
-static bool in_emoticon(const struct text *text, uint32_t start, uint32_t end)
+/* The first span that ends behind `at`. Spans are sorted and do not overlap; a text may hold as many
+ * as it has hits: no loop over all. */
+static uint32_t span_behind(const struct text *text, uint32_t at)
 {
 	uint32_t low = 0, high = text->span_count;
 
 	while (low < high) {
 		uint32_t middle = (low + high) / 2;
-		if (text->spans[middle].end <= start)
+		if (text->spans[middle].end <= at)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	for (uint32_t i = low; i < text->span_count && text->spans[i].start < end; i++)
-		if (text->spans[i].kind == SPAN_EMOTICON)
+	return low;
+}
+
+/* Whether nothing of the hit stands outside of emoticons. */
+static bool inside_emoticons(const struct text *text, const struct found *found)
+{
+	uint32_t at = found->start;
+
+	for (uint32_t i = span_behind(text, at); i < text->span_count && text->spans[i].start <= at; i++) {
+		if (text->spans[i].kind != SPAN_EMOTICON)
+			return false;
+		at = text->spans[i].end;
+		if (at >= found->end)
 			return true;
+	}
 	return false;
 }
 
-bool filter_place(const struct filter *f, const struct text *text, uint32_t start, uint32_t end)
+/* Whether a word's hit takes something out of an emoticon: a part of it, or its name without the
+ * brackets, which a loose form passes over where the word has none. */
+static bool takes_from_emoticon(const struct text *text, const struct found *found)
+{
+	bool brackets = found->form < FORM_LOOSE || found->posting->symbols;
+
+	for (uint32_t i = span_behind(text, found->start);
+	     i < text->span_count && text->spans[i].start < found->end; i++) {
+		const struct span *span = &text->spans[i];
+		if (span->kind == SPAN_EMOTICON &&
+		    (!brackets || span->start < found->start || span->end > found->end))
+			return true;
+	}
+	return false;
+}
+
+/* A word needs all that it hits; a regex says itself what may stand between. */
+static bool is_of_emoticon(const struct text *text, const struct found *found)
+{
+	if (LIKELY(!text->span_count))
+		return false;
+	return inside_emoticons(text, found) || (found->posting && takes_from_emoticon(text, found));
+}
+
+bool filter_place(const struct filter *f, const struct text *text, const struct found *found)
 {
 	/* Nobody said what begins in a quotation and ends in the answer to it. */
-	if (start < text->own_start && end > text->own_start)
+	if (found->start < text->own_start && found->end > text->own_start)
 		return false;
 	return includes(f->forwarded, text->forwarded) &&
-	       includes(f->quoted, start < text->own_start) &&
-	       !(f->emoticons == EXCLUDE && in_emoticon(text, start, end)) &&
+	       includes(f->quoted, found->start < text->own_start) &&
+	       !(f->emoticons == EXCLUDE && is_of_emoticon(text, found)) &&
 	       passes_field(f, text->path);
 }
 

@@ -133,7 +133,7 @@ static size_t judge_pick(struct matcher *m, uint32_t rule, uint32_t group, uint3
 		return 0;
 	for (const struct found *f = hits->first; f; f = f->next) {
 		const struct text *text = &m->message->texts[f->text];
-		if (filter_place(filter, text, f->start, f->end) && !is_excused(m, bound, f))
+		if (filter_place(filter, text, f) && !is_excused(m, bound, f))
 			push(m, (struct pick){f, leaf});
 	}
 	return m->pick_count - before;

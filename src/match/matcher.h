@@ -92,8 +92,8 @@ void detect_all(struct matcher *m);
 /* filter.c */
 /* Whether the message passes all filters of the rule but those of single texts. */
 bool filter_message(struct matcher *m, const struct rule *rule);
-/* Whether the rule may look at the bytes [start, end) of a text. */
-bool filter_place(const struct filter *f, const struct text *text, uint32_t start, uint32_t end);
+/* Whether the rule may look at the place of a hit in its text. */
+bool filter_place(const struct filter *f, const struct text *text, const struct found *found);
 /* Whether some text of the message may be looked at; for rules without a match. */
 bool filter_any_text(const struct filter *f, const struct message *message);
 

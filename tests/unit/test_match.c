@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/utf8.h"
+#include "decode/marks.h"
 #include "fold/fold.h"
 #include "folder.h"
 #include "random.h"
@@ -777,6 +778,65 @@ Test(match, filters, .init = folder_make, .fini = folder_remove)
 	EXPECT("night: 0-3 甲; doc: 0-3 甲; docmsg: 0-3 甲");
 #undef EXPECT
 	bench_fini(&b);
+}
+
+/* What the sender wrote beside an emoticon counts, and an emoticon's name does not. */
+Test(match, emoticons, .init = folder_make, .fini = folder_remove)
+{
+	static const struct {
+		const char *text, *loose, *standard;
+	} rows[] = {
+		{"http://t.cn/abc[强]", "url: 0-15 url", "url: 0-15 url"},
+		{"http://t.cn/abc[OK][OK]", "url: 0-15 url", "url: 0-15 url"},
+		{"http://t.cn/a?[OK]b", "url: 0-13 url", "url: 0-13 url"},
+		{"http://t.cn/a[1]b", "url: 0-17 url", "url: 0-17 url"},
+		{"Ⅱ[强]http://t.cn/ａ[OK]b", "url: 8-23 url+width", "url: 8-23 url+width"},
+		{"多少钱[微笑]", "regex: 0-17 多少钱.{0,10}", "regex: 0-17 多少钱.{0,10}"},
+		{"[微笑]多少钱", "regex: 8-17 多少钱.{0,10}", "regex: 8-17 多少钱.{0,10}"},
+		{"加我[微笑]微信", "regex: 0-20 加.{0,8}微信", "regex: 0-20 加.{0,8}微信"},
+		{"丙[微笑]", "regex: 0-4 丙.", "regex: 0-4 丙."},
+		{"[微笑]", "", ""},
+		{"[微笑][微笑]", "", ""},
+		{"[微笑]x[微笑]", "regex: 1-16 微笑.*微笑", "regex: 1-16 微笑.*微笑"},
+		{"[偷笑][强]", "", ""},
+		{"微笑[强]", "word: 0-6 微笑", "word: 0-6 微笑"},
+		{"好[微笑]", "", ""},
+		{"好[x]", "word: 0-4 好[", "word: 0-4 好["},
+		{"好的[微笑]", "word: 0-14 好的[微笑]", "word: 0-14 好的[微笑]"},
+		{"[色]情", "", ""},
+		{"色-情", "word: 0-7 色情+gap", ""},
+		{"我[强]信", "", ""},
+	};
+	for (int round = 0; round < 4; round++) {
+		char yaml[512];
+		struct bench b;
+		bool loose = round % 2;
+		if (round == 2)
+			add_many_words();
+		(void)snprintf(yaml, sizeof yaml,
+			       "pack: p\nfold: %s\nrules:\n"
+			       "  - {id: url, match: {is: url}}\n"
+			       "  - {id: regex, match: [{regex: '多少钱.{0,10}'}, {regex: '加.{0,8}微信'},\n"
+			       "      {regex: '丙.'}, {regex: '微笑.*微笑'}, {regex: '偷笑..强'}]}\n"
+			       "  - {id: word, match: [微笑, '好[', 色情, '好的[微笑]', 我强信]}\n",
+			       loose ? "loose" : "standard");
+		bench_init(&b, yaml);
+		for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+			struct text text = text_of(&b, rows[i].text);
+			struct message m = plain();
+			struct buf spans = {0};
+			marks_spans(text.content, &spans);
+			text.spans = (const struct span *)(const void *)spans.data;
+			text.span_count = (uint32_t)(spans.len / sizeof *text.spans);
+			m.texts = &text;
+			m.text_count = 1;
+			struct matches matches = scan(&b, &m, NULL, 0);
+			const char *want = loose ? rows[i].loose : rows[i].standard, *got = show(&b, &matches);
+			cr_expect_str_eq(got, want, "%s: got %s, want %s", rows[i].text, got, want);
+			buf_fini(&spans);
+		}
+		bench_fini(&b);
+	}
 }
 
 Test(match, near_over_messages, .init = folder_make, .fini = folder_remove)
