@@ -213,10 +213,10 @@ static void take_apart(struct probe *p, const struct rule *rule)
 		add_part(p, rule, rule->match->children[i]);
 }
 
-int probe_new(struct probe **out, const struct ruleset *set, struct err *err)
+int probe_new(struct probe **out, const struct ruleset *set, struct str corp, struct err *err)
 {
 	OWNED(probe) *p = calloc(1, sizeof *p);
-	struct pipeline_settings settings = {0};
+	struct pipeline_settings settings = {.decode = {.corpid = corp}};
 	struct findings findings = {0};
 
 	if (!p)

@@ -12,8 +12,9 @@
 
 struct probe;
 
-/* `set` must outlive the probe. */
-MUST_CHECK int probe_new(struct probe **out, const struct ruleset *set, struct err *err);
+/* `corp` is that of records that name none. It and `set` must outlive the probe. */
+MUST_CHECK int probe_new(struct probe **out, const struct ruleset *set, struct str corp,
+			 struct err *err);
 void probe_free(struct probe *p); /* NULL is fine */
 DEFINE_OWNED(probe);
 

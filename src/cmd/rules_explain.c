@@ -10,7 +10,7 @@
 #include "rules/sample.h"
 
 struct explain_options {
-	const char *text, *message, *from, *chat, *staff;
+	const char *text, *message, *from, *chat, *corp, *staff;
 };
 
 struct explaining {
@@ -309,13 +309,15 @@ static int explain(const void *options, const char *const *arguments, int argume
 		   struct err *err)
 {
 	struct explaining x = {.options = *(const struct explain_options *)options};
+	/* A message that names no corp is of the one that --text speaks in. */
+	struct str corp = str_of(x.options.corp ? x.options.corp : SAMPLE_CORPID);
 
 	if (!x.options.text == !x.options.message)
 		return err_set(err, ERR_USAGE, "explain takes either --text or --message");
 	x.underline = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	int status = rules_open(&x.book, arguments[0], x.options.staff, NULL, err);
 	if (status == 0)
-		status = probe_new(&x.probe, x.book->set, err);
+		status = probe_new(&x.probe, x.book->set, corp, err);
 	if (status == 0)
 		status = explain_message(&x, err);
 	probe_free(x.probe);
@@ -332,13 +334,16 @@ static const struct option options[] = {
 	 offsetof(struct explain_options, from), .needs = "text"},
 	{"chat", 0, OPTION_TEXT, "KIND", "single (default), group or internal; with --text",
 	 offsetof(struct explain_options, chat), .needs = "text"},
+	{"corp", 0, OPTION_TEXT, "ID",
+	 "the corp of a message that names none (default " SAMPLE_CORPID "); with --message",
+	 offsetof(struct explain_options, corp), .needs = "message"},
 	OPTION_STAFF(struct explain_options),
 	OPTIONS_END,
 };
 
 const struct command cmd_rules_explain = {
 	.words = "rules explain",
-	.arguments = "DIR --text TEXT [--from WHO] | --message FILE|-",
+	.arguments = "DIR --text TEXT [--from WHO] | --message FILE|- [--corp ID]",
 	.summary = "why rules hit a message, and which one thing kept others from it",
 	.help = "Shows the text with its hits marked, how it folds, the rules that hit it, and the\n"
 		"rules that nearly did with the one condition that failed.\n"
