@@ -138,7 +138,7 @@ void fields_read(struct key_table *table, const struct json *j, uint32_t object,
 		uint64_t bit = (uint64_t)1 << k;
 		g = g + 1 == first + GUESS_COUNT ? first : g + 1;
 		bool null = json_kind(j, key + 2) == 'n';
-		if (UNLIKELY(seen & bit)) {
+		if (UNLIKELY(seen & bit & ~(uint64_t)1)) {
 			/* Some write every spelling of every type, null but for one. */
 			bool spellings = (null || nulls & bit) &&
 					 !str_eq(json_str(j, key), json_str(j, out->node[k] - 2));
@@ -149,9 +149,10 @@ void fields_read(struct key_table *table, const struct json *j, uint32_t object,
 		}
 		seen |= bit;
 		out->node[k] = key + 2;
-		nulls |= null ? bit : 0;
+		if (UNLIKELY(null))
+			nulls |= bit;
 	}
 	/* Of a key that is there twice nobody reads the value. Any number of other names is fine. */
-	out->twice = twice & ~(uint64_t)1;
+	out->twice = twice;
 	out->present = seen & ~nulls & ~(uint64_t)1;
 }
