@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "brokers.h"
 #include "cmd/commands.h"
@@ -35,9 +36,12 @@ static void *take_signals(void *arg)
 	atomic_store(stop, true);
 	log_event(LOG_INFO, "stopping", LOG_NUM("signal", number));
 	/* libpq waits for its server as long as it takes, behind a lock or a disk that hangs. */
-	const struct timespec wait = {.tv_sec = STOP_MS / 1000};
-	if (sigtimedwait(&set, NULL, &wait) > 0)
-		_exit(128 + number);
+	int64_t leave_ms = clock_monotonic_ms() + STOP_MS, left_ms;
+	while ((left_ms = leave_ms - clock_monotonic_ms()) > 0) {
+		const struct timespec wait = {left_ms / 1000, left_ms % 1000 * 1000000};
+		if (sigtimedwait(&set, NULL, &wait) > 0) /* else the time is over, or EINTR */
+			_exit(128 + number);
+	}
 	log_event(LOG_ERROR, "stop_deadline", LOG_NUM("after_ms", STOP_MS));
 	_exit(ERR_RETRY);
 }
