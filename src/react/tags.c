@@ -15,15 +15,6 @@ static void add_change(struct turn *t, tag_changes *changes, struct tag_change c
 	*LIST_ADD(changes, t->arena) = change;
 }
 
-/* What is given and taken by the same rule at the same message is told as what it comes to. */
-static const struct tag_change *find_change(const tag_changes *changes, struct str group, struct str tag)
-{
-	for (uint32_t i = 0; i < changes->count; i++)
-		if (str_eq(changes->items[i].group, group) && str_eq(changes->items[i].tag, tag))
-			return &changes->items[i];
-	return NULL;
-}
-
 /* The newest change of an exclusive group; made if there was none. */
 static int64_t *change_of(struct turn *t, struct str group)
 {
@@ -163,16 +154,10 @@ void tag_add(struct turn *t, struct source source, bool keeps, struct tag_ref re
 	state = LIST_ADD(&s->tags, shard_arena(t->shard));
 	state->group = shard_name(t->shard, group->name);
 	state->tag = shard_name(t->shard, tag->name);
-	const struct tag_change *taken = find_change(&work->remove, group->name, tag->name);
-	for (uint32_t i = 0; taken && i < taken->userid_count; i++)
-		*LIST_ADD(&state->staff, shard_arena(t->shard)) = taken->userids[i];
 	meet_staff(t, state, ARENA_ARRAY(t->arena, struct str, t->userid_count));
 	add_proof(t, state, source, keeps, expires_ms);
-	if (taken)
-		LIST_REMOVE(&work->remove, (uint32_t)(taken - work->remove.items));
-	else
-		add_change(t, &work->add,
-			   (struct tag_change){group->name, tag->name, tag->wecom_id, NULL, 0});
+	add_change(t, &work->add,
+		   (struct tag_change){group->name, tag->name, tag->wecom_id, NULL, 0});
 }
 
 void tag_remove(struct turn *t, struct tag_ref ref, struct tag_work *work)
@@ -181,14 +166,9 @@ void tag_remove(struct turn *t, struct tag_ref ref, struct tag_work *work)
 	const struct tag *tag = &group->tags[ref.tag];
 	const struct tag_state *state = subject_tag(t->subject, group->name, tag->name);
 
-	if (!state)
-		return;
-	struct tag_change gone = tag_take(t, (uint32_t)(state - t->subject->tags.items), tag);
-	const struct tag_change *given = find_change(&work->add, group->name, tag->name);
-	if (given)
-		LIST_REMOVE(&work->add, (uint32_t)(given - work->add.items));
-	else
-		add_change(t, &work->remove, gone);
+	if (state)
+		add_change(t, &work->remove,
+			   tag_take(t, (uint32_t)(state - t->subject->tags.items), tag));
 }
 
 static void tell(struct turn *t, struct source source, enum cause cause, const tag_changes *add,

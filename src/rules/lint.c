@@ -172,6 +172,22 @@ static void gather(struct lint *l, const struct rule *rule, const struct cond *c
 	}
 }
 
+/* Both changes stand in the event, and only the order in `then` tells how it ended. */
+static void check_effects(struct lint *l, const struct rule *rule)
+{
+	for (size_t i = 0; i < rule->effect_count; i++)
+		for (size_t k = i + 1; k < rule->effect_count; k++) {
+			const struct effect *given = &rule->effects[i], *taken = &rule->effects[k];
+			if (given->kind != EFFECT_TAG || taken->kind != EFFECT_UNTAG ||
+			    given->tag.group != taken->tag.group || given->tag.tag != taken->tag.tag)
+				continue;
+			const struct tag_group *group = &l->set->groups[given->tag.group];
+			findings_add(l->findings, FINDING_WARNING, rule->file, rule->line, rule->col,
+				     "rule «%.*s» gives the tag «%.*s» and takes it again; leave one of the two",
+				     STR_ARG(rule->id), STR_ARG(group->tags[given->tag.tag].name));
+		}
+}
+
 static void check_rule(struct lint *l, const struct rule *rule)
 {
 	struct alternatives a = {.pack = rule->pack_index, .across = true, .rules = &rule, .rule_count = 1,
@@ -181,6 +197,7 @@ static void check_rule(struct lint *l, const struct rule *rule)
 		gather(l, rule, rule->match, &a.spots);
 		lint_compare(l, &a);
 	}
+	check_effects(l, rule);
 	if (!rule->example_count)
 		findings_add(l->findings, FINDING_WARNING, rule->file, rule->line, rule->col,
 			     "rule «%.*s» has no example; write examples: {hit: […], miss: […]}",

@@ -209,11 +209,11 @@ void coalesce_add(struct coalesced *c, const struct event *e, struct str evidenc
 {
 	switch (e->type) {
 	case EVENT_TAG:
-		/* A tag that is removed and added in one event ends added. */
-		for (size_t i = 0; i < e->remove_count; i++)
-			change_tag(c, e, &e->remove[i], false);
-		for (size_t i = 0; i < e->add_count; i++)
-			change_tag(c, e, &e->add[i], true);
+		for (int last = 0; last < 2; last++) {
+			bool adds = last == coalesce_ends_added(e);
+			for (size_t i = 0; i < (adds ? e->add_count : e->remove_count); i++)
+				change_tag(c, e, adds ? &e->add[i] : &e->remove[i], adds);
+		}
 		return;
 	case EVENT_STAGE:
 		change_stage(c, e);

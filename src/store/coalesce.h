@@ -56,6 +56,13 @@ struct day_row {
 
 struct coalesced;
 
+/* How a tag ends that one event removes and adds: a control record adds before it removes, a rule that
+ * does both renews the tag (one that takes it again is told by `rules check`). */
+static inline bool coalesce_ends_added(const struct event *e)
+{
+	return e->cause != CAUSE_MANUAL;
+}
+
 /* Room for what so many changes can leave. */
 struct coalesced *coalesce_new(struct arena *arena, size_t changes_max);
 /* How many changes an event makes; for changes_max. */

@@ -227,10 +227,11 @@ bool tally_take(struct tally *t, const struct event *e, const struct tally_place
 {
 	switch (e->type) {
 	case EVENT_TAG:
-		for (size_t i = 0; i < e->remove_count; i++)
-			take_change(t, e, &e->remove[i], false, place);
-		for (size_t i = 0; i < e->add_count; i++)
-			take_change(t, e, &e->add[i], true, place);
+		for (int last = 0; last < 2; last++) {
+			bool adds = last == coalesce_ends_added(e);
+			for (size_t i = 0; i < (adds ? e->add_count : e->remove_count); i++)
+				take_change(t, e, adds ? &e->add[i] : &e->remove[i], adds, place);
+		}
 		return false;
 	case EVENT_STAGE:
 		take_stage(t, e, place);

@@ -193,7 +193,8 @@ class Oracle:
         self.tag_events[e["id"]] = (day(d["msgtime"]), d["corpid"], d["external_userid"], e["sequence"],
                                     d["cause"], json.dumps(d["add"], sort_keys=True),
                                     json.dumps(d["remove"], sort_keys=True), d["evidence"][0]["word"])
-        for change, adds in [(c, False) for c in d["remove"]] + [(c, True) for c in d["add"]]:
+        changes = [(c, False) for c in d["remove"]] + [(c, True) for c in d["add"]]
+        for change, adds in changes if d["cause"] != "manual" else reversed(changes):
             key = (d["corpid"], d["external_userid"], change["group"], change["tag"])
             row = self.tags.setdefault(key, {"since": None, "removed": None, "here": False, "userids": [],
                                              "wecom_id": "", "sequence": 0})

@@ -284,12 +284,6 @@ static const struct story stories[] = {
 	{"a recall leaves a wait that its rule keeps",
 	 PACK "- {id: w, from: customer, keep_on_recall: true, match: [help], wait: {for: staff, over: 1h}, then: {alert: {severity: low, category: c}}}\n",
 	 "0 c help\n0:00:01 c recall 1\n1 clock", "0:01:00 alert w/rule m1\n"},
-	{"what one rule gives and takes is told as what it comes to",
-	 PACK "- {id: a, match: [go], then: [{tag: X}, {untag: X}, {tag: Y}]}\n"
-	      "- {id: b, match: [again], then: [{untag: Y}, {tag: Y}]}\n"
-	      "- {id: c, match: [again], if: {tag: Y}, then: {tag: X}}\n",
-	 "0 c go\n1 c again\n2 control \"add\":[\"B\"],\"remove\":[\"g/B\",\"X\"]",
-	 "0:00:00 tag a/rule m1 +Y\n1:00:00 tag c/rule m2 +X\n2:00:00 tag /manual o3 -X@s\n"},
 	{"a word on consent is judged by who asks for it",
 	 PACK "- {id: a, types: [disagree], then: {alert: {severity: low, category: c}}}\n"
 	      "- {id: b, from: customer, then: {alert: {severity: low, category: c}}}\n",

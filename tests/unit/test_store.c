@@ -157,6 +157,24 @@ Test(coalesce, says_what_a_batch_knows_of_a_tag)
 	arena_fini(&a);
 }
 
+/* A control record adds before it removes; a rule that does both renews. */
+Test(coalesce, ends_as_the_event_means)
+{
+	static const enum cause causes[] = {CAUSE_MANUAL, CAUSE_RULE};
+	struct arena a = {0};
+	size_t rows;
+
+	for (size_t i = 0; i < ARRAY_LEN(causes); i++) {
+		struct coalesced *c = coalesce_new(&a, 8);
+		struct event both = make(&a, &(struct step){true, causes[i], 100, "x"}, 1);
+		both.remove_count = 1;
+		coalesce_add(c, &both, (struct str){0});
+		cr_expect_eq(coalesced_tags(c, &rows)->removed, causes[i] == CAUSE_MANUAL);
+		cr_expect_eq(rows, 1);
+	}
+	arena_fini(&a);
+}
+
 Test(coalesce, drops_what_is_not_newer)
 {
 	struct arena a = {0};
