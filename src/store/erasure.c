@@ -3,6 +3,7 @@
 #include "store/erasure.h"
 
 #include "base/log.h"
+#include "store/suspect.h"
 
 int erasure_open(struct erasure *e, struct pg *pg, struct pg_fault *fault)
 {
@@ -70,8 +71,9 @@ int erasure_drop(struct erasure *e, struct pg *pg, struct store_item *items, siz
 	column_begin(&times, COLUMN_TIME);
 	for (size_t i = 0; i < *count; i++) {
 		column_str(&names, hmac(e, &items[i], arena));
-		column_number(&times, items[i].event ? items[i].event->msgtime_ms
-						    : items[i].message->msgtime_ms);
+		/* What no column can hold is refused by its own row, and must not stop the batch here. */
+		column_number(&times, store_time(items[i].event ? items[i].event->msgtime_ms
+								: items[i].message->msgtime_ms));
 	}
 	struct pg_parameter parameters[] = {column_parameter(&names), column_parameter(&times)};
 	OWNED(pg_result) *rows = NULL;

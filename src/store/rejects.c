@@ -3,6 +3,7 @@
 #include "store/rejects.h"
 
 #include "base/heap.h"
+#include "base/utf8.h"
 
 enum {
 	WINDOW_ROWS = 10000, /* over which refusals are counted … */
@@ -28,6 +29,7 @@ void rejects_add(struct rejects *r, const struct store_item *item, const char *s
 	row->item = item;
 	(void)snprintf(row->sqlstate, sizeof row->sqlstate, "%s", sqlstate);
 	(void)snprintf(row->text, sizeof row->text, "%s", text);
+	row->text[utf8_valid_len(str_of(row->text))] = '\0'; /* a character that was cut */
 }
 
 int rejects_write(struct rejects *r, struct pg *pg, struct pg_fault *fault)

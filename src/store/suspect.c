@@ -38,6 +38,11 @@ static bool json_fits(struct str json)
 	return json.len == 0 || !memmem(json.data, json.len, nul, sizeof nul - 1);
 }
 
+int64_t store_time(int64_t ms)
+{
+	return MIN(MAX(ms, 0), time_max_ms - 1);
+}
+
 bool store_is_suspect(const struct store_item *item)
 {
 	const struct event *e = item->event;

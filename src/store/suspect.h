@@ -13,3 +13,6 @@
 #include "store/store.h"
 
 bool store_is_suspect(const struct store_item *item);
+
+/* A time in Unix ms as near as timestamptz can hold it, for those who only compare: 1970 to 9999. */
+int64_t store_time(int64_t ms);

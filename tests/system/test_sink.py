@@ -280,6 +280,13 @@ def test_a_deadlock_is_tried_again(setup, processes):
 def test_poison_is_set_aside(setup, processes):
     events, oracle = generate(11, 3000, poison_every=30)
     assert {e["poison"] for e in events} == {None, *POISONS}
+    # Somebody has been erased: from now on every batch is asked whom it is about, and when.
+    gone = event("erase", "wm" + "e" * 30, 1, START_MS, 0, cause="manual", by="desk", evidence=[])
+    setup.kafka.produce(setup.topic["tags"], [record(gone)])
+    sink = setup.start("sink")
+    processes.append(sink)
+    wait_through(setup, sink)
+    assert sink.terminate() == 0
     send(setup, events)
     # Nobody can be erased whose name no table can hold; the batch goes on.
     nobody = event("erase", "wm\x00" + "n" * 30, 1, START_MS, 0, cause="manual", by="desk", evidence=[])

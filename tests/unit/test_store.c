@@ -2,10 +2,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
 
+#include "base/utf8.h"
 #include "store/coalesce.h"
 #include "store/column.h"
 #include "store/migrate.h"
 #include "store/policy.h"
+#include "store/rejects.h"
 
 Test(policy, knows_what_to_do)
 {
@@ -115,6 +117,25 @@ static struct tag_row left_of(struct arena *arena, const struct step *steps, siz
 	const struct tag_row *row = coalesced_tags(c, &rows);
 	cr_assert_eq(rows, 1);
 	return row[0];
+}
+
+/* A server that speaks Chinese says more than the table keeps; half a character it would refuse. */
+Test(rejects, keep_whole_characters)
+{
+	struct store_item item = {0};
+	struct rejects r = {0};
+	char text[400];
+
+	for (size_t start = 0; start < 3; start++) {
+		memset(text, 'x', start);
+		text[start] = '\0';
+		while (strlen(text) + 3 < sizeof text)
+			strcat(text, "错");
+		rejects_add(&r, &item, "22021", text);
+		cr_expect(utf8_valid(str_of(r.rows[start].text)), "%zu", start);
+		cr_expect(strlen(r.rows[start].text) > 100);
+	}
+	rejects_fini(&r);
 }
 
 Test(coalesce, says_what_a_batch_knows_of_a_tag)
