@@ -65,7 +65,7 @@ static const struct key keys[] = {
 	 "by corp, or default: ignore, alert_only or drop, for customers who disagreed",
 	 "default: ignore"},
 	{"http.listen", KEY_LISTEN, NULL, 0, 0, false, AT(http_listen),
-	 "address of /metrics, /livez, /readyz, /version; null: off", "\"127.0.0.1:9464\""},
+	 "address of /metrics, /livez, /readyz, /version, one for each process of a host; null: off", "\"127.0.0.1:9464\""},
 };
 static_assert(ARRAY_LEN(keys) <= CONFIG_KEYS_MAX, "room for origins");
 

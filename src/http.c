@@ -176,11 +176,16 @@ int http_start(struct http **out, const char *listen, const char *shown,
 		MHD_OPTION_SOCK_ADDR, address->ai_addr, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)HTTP_CLIENTS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
 		(unsigned)HTTP_ADDRESS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CLIENT_BYTES,
-		MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CLIENT_BYTES, MHD_OPTION_END);
 	freeaddrinfo(address);
 	if (!h->daemon) {
 		free(h);
+		if (errno == EADDRINUSE)
+			return err_set(err, ERR_CONFIG,
+				       "http.listen: another process listens on %s; each `run` and `sink` "
+				       "of a host wants a port of its own (CHATMILL_HTTP__LISTEN "
+				       "in its environment)",
+				       shown);
 		return err_errno(err, ERR_CONFIG, "http.listen: cannot listen on %s", shown);
 	}
 	log_event(LOG_INFO, "http_listening", LOG_TEXT("address", shown));

@@ -247,6 +247,27 @@ def test_sink_without_its_database_is_not_ready(pipeline, processes):
     assert sink.terminate() == 0, sink.log()
 
 
+def test_a_port_is_one_process(pipeline_db, processes):
+    """A sink with the configuration of `run` as it is ends and says why; `run` answers as before. After
+    kill -9 under the eyes of a client the port is free at once."""
+    setup = pipeline_db
+    run, port = start_run(setup, processes)
+    file = setup.folder / f"http{port}.yaml"
+    proc.wait_for(lambda: reasons(port) is not None, 30, "the port of run")
+    done = chatmill.run("sink", "-c", file, timeout_s=30, check=78)
+    assert f"http.listen: another process listens on 127.0.0.1:{port}" in done.stderr.decode()
+    for _ in range(20):
+        assert "worker 0: " in get(port, "/readyz")[1], "a page of run"
+    with socket.create_connection(("127.0.0.1", port), 5) as client:
+        client.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert client.recv(100)
+        run.kill()
+    again = setup.start("run", file=file)
+    processes.append(again)
+    again.wait_log("http_listening")
+    assert again.terminate() == 0, again.log()
+
+
 def test_sink_counts_what_is_in_the_tables(pipeline_db, processes):
     """Events in the database, none refused, lag of 0, and promtool has nothing to say against it."""
     setup = pipeline_db
