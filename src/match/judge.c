@@ -8,6 +8,7 @@
 
 #include "base/heap.h"
 #include "base/utf8.h"
+#include "match/chain.h"
 
 /* ---- order ---- */
 
@@ -141,79 +142,22 @@ static size_t judge_pick(struct matcher *m, uint32_t rule, uint32_t group, uint3
 
 /* ---- near ---- */
 
-/* A hit as a part of a `near`, in code points of its text. */
-struct place {
-	struct pick pick;
-	uint32_t part;
-	int64_t start, end;
-	/* Bit S of these: a chain that ends (begins) here can hold exactly the parts S. */
-	uint64_t before[4], after[4];
-};
-
-/* For each set of parts: the end (or start) that is nearest, of all chains so far. */
-static void chain(struct place *places, size_t count, unsigned parts, int64_t chars, bool ordered,
-		  bool backward)
+/* Counts code points from hit to hit; picks are sorted by text and start. */
+static void count_chars(const struct matcher *m, const struct pick *picks, struct place *places,
+			size_t count)
 {
-	int64_t best[256];
-	unsigned sets = 1u << parts;
-
-	for (unsigned s = 0; s < sets; s++)
-		best[s] = backward ? INT64_MAX : INT64_MIN;
-	for (size_t n = 0; n < count; n++) {
-		struct place *p = &places[backward ? count - 1 - n : n];
-		uint64_t *reach = backward ? p->after : p->before;
-		uint64_t made[4] = {0};
-		made[(1u << p->part) / 64] |= 1ull << (1u << p->part) % 64;
-		for (unsigned s = 1; s < sets; s++) {
-			if (s >> p->part & 1 || best[s] == (backward ? INT64_MAX : INT64_MIN))
-				continue;
-			/* In order, the parts before are 0 … part - 1, those after part + 1 …. */
-			if (ordered && !(backward ? s >> (p->part + 1) & 1 && !(s & ((2u << p->part) - 1))
-						  : !(s >> p->part) && s >> (p->part - 1) & 1))
-				continue;
-			if ((backward ? best[s] - p->end : p->start - best[s]) > chars)
-				continue;
-			unsigned more = s | 1u << p->part;
-			made[more / 64] |= 1ull << more % 64;
-		}
-		memcpy(reach, made, sizeof made);
-		for (unsigned s = 1; s < sets; s++) {
-			if (!(made[s / 64] >> s % 64 & 1))
-				continue;
-			best[s] = backward ? MIN(best[s], p->start) : MAX(best[s], p->end);
-		}
-	}
-}
-
-/* Whether some chain through `p` holds every part once. */
-static bool takes_part(const struct place *p, unsigned parts)
-{
-	unsigned all = (1u << parts) - 1;
-
-	for (unsigned s = 1; s <= all; s++) {
-		unsigned rest = (all & ~s) | 1u << p->part;
-		if (p->before[s / 64] >> s % 64 & 1 && p->after[rest / 64] >> rest % 64 & 1)
-			return true;
-	}
-	return false;
-}
-
-/* Counts code points from hit to hit; places are sorted by text and start. */
-static void count_chars(const struct matcher *m, struct place *places, size_t count)
-{
-	uint32_t at = 0;
-	int64_t chars = 0;
+	uint32_t at = 0, chars = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		const struct found *f = places[i].pick.found;
+		const struct found *f = picks[i].found;
 		const char *text = m->message->texts[f->text].content.data;
-		if (i == 0 || places[i - 1].pick.found->text != f->text)
+		if (i == 0 || picks[i - 1].found->text != f->text)
 			at = 0, chars = 0;
-		chars += (int64_t)utf8_count((struct str){text + at, f->start - at});
+		chars += (uint32_t)utf8_count((struct str){text + at, f->start - at});
 		at = f->start;
 		places[i].start = chars;
 		places[i].end =
-			chars + (int64_t)utf8_count((struct str){text + f->start, f->end - f->start});
+			chars + (uint32_t)utf8_count((struct str){text + f->start, f->end - f->start});
 	}
 }
 
@@ -251,22 +195,20 @@ static bool near_in_text(struct matcher *m, const struct node *n, size_t mark,
 	}
 	picks_sort(sorted, count, m->arena);
 	for (size_t i = 0; i < count; i++) {
-		places[i].pick = (struct pick){sorted[i].found, sorted[i].leaf & 0xffffff};
 		places[i].part = sorted[i].leaf >> 24;
+		sorted[i].leaf &= 0xffffff;
 	}
-	count_chars(m, places, count);
+	count_chars(m, sorted, places, count);
 	m->pick_count = mark;
 	for (size_t first = 0, end; first < count; first = end) {
 		for (end = first; end < count; end++)
-			if (places[end].pick.found->text != places[first].pick.found->text)
+			if (sorted[end].found->text != sorted[first].found->text)
 				break;
-		chain(places + first, end - first, n->child_count, n->cond->near_chars,
-		      n->cond->ordered, false);
-		chain(places + first, end - first, n->child_count, n->cond->near_chars,
-		      n->cond->ordered, true);
+		chain_mark(places + first, end - first, n->child_count, (uint32_t)n->cond->near_chars,
+			   n->cond->ordered, m->arena);
 		for (size_t i = first; i < end; i++)
-			if (takes_part(&places[i], n->child_count))
-				push(m, places[i].pick);
+			if (places[i].taken)
+				push(m, sorted[i]);
 	}
 	return m->pick_count > mark;
 }

@@ -9,6 +9,7 @@
 #include "fold/fold.h"
 #include "folder.h"
 #include "random.h"
+#include "match/chain.h"
 #include "match/match.h"
 #include "rules/load.h"
 #include "rules/reach.h"
@@ -536,6 +537,115 @@ Test(match, conditions, .init = folder_make, .fini = folder_remove)
 	expect(&b, "庚庚x庚", "count: 0-3 庚 0-6 庚庚 3-6 庚 7-10 庚");
 	expect(&b, "辛苦", "");
 	expect(&b, "辛苦辛", "allowed: 6-9 辛");
+	bench_fini(&b);
+}
+
+/* ---- near, against every choice of one hit for each part ---- */
+
+/* Marks the places of all chains among `chosen`, one for each part, in `wanted`. */
+static void check_choice(const struct place *places, const unsigned *chosen, unsigned parts,
+			 uint32_t chars, bool ordered, bool *wanted)
+{
+	uint32_t reach = 0;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < 12; i++) {
+		for (unsigned part = 0; part < parts; part++) {
+			if (chosen[part] != i)
+				continue;
+			if ((count && places[i].start > reach + chars) || (ordered && part != count))
+				return;
+			reach = MAX(reach, places[i].end);
+			count++;
+		}
+	}
+	for (unsigned part = 0; part < parts; part++)
+		wanted[chosen[part]] = true;
+}
+
+static void choose(const struct place *places, size_t count, unsigned *chosen, unsigned part,
+		   unsigned parts, uint32_t chars, bool ordered, bool *wanted)
+{
+	if (part == parts) {
+		check_choice(places, chosen, parts, chars, ordered, wanted);
+		return;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		chosen[part] = i;
+		if (places[i].part == part)
+			choose(places, count, chosen, part + 1, parts, chars, ordered, wanted);
+	}
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct place *one = a, *other = b;
+	return one->start != other->start ? (one->start > other->start) - (one->start < other->start)
+					  : (one->end > other->end) - (one->end < other->end);
+}
+
+Test(match, near_takes_what_some_chain_takes)
+{
+	unsigned taken = 0, left = 0;
+
+	random_state = 20231114;
+	for (int k = 0; k < 100000; k++) {
+		struct arena arena = {0};
+		struct place places[12];
+		bool wanted[12] = {0};
+		unsigned chosen[8], parts = 2 + (unsigned)next_random(3), wide = 4 + (unsigned)next_random(30);
+		uint32_t chars = (uint32_t)next_random(4);
+		size_t count = 1 + next_random(12);
+		bool ordered = next_random(3) == 0;
+		for (size_t i = 0; i < count; i++) {
+			uint32_t start = (uint32_t)next_random(wide);
+			places[i] = (struct place){(uint32_t)next_random(parts), start,
+						   start + 1 + (uint32_t)next_random(next_random(4) ? 3 : wide), false};
+		}
+		qsort(places, count, sizeof *places, by_place);
+		choose(places, count, chosen, 0, parts, chars, ordered, wanted);
+		chain_mark(places, count, parts, chars, ordered, &arena);
+		for (size_t i = 0; i < count; i++) {
+			cr_assert_eq(places[i].taken, wanted[i], "case %d, place %zu of %zu", k, i, count);
+			*(wanted[i] ? &taken : &left) += 1;
+		}
+		arena_fini(&arena);
+	}
+	cr_expect(taken > 50000 && left > 50000, "%u taken, %u left", taken, left);
+}
+
+/* Beyond the block that is looked at at once. */
+Test(match, near_reaches_over_many_hits)
+{
+	struct arena arena = {0};
+	enum { COUNT = 1000 };
+	struct place places[COUNT];
+
+	for (uint32_t i = 0; i < COUNT; i++)
+		places[i] = (struct place){1, i, i + 1, false};
+	places[0] = (struct place){0, 0, COUNT, false};
+	places[COUNT - 1].part = 2;
+	places[COUNT - 1].start = COUNT + 2;
+	for (uint32_t chars = 1; chars < 3; chars++) {
+		chain_mark(places, COUNT, 3, chars, true, &arena);
+		for (uint32_t i = 0; i < COUNT; i++)
+			cr_expect_eq(places[i].taken, chars == 2, "place %u, chars %u", i, chars);
+	}
+	arena_fini(&arena);
+}
+
+Test(match, near_of_hits_inside_others, .init = folder_make, .fini = folder_remove)
+{
+	struct bench b;
+	bench_init(&b, "pack: p\nrules:\n"
+		       "  - {id: a, match: {near: {of: [{regex: '加.*号'}, 微信, '138'], chars: 2}}}\n"
+		       "  - {id: b, match: {near: {of: [微信号, 信, '138'], chars: 0}}}\n"
+		       "  - {id: c, match: {near: {of: [{regex: '加.*号'}, 微信, '138'], chars: 0, ordered: true}}}\n");
+	expect(&b, "加我的微信这个号138",
+	       "a: 0-24 加.*号 9-15 微信 24-27 138; c: 0-24 加.*号 9-15 微信 24-27 138");
+	expect(&b, "加我的微信这个号啊啊138", "a: 0-24 加.*号 9-15 微信 30-33 138");
+	expect(&b, "加我的微信这个号啊啊啊138", "");
+	expect(&b, "微信号138", "b: 0-9 微信号 3-6 信 9-12 138");
 	bench_fini(&b);
 }
 
