@@ -4,10 +4,12 @@
 #include "match/matcher.h"
 #include "rules/spelling.h"
 
-/* Marks the bytes of text `index` that words of `rule` cover. Returns how many words do. */
+/* Marks the bytes of the sender's own part of text `index` that words of `rule` cover. Returns how many
+ * words do. As everywhere, a hit that begins in a quotation is none of the answer to it. */
 static size_t cover(const struct matcher *m, const struct engine_rule *rule, uint32_t index,
 		    char *covered)
 {
+	uint32_t own = m->message->texts[index].own_start;
 	size_t words = 0;
 
 	for (uint32_t i = 0; i < rule->ignore_count; i++) {
@@ -15,7 +17,7 @@ static size_t cover(const struct matcher *m, const struct engine_rule *rule, uin
 		if (hits->scan != m->scan)
 			continue;
 		for (const struct found *f = hits->first; f; f = f->next) {
-			if (f->text != index)
+			if (f->text != index || f->start < own)
 				continue;
 			memset(covered + f->start, 1, f->end - f->start);
 			words++;

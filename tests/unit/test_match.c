@@ -649,6 +649,41 @@ Test(match, near_of_hits_inside_others, .init = folder_make, .fini = folder_remo
 	bench_fini(&b);
 }
 
+/* Whether a text of staff is nothing but closing words to the rule. */
+static bool closes(struct bench *b, const char *content)
+{
+	struct text text = text_of(b, content);
+	text.own_start = (uint32_t)marks_quoted(text.content);
+	struct message message = plain();
+	message.from_role = ROLE_STAFF;
+	message.texts = &text;
+	message.text_count = 1;
+	return scan(b, &message, NULL, 0).ignored_count == 1;
+}
+
+Test(match, closing_words_are_the_senders_own, .init = folder_make, .fini = folder_remove)
+{
+#define QUOTE(text) "「客户：" text "」\n- - - - - - - - - - - - - - -\n"
+	struct bench b;
+	bench_init(&b, "pack: p\nfold: loose\nrules:\n"
+		       "  - {id: w, from: customer, wait: {for: staff, over: 10m, ignore: [好的, 谢谢]}}\n");
+	cr_expect(closes(&b, "好的！"));
+	cr_expect(closes(&b, QUOTE("在吗") "好的"));
+	cr_expect(closes(&b, QUOTE("好的") "谢谢。"));
+	cr_expect_not(closes(&b, QUOTE("好的") "？？？"));
+	cr_expect_not(closes(&b, QUOTE("好的") "在的"));
+	cr_expect_not(closes(&b, QUOTE("好的") ""));
+	cr_expect_not(closes(&b, "？？？"));
+	bench_fini(&b);
+	/* The gap is wide enough for the row of hyphens: the hit begins with what the customer said. */
+	bench_init(&b, "pack: p\nfold: loose\nrules:\n"
+		       "  - {id: w, from: customer, wait: {for: staff, over: 10m, ignore: {word: 好的, gap: 8}}}\n");
+	cr_expect(closes(&b, "好………的"));
+	cr_expect_not(closes(&b, "“客户：\n好\n------\n的"));
+	bench_fini(&b);
+#undef QUOTE
+}
+
 Test(match, regexes, .init = folder_make, .fini = folder_remove)
 {
 	struct bench b;
