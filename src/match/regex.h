@@ -33,6 +33,7 @@ struct regex {
  * instead, in `why`. */
 bool regex_fold(enum fold_form form, struct str pattern, struct buf *out, char why[200]);
 
+/* START_SEEN also where it is too hard to say: such a regex is searched more often than need be. */
 enum start_sight regex_start_sight(struct str pattern);
 
 /* Searches all regexes in text m->text of form m->form. */

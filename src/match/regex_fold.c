@@ -390,22 +390,3 @@ bool regex_fold(enum fold_form form, struct str pattern, struct buf *out, char w
 	}
 	return true;
 }
-
-enum start_sight regex_start_sight(struct str pattern)
-{
-	enum start_sight sight = START_UNSEEN;
-
-	for (size_t i = 0; i < pattern.len; i++) {
-		struct str rest = str_from(pattern, i);
-		if (rest.data[0] == '^' || str_starts(rest, STR("(?<")))
-			return START_SEEN;
-		if (rest.data[0] != '\\' || rest.len < 2)
-			continue;
-		if (rest.data[1] == 'B' || rest.data[1] == 'A' || rest.data[1] == 'G')
-			return START_SEEN;
-		if (rest.data[1] == 'b')
-			sight = START_WORD;
-		i++;
-	}
-	return sight;
-}

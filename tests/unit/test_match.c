@@ -11,6 +11,7 @@
 #include "random.h"
 #include "match/chain.h"
 #include "match/match.h"
+#include "match/regex.h"
 #include "rules/load.h"
 #include "rules/reach.h"
 
@@ -682,6 +683,26 @@ Test(match, closing_words_are_the_senders_own, .init = folder_make, .fini = fold
 	cr_expect_not(closes(&b, "“客户：\n好\n------\n的"));
 	bench_fini(&b);
 #undef QUOTE
+}
+
+Test(match, sees_where_a_text_begins)
+{
+	static const struct {
+		const char *pattern;
+		enum start_sight sight;
+	} rows[] = {
+		{"元", START_UNSEEN}, {"^元", START_SEEN}, {"(a|^b)", START_SEEN}, {"\\bvx", START_WORD},
+		{"a[^,]*元", START_UNSEEN}, {"[]^]", START_UNSEEN}, {"[^]^]", START_UNSEEN},
+		{"[^,]^a", START_SEEN}, {"[]]^a", START_SEEN}, {"[^]]^a", START_SEEN},
+		{"[\\]^]", START_UNSEEN}, {"[\\]]^", START_SEEN}, {"[a\\\\]^", START_SEEN},
+		{"[[:alpha:]^]", START_UNSEEN}, {"[[:alpha:]]^", START_SEEN}, {"[[:a]^", START_SEEN},
+		{"[\\c]^]", START_UNSEEN}, {"\\c[^a]", START_SEEN}, {"\\[^a]", START_SEEN}, {"\\^", START_UNSEEN},
+		{"\\Q[\\E^]", START_SEEN}, {"\\Q^\\E", START_UNSEEN}, {"\\Q^", START_UNSEEN},
+		{"(?#[)^a]", START_SEEN}, {"(?x)a #[\n^b]", START_SEEN}, {"[\\Q]\\E^]", START_SEEN},
+		{"[\\b]", START_UNSEEN}, {"[^a]\\bx", START_WORD}, {"[\\B]\\Ba", START_SEEN}, {"(?<n>a)", START_SEEN},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		cr_expect_eq(regex_start_sight(str_of(rows[i].pattern)), rows[i].sight, "%s", rows[i].pattern);
 }
 
 Test(match, regexes, .init = folder_make, .fini = folder_remove)
