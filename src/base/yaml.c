@@ -5,6 +5,7 @@
 #include <yaml.h>
 
 #include "base/utf8.h"
+#include "base/yaml_slip.h"
 
 /* A word list of 100,000 lines takes as many nodes; a file of 16 MiB of «a,a,a» would take eight
  * million, a gigabyte of tree. */
@@ -12,9 +13,10 @@ enum { YAML_NODES_MAX = 1 << 20 };
 
 struct reader {
 	struct arena *arena;
-	struct str file;
+	struct str file, text;
 	struct findings *findings;
 	yaml_parser_t parser;
+	struct yaml_place quote; /* of the last event, if it was a text in quotes of several lines */
 	size_t node_count;
 	bool stop; /* the rest cannot be read */
 };
@@ -31,24 +33,23 @@ static void complain(struct reader *r, yaml_mark_t at, const char *what)
 		     "%s", what);
 }
 
+static struct yaml_place place_of(yaml_mark_t mark)
+{
+	return (struct yaml_place){(int)mark.line + 1, (int)mark.column + 1};
+}
+
 static void complain_syntax(struct reader *r)
 {
 	const yaml_parser_t *p = &r->parser;
-	const char *problem = p->problem ? p->problem : "not YAML";
-	const char *help = "";
+	struct yaml_stumble stumble = {
+		.problem = p->problem ? p->problem : "not YAML",
+		.context = p->context,
+		.at = place_of(p->problem_mark),
+		.begun = p->context ? place_of(p->context_mark) : (struct yaml_place){0},
+		.quote = r->quote,
+	};
 
-	if (strstr(problem, "cannot start any token"))
-		help = "; a word that begins with such a character is written in quotes, and "
-		       "lines begin with blanks, never with a tab";
-	else if (strstr(problem, "did not find expected"))
-		help = "; look at the indentation, and quote words that hold : # [ ] { } , or quotes";
-	else if (strstr(problem, "mapping values are not allowed"))
-		help = "; a text that holds «: » is written in quotes";
-	else if (strstr(problem, "anchor") || strstr(problem, "alias") || strstr(problem, "tag"))
-		help = "; a word that begins with & * or ! is written in quotes";
-	findings_add(r->findings, FINDING_ERROR, r->file, (int)p->problem_mark.line + 1,
-		     (int)p->problem_mark.column + 1, "YAML: %s%s%s%s", p->context ? p->context : "",
-		     p->context ? ", " : "", problem, help);
+	yaml_slip(r->findings, r->file, r->text, &stumble);
 	r->stop = true;
 }
 
@@ -61,6 +62,10 @@ static bool next(struct reader *r, yaml_event_t *event)
 		complain_syntax(r);
 		return false;
 	}
+	bool quoted = event->type == YAML_SCALAR_EVENT && event->end_mark.line > event->start_mark.line &&
+		      (event->data.scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE ||
+		       event->data.scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE);
+	r->quote = quoted ? place_of(event->start_mark) : (struct yaml_place){0};
 	return true;
 }
 
@@ -302,6 +307,7 @@ int yaml_parse(struct arena *arena, struct str file, struct str text, struct fin
 		findings_add(findings, FINDING_ERROR, file, 0, 0, "out of memory");
 		return -1;
 	}
+	r.text = text;
 	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)(text.data ? text.data : ""),
 				     text.len);
