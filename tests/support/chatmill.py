@@ -150,6 +150,13 @@ class Setup(Watch):
     def load(self, path):
         return run("load", "-c", self.file, path, check=0)
 
+    def publish(self, folder, lead="0s"):
+        """Rules in force from here on; returns the process. What `rules publish` wrote stands when its
+        transaction has ended on every partition, which is a little later than the command."""
+        done = run("rules", "publish", "-c", self.file, "--lead", lead, folder, check=0)
+        self.kafka.settle([self.topic["archive"], self.topic["rulesets"]])
+        return done
+
     def events(self, which=("tags", "stages", "alerts"), committed=True):
         """All events, as they stand on the topics; list of mappings like those of scan."""
         out = []

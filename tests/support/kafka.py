@@ -142,8 +142,12 @@ class Client:
         return self._to_end(topic, committed, lambda p: OFFSET_END, timeout_s, lambda m: None)
 
     def open_transactions(self, topic):
-        """Whether some partition holds records of a transaction that is still open."""
-        return self.high_watermarks(topic) != self.high_watermarks(topic, committed=True)
+        """Whether some partition holds records of a transaction that is still open: what stood there
+        first is not stable afterwards. A transaction that was committed is open in this sense until
+        its markers stand, some 50 ms after the word of its coordinator."""
+        ends = self.high_watermarks(topic)
+        stable = self.high_watermarks(topic, committed=True)
+        return any(stable[p] < end for p, end in ends.items())
 
     def _to_end(self, topic, committed, start, timeout_s, take):
         """Reads each partition from start(p) until told that it has ended; returns where."""

@@ -166,7 +166,7 @@ def test_texts_of_rule_sets_are_stored(setup, processes, tmp_path):
         (tmp_path / "rules/r.yaml").write_text(
             f"pack: sales\ntitle: s\ntags: {{intent: {{values: [high]}}}}\n"
             f"rules:\n  - id: price\n    match: [{word}]\n    then: [{{tag: high}}]\n")
-        chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", tmp_path / "rules", check=0)
+        setup.publish(tmp_path / "rules")
         sets = chatmill.lines(chatmill.run("rules", "list", "-c", setup.file, "--json", check=0))
         known = {r["digest"] for r in sets}
         new, = known - digests

@@ -64,7 +64,7 @@ def expected_ids(setup, rules, some):
 
 def test_broker_away_at_start_and_in_the_middle(tmp_path, own_kafka, rules, processes):
     setup = chatmill.Setup(tmp_path, own_kafka).apply()
-    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", rules, check=0)
+    setup.publish(rules)
     some = rows(4000, 1)
     feed(setup, some[:2000])
     own_kafka.terminate()
@@ -90,7 +90,7 @@ def test_broker_away_at_start_and_in_the_middle(tmp_path, own_kafka, rules, proc
 def test_database_away_at_start_and_in_the_middle(tmp_path, kafka, own_postgres, rules, processes):
     setup = chatmill.Setup(tmp_path, kafka, own_postgres).apply()
     chatmill.run("db", "migrate", "-c", setup.file, check=0)
-    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", rules, check=0)
+    setup.publish(rules)
     some = rows(4000, 2)
     feed(setup, some[:2000])
     run = setup.start("run")

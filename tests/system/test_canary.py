@@ -65,7 +65,7 @@ def test_canaries_stay_silent(pipeline, processes, postgres):
     rules = pipeline.folder / "rules"
     rules.mkdir()
     (rules / "canary.yaml").write_text(RULES)
-    chatmill.run("rules", "publish", "-c", pipeline.file, "--lead", "0s", rules, check=0)
+    pipeline.publish(rules)
     secret = pipeline.folder / "password"
     secret.write_text("SECRET" + WORD)
     postgres_keys = dict(postgres.keys(), password={"file": str(secret)})

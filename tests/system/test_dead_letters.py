@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from support import chatmill, make_sample, proc
+from support import chatmill, make_sample
 
 RULES = """\
 pack: dead
@@ -80,7 +80,7 @@ def test_in_a_file(tmp_path, rules):
 def test_on_a_topic(pipeline, rules, processes):
     topic, kafka = pipeline.topic["archive"], pipeline.kafka
     bad = bad_records(corp=True) + [("bad_json", b""), ("bad_json", b"   ")]
-    chatmill.run("rules", "publish", "-c", pipeline.file, "--lead", "0s", rules, check=0)
+    pipeline.publish(rules)
     key, records, n = f"ww1/{CUSTOMER}".encode(), [], 0
     for i, (_, raw) in enumerate(bad):
         records.append(dict(key=key, value=good(n), timestamp=START))
@@ -127,7 +127,7 @@ def partition_of(kafka, topic):
 
 def test_a_record_on_the_wrong_partition_is_misrouted(pipeline, rules, processes):
     kafka, topic = pipeline.kafka, pipeline.topic["archive"]
-    chatmill.run("rules", "publish", "-c", pipeline.file, "--lead", "0s", rules, check=0)
+    pipeline.publish(rules)
     key = f"ww1/{CUSTOMER}".encode()
     kafka.produce(topic, [dict(key=key, value=good(1), timestamp=START)])
     right = partition_of(kafka, topic)
@@ -148,7 +148,7 @@ def test_what_fits_the_archive_fits_the_dead_letters(pipeline, processes):
     folder = pipeline.folder / "rules"
     folder.mkdir()
     (folder / "pack.yaml").write_text(RULES)
-    chatmill.run("rules", "publish", "-c", pipeline.file, "--lead", "0s", folder, check=0)
+    pipeline.publish(folder)
     run = pipeline.start("run")
     processes.append(run)
     rng = random.Random(3)

@@ -66,7 +66,7 @@ def test_dry_run_on_the_archive(pipeline, folders):
     rows = [row(n) for n in range(240)]  # two hours
     (setup.folder / "all.jsonl").write_text("\n".join(rows) + "\n")
     setup.load(setup.folder / "all.jsonl")
-    digest = chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", folders["old"], check=0).stdout
+    digest = setup.publish(folders["old"]).stdout
     topics = [setup.topic["archive"], setup.topic["rulesets"]]
     before = [setup.kafka.high_watermarks(t) for t in topics]
     for minutes, first in ((30, 240 - 61), (60, 240 - 121), (600, 0)):
@@ -90,7 +90,7 @@ def test_dry_run_on_the_archive(pipeline, folders):
 
 def test_records_without_a_time_are_compared(pipeline, folders):
     setup = pipeline
-    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", folders["old"], check=0)
+    setup.publish(folders["old"])
     for n, time_ms in enumerate((0, -1, 0, -1, 0, -1)):
         setup.kafka.produce_at(setup.topic["archive"], n % 2, time_ms, b"ww1/wm", row(n).encode())
     done = chatmill.run("rules", "publish", "-c", setup.file, "--dry-run", "--json", folders["new"], check=1)
@@ -101,7 +101,7 @@ def test_records_without_a_time_are_compared(pipeline, folders):
 def test_examples_are_the_first_of_the_log(pipeline, folders):
     """However the partitions come mixed: here the first one's hits stand behind what one fetch brings."""
     setup = pipeline
-    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", folders["old"], check=0)
+    setup.publish(folders["old"])
 
     def record(partition, n, text):
         m = {"msgid": f"{partition}-{n}", "action": "send", "from": f"wm{partition:030}", "tolist": ["zhangsan"],

@@ -164,7 +164,7 @@ def exactly_once(setup, seed, count, run_kills, sink_kills, found_open, away):
     (rules / "audit.yaml").write_text(RULES)
     rows, path = write_input(setup.folder, count, seed)
     records = [dict(key=audit.key(row), value=row, timestamp=make_sample.START_MS) for row in rows]
-    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", rules, check=0)
+    setup.publish(rules)
 
     hangman = Hangman(setup, seed)
     # A little slower than the kills are expected to take, so that there is always work in progress.

@@ -73,7 +73,7 @@ def start_run(setup, processes, **more):
 
 
 def publish(setup):
-    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", RULES, check=0)
+    setup.publish(RULES)
 
 
 def test_metrics_agree_with_the_topics(pipeline, processes):
@@ -131,7 +131,7 @@ def test_sets_that_nobody_judges_by_are_given_up(pipeline, processes):
         folder = pipeline.folder / f"set{n}"
         folder.mkdir(exist_ok=True)
         (folder / "r.yaml").write_text(f"pack: p\nrules:\n  - {{id: r{n}, match: [多少钱], then: {{alert: {{}}}}}}\n")
-        done = chatmill.run("rules", "publish", "-c", pipeline.file, "--lead", "0s", folder, check=0)
+        done = pipeline.publish(folder)
         return re.search(r"sha256:[0-9a-f]{64}", (done.stdout + done.stderr).decode())[0]
 
     def in_force(digest):

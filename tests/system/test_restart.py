@@ -5,7 +5,7 @@ import os
 import signal
 import time
 
-from support import audit, chatmill, make_sample, proc
+from support import audit, make_sample, proc
 
 RULES = """\
 pack: restart
@@ -15,13 +15,14 @@ rules:
     match: [多少钱]
     then: [{alert: {severity: low, category: price}}]
 """
+OPEN_MAX_S = 10  # transaction.timeout.ms of `run`
 
 
 def publish(setup):
     folder = setup.folder / "rules"
     folder.mkdir()
     (folder / "restart.yaml").write_text(RULES)
-    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", folder, check=0)
+    setup.publish(folder)
 
 
 def row(number):
@@ -41,6 +42,22 @@ def seen(setup):
     return {e["data"]["msgid"] for e in setup.events(["alerts"])}
 
 
+def names_on(setup):
+    """Under which names `run` writes and belongs to its group, as the broker has them."""
+    (group,) = setup.kafka.admin().list_groups(setup.name, timeout=10)
+    ids = {t for t in setup.kafka.transactions() if t.startswith(setup.name + "-")} - {setup.name + "-publish"}
+    members = {m.id.rsplit("-", 5)[0] for m in group.members}  # a UUID is behind the name
+    assert len(ids) == len(members) == 2, (ids, members)
+    return ids | members
+
+
+def stays_open(setup, *topics):
+    """Whether a transaction of a frozen process is open for good: not one whose markers are on their way."""
+    def some():
+        return any([setup.kafka.open_transactions(t) for t in topics])
+    return some() and (time.sleep(0.3), some())[1]
+
+
 def test_after_kill_9_with_a_transaction_open(pipeline, processes, capsys):
     """SIGSTOP holds a transaction open for certain; then kill -9, restart, and the clock runs until
     the first message sent after the kill can be read."""
@@ -50,6 +67,8 @@ def test_after_kill_9_with_a_transaction_open(pipeline, processes, capsys):
     processes.append(run)
     feed(pipeline, [0])
     proc.wait_for(lambda: "r0" in seen(pipeline), 60, "first event")
+    run.wait_log('"assigned"', 60, count=2)
+    names = names_on(pipeline)
     took, number = [], 1
     for _ in range(3):
         opened = False
@@ -58,7 +77,7 @@ def test_after_kill_9_with_a_transaction_open(pipeline, processes, capsys):
             number += 3
             time.sleep(0.03)
             os.kill(run.p.pid, signal.SIGSTOP)
-            opened = any(pipeline.kafka.open_transactions(t) for t in (state, pipeline.topic["alerts"]))
+            opened = stays_open(pipeline, state, pipeline.topic["alerts"])
             if opened:
                 break
             os.kill(run.p.pid, signal.SIGCONT)
@@ -72,15 +91,15 @@ def test_after_kill_9_with_a_transaction_open(pipeline, processes, capsys):
         took.append(time.monotonic() - start)
         number += 1
     pipeline.wait_run(run)
+    # That is why it is seconds: a new name would have to wait for the end of the dead one's session. How
+    # many seconds is measured by bench/restart.py, where nothing else runs.
+    assert names_on(pipeline) == names
     assert run.terminate() == 0, run.log()
     with capsys.disabled():
         print("\nfrom kill -9 with an open transaction to the next event: "
               + ", ".join(f"{t:.1f} s" for t in took))
     events = pipeline.events(["alerts"])
     assert sorted(e["data"]["msgid"] for e in events) == sorted(f"r{n}" for n in range(number))
-    # A new name would have to wait for the dead one's session, 10 s and more. 4 s is promised; the
-    # best of three counts, as the machine may be busy with other things.
-    assert min(took) < 4.0
 
 
 def test_sigterm_finishes_the_transaction_and_leaves(pipeline, processes):
@@ -91,8 +110,8 @@ def test_sigterm_finishes_the_transaction_and_leaves(pipeline, processes):
     proc.wait_for(lambda: seen(pipeline), 60, "first event")
     feed(pipeline, range(500, 1000))
     assert run.terminate(30) == 0, run.log()
-    for t in ("alerts", "deadletter"):
-        assert not pipeline.kafka.open_transactions(pipeline.topic[t])
+    # Long before the broker would end what was left open; the markers may take a moment.
+    pipeline.kafka.settle([pipeline.topic[t] for t in ("alerts", "deadletter")], timeout_s=OPEN_MAX_S / 2)
     again = pipeline.start("run")
     processes.append(again)
     pipeline.wait_run(again)

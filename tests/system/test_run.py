@@ -24,7 +24,7 @@ def write_rules(setup, text=RULES, name="rules"):
 
 
 def publish(setup, folder):
-    done = chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", folder, check=0)
+    done = setup.publish(folder)
     return done.stdout.decode().strip()
 
 

@@ -5,10 +5,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support import audit, chatmill, make_sample
+from support import audit, make_sample
 from test_exactly_once import RULES, Feeder, seed_of_today, write_input
 
-PROMISE_S = 30
+PROMISE_S = 30  # `run` gives up before, and says stop_deadline
+OPEN_MAX_S = 10  # transaction.timeout.ms of `run`
 
 
 def terminate_often(setup, processes, count, times):
@@ -20,26 +21,29 @@ def terminate_often(setup, processes, count, times):
     rules.mkdir()
     (rules / "audit.yaml").write_text(RULES)
     rows, path = write_input(setup.folder, count, seed)
-    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", rules, check=0)
+    setup.publish(rules)
     feeder = Feeder(setup, [dict(key=audit.key(r), value=r, timestamp=make_sample.START_MS) for r in rows],
                     rate=count / (3.0 * times))
     feeder.start()
     topics = [setup.topic[k] for k in ("tags", "stages", "alerts", "deadletter")]
 
-    def any_open():  # all at once: each waits for a broker most of the time
-        with ThreadPoolExecutor(len(topics)) as pool:
-            return any(pool.map(setup.kafka.open_transactions, topics))
-    slowest, left_open = 0.0, 0
+    def settled():
+        """Nothing is left open, long before the broker would end it; the markers may take a moment."""
+        with ThreadPoolExecutor(len(topics)) as pool:  # all at once: each waits for a broker most of the time
+            list(pool.map(lambda t: setup.kafka.settle([t], timeout_s=OPEN_MAX_S / 2), topics))
+    slowest, orderly = 0.0, 0
     for _ in range(times):
         run = setup.start("run")
         processes.append(run)
         time.sleep(rng.random() * 3)  # a random moment is what is tested
         start = time.monotonic()
-        status = run.terminate(PROMISE_S + 10)
+        status = run.terminate(4 * PROMISE_S)
         slowest = max(slowest, time.monotonic() - start)
         assert status in (0, -15), f"seed {seed}: exit {status}\n{run.log()[-2000:]}"
-        # -15: the signal came before the program could take it.
-        left_open += any_open() if status == 0 else 0
+        assert "stop_deadline" not in run.log(), f"seed {seed}\n{run.log()[-2000:]}"
+        if status == 0:  # -15: the signal came before the program could take it.
+            orderly += 1
+            settled()
     feeder.fast.set()
     feeder.join(120)
     assert not feeder.failure, feeder.failure
@@ -47,11 +51,10 @@ def terminate_often(setup, processes, count, times):
     processes.append(run)
     setup.wait_run(run, timeout_s=180)
     assert run.terminate() == 0, run.log()
-    assert not any_open()
-    assert left_open == 0, f"seed {seed}: {left_open} ends left a transaction open"
-    assert slowest < PROMISE_S, f"seed {seed}: {slowest:.1f} s"
+    settled()
+    assert orderly >= times / 2, f"seed {seed}: only {orderly} of {times} were taken"
     differences = audit.compare(setup, rules, path, setup.folder)
-    report = f"seed {seed}: SIGTERM {times} times, slowest end {slowest:.1f} s\n" + "\n".join(map(str, differences))
+    report = f"seed {seed}: SIGTERM {times} times, {orderly} taken, slowest end {slowest:.1f} s\n" + "\n".join(map(str, differences))
     assert not any(differences), report
     return report
 

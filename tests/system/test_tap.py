@@ -69,7 +69,7 @@ def filled(tmp_path_factory, kafka):
     setup.rules.mkdir()
     (setup.rules / "sales.yaml").write_text(RULES)
     (setup.rules / "risk.yaml").write_text(MORE)
-    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", setup.rules, check=0)
+    setup.publish(setup.rules)
     setup.p = setup.start("run")
     setup.load(write(setup, 0, 20))
     setup.load(write(setup, 100, 10, "ww2"))

@@ -25,7 +25,7 @@ def start(pipeline, processes):
     folder = pipeline.folder / "rules"
     folder.mkdir()
     (folder / "words.yaml").write_text(RULES)
-    chatmill.run("rules", "publish", "-c", pipeline.file, "--lead", "0s", folder, check=0)
+    pipeline.publish(folder)
     run = pipeline.start("run")
     processes.append(run)
     return run
@@ -121,6 +121,7 @@ def test_rekey_copies_exactly_once_and_run_reads_it(pipeline, processes):
                   sum(pipeline.kafka.high_watermarks(archive).values()) > 1000, 30, "records", 0.01)
     first.kill()
     chatmill.run("rekey", "-c", pipeline.file, "--from", raw, check=0)
+    pipeline.kafka.settle([archive])
     copied = pipeline.kafka.read(archive)
     assert sorted(r.value for r in copied) == sorted(rows)
     assert all(("from", b"raw") in r.headers for r in copied)
