@@ -108,12 +108,12 @@ static void undo_alert(void *context, struct past_alert alert)
 	note_source(undo, kind.pack, kind.rule, alert.order);
 }
 
-static void undo_alerts(struct turn *t, uint64_t hash, undos *list)
+static void undo_alerts(struct turn *t, uint64_t hash, int64_t forgotten_ms, undos *list)
 {
 	struct past *past = &t->subject->past;
 	uint32_t before = list->count;
 
-	past_each_alert(past, hash, undo_alert, &(struct undoing){t, list});
+	past_each_alert(past, hash, forgotten_ms, undo_alert, &(struct undoing){t, list});
 	if (list->count == before)
 		return;
 	past_drop_alerts(past, shard_arena(t->shard), hash);
@@ -211,18 +211,22 @@ void recall_apply(struct turn *t, struct str pre_msgid)
 	struct subject *s = t->subject;
 	undos list = {0};
 	uint64_t hash = hash_64(pre_msgid);
+	int64_t memory_ms = shard_settings(t->shard)->memory_ms;
+	int64_t forgotten_ms = t->clock_ms - memory_ms;
 
-	if (!subject_remembers(s, hash, t->clock_ms, shard_settings(t->shard)->memory_ms)) {
+	if (!subject_remembers(s, hash, t->clock_ms, memory_ms)) {
 		t->reactor->counts.recalls_unknown++;
 		return;
 	}
 	for (uint32_t told = 0; told < s->told.count; told++) {
-		if (!str_eq(s->told.items[told].msgid, pre_msgid))
+		/* An older message may have had the same id, long ago. */
+		if (!str_eq(s->told.items[told].msgid, pre_msgid) ||
+		    s->told.items[told].time_ms <= forgotten_ms)
 			continue;
 		undo_tags(t, told, &list);
 		undo_stages(t, told, &list);
 		undo_waits(t, told);
 	}
-	undo_alerts(t, hash, &list);
+	undo_alerts(t, hash, forgotten_ms, &list);
 	tell(t, &list, pre_msgid);
 }

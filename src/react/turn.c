@@ -46,7 +46,7 @@ static uint32_t next_order(const struct subject *s, uint32_t told)
 			if (m->told == told)
 				next = MAX(next, m->order + 1);
 		}
-	past_each_alert(&s->past, hash_64(s->told.items[told].msgid), take_order, &next);
+	past_each_alert(&s->past, hash_64(s->told.items[told].msgid), INT64_MIN, take_order, &next);
 	return next;
 }
 

@@ -81,22 +81,24 @@ static bool has(struct str hashes, uint64_t hash)
 
 bool past_find(const struct past *p, uint64_t hash, int64_t *time_ms)
 {
+	bool found = false;
+
 	if (LIKELY(!has(p->hashes, hash)))
 		return false;
 	for (struct walk w = walk_of(p); next(&w);)
 		if (w.item.hash == hash && w.item.tag == TAG_MESSAGE) {
-			*time_ms = w.item.time_ms;
-			return true;
+			*time_ms = found ? MAX(*time_ms, w.item.time_ms) : w.item.time_ms;
+			found = true;
 		}
-	return false;
+	return found;
 }
 
-void past_each_alert(const struct past *p, uint64_t hash,
+void past_each_alert(const struct past *p, uint64_t hash, int64_t after_ms,
 		     void (*visit)(void *context, struct past_alert alert), void *context)
 {
 	for (struct walk w = walk_of(p); next(&w);)
 		if (w.item.tag >= TAG_ALERT && w.item.hash == hash &&
-		    w.item.alert.kind < p->kinds.count)
+		    w.item.time_ms > after_ms && w.item.alert.kind < p->kinds.count)
 			visit(context, w.item.alert);
 }
 
@@ -141,6 +143,7 @@ static void add_message(struct past *p, struct arena *arena, uint64_t tag, uint6
 	at = number_put(at, number_distance(time_ms, p->first_ms));
 	p->items.len += (size_t)(at - start);
 	p->last = hash;
+	p->last_ms = time_ms;
 }
 
 void past_add(struct past *p, struct arena *arena, uint64_t hash, int64_t time_ms)
@@ -152,7 +155,7 @@ void past_add(struct past *p, struct arena *arena, uint64_t hash, int64_t time_m
 void past_add_alert(struct past *p, struct arena *arena, uint64_t hash, int64_t time_ms,
 		    struct past_alert alert)
 {
-	if (!p->items_cap || p->last != hash)
+	if (!p->items_cap || p->last != hash || p->last_ms != time_ms)
 		add_message(p, arena, TAG_AGAIN, hash, time_ms);
 	char *start = room(&p->items, &p->items_cap, arena, 3 * NUMBER_BYTES_MAX);
 	char *at = number_put(start, (uint64_t)alert.kind + TAG_ALERT);
@@ -215,7 +218,7 @@ void past_forget(struct past *p, struct arena *arena, int64_t time_ms)
 
 static bool is_of(const struct gone *gone, const struct item *item)
 {
-	return item->hash == gone->hash;
+	return item->hash == gone->hash && item->time_ms == gone->time_ms;
 }
 
 void past_forget_oldest(struct past *p, struct arena *arena)
@@ -225,7 +228,8 @@ void past_forget_oldest(struct past *p, struct arena *arena)
 
 	while (!found && next(&w))
 		found = w.item.tag == TAG_MESSAGE && w.item.time_ms == p->oldest_ms;
-	write_anew(p, arena, (struct gone){.is = is_of, .hash = w.item.hash});
+	write_anew(p, arena,
+		   (struct gone){.is = is_of, .time_ms = w.item.time_ms, .hash = w.item.hash});
 }
 
 static bool is_alert_of(const struct gone *gone, const struct item *item)

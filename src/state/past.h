@@ -32,6 +32,7 @@ struct past {
 	size_t hashes_cap, items_cap; /* if they stand in the arena; 0: they are a packed form's */
 	int64_t first_ms, oldest_ms; /* time of the first item; of the oldest message */
 	uint64_t last; /* hash of the message that was added last, if items_cap is not 0 */
+	int64_t last_ms; /* its time */
 	LIST(struct alert_kind) kinds;
 };
 
@@ -47,10 +48,11 @@ static inline uint32_t past_messages(const struct past *p)
 	return (uint32_t)(p->hashes.len / 8);
 }
 
-/* When the message was, if it is remembered. */
+/* When the message was, if it is remembered: of several with that id, which was used again when the
+ * memory of the first had lapsed, the newest. */
 bool past_find(const struct past *p, uint64_t hash, int64_t *time_ms);
 
-/* Adds a message that is not there. */
+/* Adds a message that is not there, or was there so long ago that it is another one. */
 void past_add(struct past *p, struct arena *arena, uint64_t hash, int64_t time_ms);
 /* Adds an alert that rests on a message, be it remembered or not. */
 void past_add_alert(struct past *p, struct arena *arena, uint64_t hash, int64_t time_ms,
@@ -58,8 +60,8 @@ void past_add_alert(struct past *p, struct arena *arena, uint64_t hash, int64_t 
 /* The index of this kind. */
 uint32_t past_kind(struct past *p, struct arena *arena, struct alert_kind kind);
 
-/* Visits the alerts of one message. */
-void past_each_alert(const struct past *p, uint64_t hash,
+/* Visits the alerts of one message, or of all with that id, which are newer than `after_ms`. */
+void past_each_alert(const struct past *p, uint64_t hash, int64_t after_ms,
 		     void (*visit)(void *context, struct past_alert alert), void *context);
 uint32_t past_alert_count(const struct past *p);
 

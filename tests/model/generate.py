@@ -192,6 +192,7 @@ class Conversation:
                 else rng.randrange(20 * DAY)
             self.now -= self.now % self.grid
             self.lines.append(self.line(i))
+            self.use_again()
             if chance(rng, 0.06):
                 self.lines.append(rng.choice(self.lines[-12:]))
         if chance(rng, 0.7):
@@ -206,6 +207,20 @@ class Conversation:
         if kind < 0.06:
             return self.control(i, corp)
         return self.message(i, corp)
+
+    def use_again(self):
+        """Gives the last line the id of one that memory has lapsed for, or will soon."""
+        rng = self.rng
+        kind = "control" if "control" in self.lines[-1] else "message"
+        if kind not in self.lines[-1] or not chance(rng, 0.1):
+            return
+        name, at = ("id", "at") if kind == "control" else ("msgid", "msgtime")
+        old = [x[kind] for x in self.lines
+               if kind in x and 6 * DAY < self.now - x[kind][at] < 9 * DAY]
+        if old:
+            self.lines[-1][kind][name] = rng.choice(old)[name]
+            if kind == "message":
+                self.sent[-1]["msgid"] = self.lines[-1][kind]["msgid"]
 
     def control(self, i, corp):
         rng = self.rng

@@ -655,8 +655,11 @@ class Model:
             return
         cause, undone = Cause(m), []  # (order, names, rank, tell)
 
+        def is_pre(other):  # an older message may have had its id
+            return other.id == m.pre and other.time + MEMORY > self.clock
+
         def rests(what):
-            return what["cause"] is not None and what["cause"].m.id == m.pre and not what.get("keep")
+            return what["cause"] is not None and is_pre(what["cause"].m) and not what.get("keep")
 
         for (group, tag), t in list(s.tags.items()):
             gone = [p for p in t["proofs"] if rests(p)]
@@ -678,7 +681,8 @@ class Model:
         for a in [a for a in s.alerts if rests(a)]:
             s.alerts.remove(a)
             undone.append((a["order"], a["names"], "alert", a))
-        s.waits = [w for w in s.waits if w["cause"].m.id != m.pre or w["rule"].get("keep_on_recall")]
+        s.waits = [w for w in s.waits
+                   if not is_pre(w["cause"].m) or w["rule"].get("keep_on_recall")]
         undone.sort(key=lambda u: u[0])
         for names in dict.fromkeys(u[1] for u in undone):
             mine = [u for u in undone if u[1] == names]

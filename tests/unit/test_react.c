@@ -3,11 +3,14 @@
 #include "world.h"
 
 /* A story is one line a record, «DAYS[:HH:MM] WHO TEXT», and what comes of it, one line an event.
- *	c, c2       the customers, speaking to the staff s (c>t: to t)
+ *	c           the customer, speaking to the staff s (c>t: to t)
  *	s, t        staff, speaking to c
+ *	d, r        another customer and a robot, speaking to c
  *	g           c in a room with s and t
  *	recall N    the sender takes back record N (from 1)
  *	again N     record N comes a second time
+ *	as N TEXT   with the msgid of record N
+ *	publish     what stands behind ==== in the rules judges from here on
  *	clock       a clock record
  *	control X   X are fields of a control record for c
  *	agree, disagree  by c
@@ -19,8 +22,10 @@ struct story {
 
 static void put_person(struct buf *out, char who)
 {
-	if (who == 'c')
-		buf_put(out, STR("wmCUSTOMER0000000000000000000001"));
+	if (who == 'c' || who == 'd')
+		buf_printf(out, "wmCUSTOMER000000000000000000000%d", who == 'c' ? 1 : 2);
+	else if (who == 'r')
+		buf_put(out, STR("wbROBOT00000000000000000"));
 	else
 		buf_printf(out, "staff-%c", who);
 }
@@ -32,7 +37,6 @@ static void put_message(struct buf *out, int number, int64_t at_ms, const char *
 	char to = who[1] == '>' ? who[2] : from == 'c' ? 's' : 'c';
 	bool recall = !strncmp(text, "recall ", 7), yuan = !strncmp(text, "yuan ", 5);
 	bool agree = !strcmp(text, "agree"), disagree = !strcmp(text, "disagree");
-
 	buf_printf(out, "{\"corpid\":\"w\",\"message\":{\"msgid\":\"m%d\",\"action\":\"%s\",\"from\":\"",
 		   number, recall ? "recall" : "send");
 	put_person(out, from);
@@ -57,7 +61,7 @@ static void put_message(struct buf *out, int number, int64_t at_ms, const char *
 /* Record `number` of the story as JSON. */
 static void put_record(struct buf *out, const struct story *story, int number, const char *line)
 {
-	char who[16], text[256];
+	char who[16], text[256] = "";
 	int days, hours = 0, minutes = 0, used = 0;
 
 	buf_clear(out);
@@ -67,15 +71,17 @@ static void put_record(struct buf *out, const struct story *story, int number, c
 			(int64_t)minutes * MINUTE_MS;
 	int fields = sscanf(line + used, "%15s %255[^\n]", who, text);
 	cr_assert(fields == 2 || !strcmp(who, "clock"), "%s: %s", story->name, line);
+	used = 0;
+	const char *rest = sscanf(text, "as %d %n", &number, &used) == 1 ? text + used : text;
 	if (!strcmp(who, "clock"))
 		buf_printf(out, "{\"corpid\":\"w\",\"clock\":%lld}", (long long)at_ms);
 	else if (!strcmp(who, "control"))
 		buf_printf(out,
 			   "{\"corpid\":\"w\",\"control\":{\"id\":\"o%d\",\"external_userid\":"
 			   "\"wmCUSTOMER0000000000000000000001\",\"by\":\"x\",\"at\":%lld,%s}}",
-			   number, (long long)at_ms, text);
+			   number, (long long)at_ms, rest);
 	else
-		put_message(out, number, at_ms, who, text);
+		put_message(out, number, at_ms, who, rest);
 	memset(buf_room(out, RECORD_PADDING), 0, RECORD_PADDING);
 }
 
@@ -118,16 +124,31 @@ static struct str line_of(const char *text, int number)
 	return (struct str){text, strcspn(text, "\n")};
 }
 
+/* The rules before ==== or, `later`, behind it. */
+static struct rulebook *book_of(const struct story *story, bool later, struct consent_rule *consent)
+{
+	const char *end = strstr(story->rules, "====\n");
+	char rules[2048];
+
+	cr_assert(end || !later, "%s", story->name);
+	(void)snprintf(rules, sizeof rules, "%s", later ? end + 5 : story->rules);
+	if (end && !later)
+		rules[end - story->rules] = '\0';
+	struct rulebook *book = world_rules(rules);
+	book->set->consents = consent;
+	book->set->consent_count = 1;
+	return book;
+}
+
 static void tell(const struct story *story, enum consent consent)
 {
-	struct rulebook *book = world_rules(story->rules);
 	struct consent_rule consents[] = {{{0}, consent}};
+	struct rulebook *book = book_of(story, false, consents), *old = NULL;
 	struct pipeline *p = world_pipeline(book, 0);
 	struct shard *shard = world_shard();
 	struct buf json[128] = {0}, out = {0}; /* records live as long as the batch */
+	struct err err;
 
-	book->set->consents = consents;
-	book->set->consent_count = 1;
 	shard_begin(shard);
 	int number = 1;
 	for (const char *at = story->records; *at; number++) {
@@ -139,12 +160,19 @@ static void tell(const struct story *story, enum consent consent)
 			struct str first = line_of(story->records, again);
 			(void)snprintf(text, sizeof text, "%.*s", STR_ARG(first));
 		}
+		at += line.len + (at[line.len] == '\n');
+		if (!strcmp(text, "publish")) {
+			cr_assert_null(old, "%s", story->name);
+			old = book;
+			book = book_of(story, true, consents);
+			cr_assert_eq(pipeline_fit(p, book, &err), 0);
+			continue;
+		}
 		cr_assert_lt((size_t)number, ARRAY_LEN(json));
 		put_record(&json[number], story, again ? again : number, text);
 		/* Nothing here comes from the future: no clock is held back. */
 		struct record record = {.value = buf_str(&json[number]), .time_ms = START_MS + 1000LL * DAY_MS};
 		cr_assert_eq(pipeline_take(p, shard, book, &record), PIPELINE_DONE);
-		at += line.len + (at[line.len] == '\n');
 	}
 	const struct pipeline_batch *batch = pipeline_batch(p);
 	cr_assert_eq(batch->dead_count, 0, "%s", story->name);
@@ -156,6 +184,8 @@ static void tell(const struct story *story, enum consent consent)
 	shard_free(shard);
 	pipeline_free(p);
 	rulebook_free(book);
+	if (old)
+		rulebook_free(old);
 	for (size_t i = 0; i < ARRAY_LEN(json); i++)
 		buf_fini(&json[i]);
 	buf_fini(&out);
@@ -292,6 +322,20 @@ static const struct story stories[] = {
 	 PACK "- {id: w, match: [go], window: {count: 2, within: 9d}, then: {tag: X}}\n",
 	 "0 c go\nagain 1\n1 c go",
 	 "1:00:00 tag w/rule m3 +X\n"},
+	{"an id that is used again after seven days is a message of its own: remembered, and recalled alone",
+	 PACK "- {id: a, match: [go], then: [{tag: X}, {alert: {severity: low, category: c}}]}\n"
+	      "- {id: b, match: [go], then: {stage: 一}}\n"
+	      "- {id: d, match: [two], then: [{tag: A}, {stage: 二}]}\n",
+	 "0 c go\n7:05:00 c as 1 go two\nagain 2\n7:06:00 c recall 1\n7:07:00 c as 1 go\n",
+	 "0:00:00 tag a/rule m1 +X\n0:00:00 alert a/rule m1\n0:00:00 stage b/rule m1 >一\n"
+	 "7:05:00 alert a/rule m1\n7:05:00 tag d/rule m1 +A\n7:05:00 stage d/rule m1 一>二\n"
+	 "7:06:00 alert a/recall m4 1 recalled\n7:06:00 tag d/recall m4 -A@s\n"
+	 "7:06:00 stage d/recall m4 二>一\n"},
+	{"an id of a control record that is used again after seven days is remembered again",
+	 PACK "- {id: a, match: [go], then: {tag: X}}\n",
+	 "0 control \"add\":[\"X\"]\n7:05:00 control as 1 \"add\":[\"Y\"],\"remove\":[\"X\"]\n"
+	 "7:06:00 c go\nagain 2\n",
+	 "0:00:00 tag /manual o1 +X\n7:05:00 tag /manual o1 +Y -X\n7:06:00 tag a/rule m3 +X\n"},
 	{"control records: manual, back too, and refreshed without an event",
 	 PACK "- {id: a, match: [go], then: [{tag: A}, {stage: 二}]}\n",
 	 "1 c go\n0 control \"add\":[\"g/B\",\"X\",\"nobody\"],\"remove\":[],\"ladder\":\"life\",\"stage\":\"一\"\n"

@@ -299,7 +299,7 @@ static void check_past(const struct past *p, const struct notes *want, uint64_t 
 	bool there = false;
 
 	got.count = 0;
-	past_each_alert(p, hash, collect, &got);
+	past_each_alert(p, hash, INT64_MIN, collect, &got);
 	for (size_t i = 0; i < want->count; i++) {
 		const struct note *note = &want->items[i];
 		messages += note->message;
@@ -344,6 +344,32 @@ Test(state, a_message_is_found_by_its_whole_hash)
 		}
 		cr_assert_not(past_find(&p, 7ull << 40, &time_ms));
 	}
+	arena_fini(&arena);
+}
+
+/* Of two messages with one id the newer is remembered, each has its own alerts, and the older is
+ * forgotten alone. */
+Test(state, an_id_that_was_used_again)
+{
+	static struct notes got;
+	struct arena arena = {0};
+	struct past p = {0};
+	int64_t time_ms;
+
+	past_kind(&p, &arena, (struct alert_kind){.pack = STR("p"), .rule = STR("a")});
+	past_add(&p, &arena, 7, START_MS);
+	past_add(&p, &arena, 8, START_MS + 5);
+	past_add(&p, &arena, 7, START_MS + 9);
+	past_add_alert(&p, &arena, 7, START_MS, (struct past_alert){.order = 1});
+	past_add_alert(&p, &arena, 7, START_MS + 9, (struct past_alert){.order = 2});
+	past_each_alert(&p, 7, START_MS, collect, &got);
+	cr_assert_eq(got.count, 1);
+	cr_assert_eq(got.items[0].alert.order, 2);
+	past_forget_oldest(&p, &arena);
+	cr_assert_eq(past_messages(&p), 2);
+	cr_assert_eq(past_alert_count(&p), 1);
+	cr_assert(past_find(&p, 7, &time_ms));
+	cr_assert_eq(time_ms, START_MS + 9);
 	arena_fini(&arena);
 }
 
