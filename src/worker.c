@@ -36,12 +36,13 @@ enum {
 /* Notes whether a record was for another partition; too many of them are a topic with other keys. */
 static int note_route(struct worker *w, bool missed, struct err *err)
 {
-	uint64_t bit = 1ull << (w->route_at % 64), *word = &w->routes[w->route_at / 64];
+	struct routes *routes = &w->routes;
+	uint64_t bit = 1ull << (routes->at % 64), *word = &routes->bits[routes->at / 64];
 
-	w->routes_missed += missed - ((*word & bit) != 0);
+	routes->missed += missed - ((*word & bit) != 0);
 	*word = missed ? *word | bit : *word & ~bit;
-	w->route_at = (w->route_at + 1) % ROUTES;
-	if (w->routes_missed <= ROUTES_MISSED_MAX)
+	routes->at = (routes->at + 1) % ROUTES;
+	if (routes->missed <= ROUTES_MISSED_MAX)
 		return 0;
 	return err_set(err, ERR_CONFIG,
 		       "more than 1 %% of the last %d records of %s are keyed for another "

@@ -159,7 +159,7 @@ void worker_revoked(void *context, bool lost)
 			log_event(LOG_WARN, "transaction_failed",
 				  LOG_NUM("worker", w->settings.number), LOG_TEXT("err", err.text));
 		worker_abort(w);
-		meter_rollback(w->meter, w->pipeline);
+		worker_uncount(w);
 	}
 	worker_drop(w);
 	w->moved_ms = clock_monotonic_ms();

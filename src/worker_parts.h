@@ -30,6 +30,12 @@ enum {
 	BOOKS_MAX = 64,
 };
 
+/* Of the last records, which of them were misrouted. */
+struct routes {
+	uint64_t bits[(ROUTES + 63) / 64]; /* a ring */
+	size_t at, missed;
+};
+
 struct worker {
 	struct worker_settings settings;
 	struct worker_counts counts;
@@ -60,8 +66,7 @@ struct worker {
 	uint64_t txn_records;
 	int failures;	    /* transactions in a row */
 
-	uint64_t routes[(ROUTES + 63) / 64]; /* ring of bits: was the record misrouted */
-	size_t route_at, routes_missed;
+	struct routes routes, routes_begun; /* now; when the transaction began */
 };
 
 static inline bool worker_stopping(const struct worker *w)
@@ -123,6 +128,8 @@ MUST_CHECK int worker_commit(struct worker *w, int timeout_ms, bool *doubtful, s
 void worker_abort(struct worker *w);
 /* Makes good what a failed transaction left: all of it will be read again, or was committed. */
 MUST_CHECK int worker_heal(struct worker *w, bool doubtful, struct err *err);
+/* What was counted since the transaction began is uncounted: its records will be read again. */
+void worker_uncount(struct worker *w);
 MUST_CHECK int worker_commit_or_heal(struct worker *w, struct err *err);
 
 /* ---- worker_group.c ---- */

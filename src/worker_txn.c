@@ -52,6 +52,7 @@ int worker_begin(struct worker *w, struct err *err)
 			return -1;
 	holdings_begin(&w->holdings, owned);
 	w->open = true;
+	w->routes_begun = w->routes;
 	w->begun_us = clock_monotonic_us();
 	/* Who has time keeps the beat: how long the commit before took does not put this one off. */
 	int64_t interval_ms = w->settings.config->commit_interval_ms, now_ms = w->begun_us / 1000;
@@ -164,6 +165,12 @@ int worker_commit(struct worker *w, int timeout_ms, bool *doubtful, struct err *
 
 /* ---- when a transaction fails ---- */
 
+void worker_uncount(struct worker *w)
+{
+	meter_rollback(w->meter, w->pipeline);
+	w->routes = w->routes_begun;
+}
+
 void worker_abort(struct worker *w)
 {
 	struct err ignored; /* told by the failure that led here */
@@ -196,7 +203,7 @@ static int rewind_to_begin(struct worker *w, struct err *err)
 
 static int roll_back(struct worker *w, struct err *err)
 {
-	meter_rollback(w->meter, w->pipeline);
+	worker_uncount(w);
 	holdings_rollback(&w->holdings);
 	return rewind_to_begin(w, err);
 }
@@ -212,7 +219,7 @@ static int restore_again(struct worker *w, struct err *err)
 	if (!owned || !next)
 		return err_set(err, ERR_OS, "out of memory");
 	memcpy(owned, now, count * sizeof *owned);
-	meter_rollback(w->meter, w->pipeline);
+	worker_uncount(w);
 	worker_drop(w);
 	if (worker_restore(w, owned, count, err) < 0)
 		return -1;
@@ -297,7 +304,7 @@ int worker_heal(struct worker *w, bool doubtful, struct err *err)
 		if (worker_renew_sender(w, err) < 0)
 			return -1;
 		if (w->counts.restores != before || w->holdings.count == 0) {
-			meter_rollback(w->meter, w->pipeline);
+			worker_uncount(w);
 			return 0; /* the group gave us partitions anew meanwhile, or took all */
 		}
 	}

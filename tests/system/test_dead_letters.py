@@ -5,6 +5,7 @@ import json
 import random
 
 import pytest
+from confluent_kafka import Producer
 
 from support import chatmill, make_sample
 
@@ -161,3 +162,25 @@ def test_what_fits_the_archive_fits_the_dead_letters(pipeline, processes):
     pipeline.wait_run(run, timeout_s=120)
     assert [len(r.value) for r in pipeline.dead()] == [(10 << 20) - 200]
     assert len(pipeline.events()) == 1 and run.terminate() == 0
+
+
+def test_what_is_read_again_is_not_counted_twice_as_misrouted(kafka, tmp_path, processes):
+    """95 misrouted records are allowed; that their transaction was undone and done again adds none."""
+    setup = chatmill.Setup(tmp_path, kafka, partitions=2, workers=1, commit_interval_ms=5000, instance="x").apply()
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "pack.yaml").write_text(RULES)
+    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", folder, check=0)
+    kafka.produce(setup.topic["archive"], [dict(key=f"ww1/{CUSTOMER}".encode(), value=good(1), timestamp=START)])
+    wrong = 1 - partition_of(kafka, setup.topic["archive"])
+    run = setup.start("run")
+    processes.append(run)
+    setup.wait_run(run)
+    kafka.produce(setup.topic["archive"], [dict(key=f"ww1/{CUSTOMER}".encode(), value=good(i), timestamp=START,
+                                               partition=wrong) for i in range(95)])
+    proc.wait_for(lambda: len(kafka.read(setup.topic["deadletter"], committed=False)) == 95, 30, "dead letters")
+    thief = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": f"{setup.name}-x-0-0"})
+    thief.init_transactions(20)
+    setup.wait_run(run)
+    assert "transaction_failed" in run.log() and len(setup.dead()) == 95
+    assert run.terminate() == 0
