@@ -5,6 +5,8 @@
 #include "cmd/archive_out.h"
 #include "cmd/commands.h"
 
+#define CLOCK_MIN_MS INT64_C(100000000000) /* as decode reads times */
+
 struct tick_options {
 	const char *file, *behind, *corp;
 	bool insecure;
@@ -17,12 +19,18 @@ static int tick(const void *given, const char *const *arguments, int count, stru
 	OWNED(brokers) *brokers = NULL;
 	OWNED(archive_out) *out = NULL;
 	struct buf value = {0};
-	int64_t behind_ms = 15 * 60000, time_ms;
+	int64_t behind_ms = 15 * 60000, now_ms = clock_wall_ms(), time_ms;
 
 	(void)arguments;
 	(void)count;
-	if ((o->behind && duration_read("--behind", o->behind, &behind_ms, err) < 0) ||
-	    config_open(&config, o->file, err) < 0)
+	if (o->behind && duration_read("--behind", o->behind, &behind_ms, err) < 0)
+		return -1;
+	/* Smaller numbers are read as seconds. */
+	if (behind_ms > now_ms - CLOCK_MIN_MS)
+		return err_set(err, ERR_USAGE,
+			       "--behind: %s ago is too far back; no clock stands before March 1973",
+			       o->behind);
+	if (config_open(&config, o->file, err) < 0)
 		return -1;
 	const char *corp = o->corp ? o->corp : config->input.corpid;
 	if (!corp)
@@ -33,7 +41,6 @@ static int tick(const void *given, const char *const *arguments, int count, stru
 	struct archive_out_settings settings = {.config = config, .brokers = brokers};
 	if (archive_out_new(&out, &settings, err) < 0)
 		return -1;
-	int64_t now_ms = clock_wall_ms();
 	buf_put(&value, STR("{\"corpid\":"));
 	buf_put_json(&value, str_of(corp));
 	buf_printf(&value, ",\"clock\":%lld}", (long long)(now_ms - behind_ms));

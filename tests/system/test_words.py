@@ -69,6 +69,13 @@ def test_a_person_overrules_the_rules(pipeline, processes):
                 if e["type"] == "chatmill.erase.v1"] == [erased]
 
 
+def test_a_tick_from_before_all_clocks_is_refused_by_its_option(pipeline):
+    for behind in ("30000d", "1042w", "2900w"):  # 2900w: its number would be read as seconds
+        done = chatmill.run("tick", "-c", pipeline.file, "--behind", behind)
+        assert (done.returncode == 64) == (behind != "1042w"), done
+        assert done.returncode == 0 or b"--behind: " + behind.encode() in done.stderr, done
+
+
 def test_tick_lets_quiet_customers_expire(pipeline, processes):
     run = start(pipeline, processes)
     month = 31 * 86400 * 1000
