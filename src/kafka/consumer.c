@@ -13,7 +13,7 @@
 
 /* A topic that brokers do not know may be one whose metadata is stale: 2.0.2 drops topics from
  * its cache on passing errors. Only after so long it counts as missing. */
-enum { UNKNOWN_TOPIC_MS = 30000 };
+enum { UNKNOWN_TOPIC_MS = 30000, UNKNOWN_ASK_MS = 5000 };
 
 enum { BATCH_MAX = 256, PREFETCH_BYTES = 1024, WAKE_MS = 100 };
 enum { PREFETCH_PLACE = 18, PREFETCH_KEY = 16, PREFETCH_VALUE = 2 }; /* so many records before */
@@ -34,6 +34,7 @@ struct consumer {
 	struct err callback_err; /* of `assigned` */
 	bool callback_failed;
 	_Atomic bool away; /* every broker; set by librdkafka's threads */
+	_Atomic bool was_away;
 	int64_t unknown_since_ms;
 };
 
@@ -118,7 +119,10 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
 	struct consumer *c = opaque;
 
-	if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !atomic_exchange(&c->away, true))
+	if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+		return;
+	c->was_away = true;
+	if (!atomic_exchange(&c->away, true))
 		log_event(LOG_WARN, "broker_away", LOG_TEXT("client", rd_kafka_name(rk)),
 			  LOG_TEXT("err", reason));
 }
@@ -285,16 +289,34 @@ static int fatal(struct consumer *c, struct err *err)
 
 	if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
 		return err_set(err, ERR_RETRY,
-			       "another process took over the name of this group member; only one "
-			       "may run under a name (see `instance` and state.dir)");
+			       "another process took over the name of this group member%s; only one "
+			       "may run under a name (see `instance` and state.dir)",
+			       c->was_away ? ", or its session timed out while brokers were away" : "");
 	return err_set(err, ERR_RETRY, "kafka consumer: %s", why);
+}
+
+/* A topic, or a partition of it, that a broker did not know. On a quiet topic nothing comes in between
+ * that tells whether two such answers are one absence, so that in the end a broker is asked. */
+static int judge_unknown(struct consumer *c, const char *topic, int32_t partition, struct err *err)
+{
+	int64_t now_ms = clock_monotonic_ms();
+	int32_t count = 0;
+
+	if (!c->unknown_since_ms)
+		c->unknown_since_ms = now_ms;
+	if (now_ms - c->unknown_since_ms < UNKNOWN_TOPIC_MS ||
+	    handle_partition_count(c->rk, topic, UNKNOWN_ASK_MS, &count, err) < 0)
+		return CONSUMER_NOTHING;
+	if (count == 0 || partition >= count)
+		return handle_no_topic(err, topic);
+	c->unknown_since_ms = 0;
+	return CONSUMER_NOTHING;
 }
 
 /* What a message with an error means: nothing (it heals), or the end. */
 static int judge(struct consumer *c, const rd_kafka_message_t *m, struct err *err)
 {
 	const char *topic = m->rkt ? rd_kafka_topic_name(m->rkt) : "";
-	int64_t now_ms = clock_monotonic_ms();
 
 	if (m->err == RD_KAFKA_RESP_ERR__FATAL)
 		return fatal(c, err);
@@ -302,13 +324,8 @@ static int judge(struct consumer *c, const rd_kafka_message_t *m, struct err *er
 		return CONSUMER_NOTHING; /* a rebalance or a new connection follows */
 	if (m->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
 	    m->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
-	    m->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
-		if (!c->unknown_since_ms)
-			c->unknown_since_ms = now_ms;
-		if (now_ms - c->unknown_since_ms < UNKNOWN_TOPIC_MS)
-			return CONSUMER_NOTHING;
-		return handle_no_topic(err, topic);
-	}
+	    m->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION)
+		return judge_unknown(c, topic, m->partition, err);
 	if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
 	    m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
 		return err_set(err, ERR_CONFIG,
