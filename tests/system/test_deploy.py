@@ -292,6 +292,14 @@ def test_the_containerfile_fits_the_repository():
     assert all(value in shown for value in env.values())
 
 
+def test_no_image_is_built_of_what_git_ignores():
+    """COPY takes the folder as it is: with builds and the cache of tests these are gigabytes."""
+    left_out = (proc.REPO / ".dockerignore").read_text().split()
+    ignored = (proc.REPO / ".gitignore").read_text().split()
+    whole = [name.strip("/") for name in ignored if name.startswith("/") or name == ".venv/"]
+    assert {*whole, ".git"} <= set(left_out)
+
+
 def test_what_is_no_build_folder_is_not_built_in(tmp_path):
     """Each build begins with an empty folder: one that holds something else stays as it is."""
     (tmp_path / "letters").write_text("kept")
