@@ -43,6 +43,13 @@ const char *decode_result_detail(enum decode_result result)
 	return results[result].detail;
 }
 
+/* Keys are corpid/subject, and the first "/" ends the corp: the state would take up "a/b" as a customer
+ * "b/…" of "a". WeCom's are letters, digits, "-" and "_". */
+static bool is_corp(struct str corpid)
+{
+	return corpid.len == 0 || !memchr(corpid.data, '/', corpid.len);
+}
+
 int decoder_new(struct decoder **out, const struct decode_settings *settings, struct err *err)
 {
 	if (settings->record_bytes_max > record_bytes_limit)
@@ -53,6 +60,8 @@ int decoder_new(struct decoder **out, const struct decode_settings *settings, st
 		return err_set(err, ERR_CONFIG,
 		               "decode: a corpid of %zu bytes; at most %d are read",
 		               settings->corpid.len, MSGID_BYTES_MAX);
+	if (!is_corp(settings->corpid))
+		return err_set(err, ERR_CONFIG, "decode: a corpid has no \"/\", which ends it in keys");
 
 	OWNED(decoder) *d = calloc(1, sizeof *d);
 	if (!d || !(d->parser = json_parser_new()) || !(d->keys = key_table_new()))
@@ -97,6 +106,8 @@ static struct str first_id(struct decoder *d, const struct object *a, enum key k
 static void read_corp(struct decoder *d, const struct object *outer, const struct object *inner)
 {
 	d->out->corpid = first_id(d, outer, KEY_CORPID, inner, KEY_CORPID);
+	if (!is_corp(d->out->corpid))
+		decoder_fail(d, DECODE_BAD_FIELD);
 	if (d->out->corpid.len == 0)
 		d->out->corpid = d->corpid;
 }

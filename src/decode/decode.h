@@ -18,7 +18,7 @@
  * - A field that we use and that is of the wrong kind is bad_field; null is absent. Numbers may
  *   stand in strings (E6). The spellings of one name (`corpid`, `corp_id`) are one key: two of
  *   them are the same key twice.
- * - Ids have at most MSGID_BYTES_MAX bytes. Recv times and clocks go to 2286 (20 digits of
+ * - Ids have at most MSGID_BYTES_MAX bytes. Recv times and clocks go to 2261 (a bigint of
  *   `sequence`), message times to 9999 (RFC 3339); negative or later ones are bad_field.
  * - No `action` is `send`; another one than send, recall and switch is bad_field. A message
  *   without a msgtype is of an unknown type. A recall without a pre_msgid is bad_field.

@@ -69,11 +69,13 @@ int64_t value_time_ms(struct decoder *d, const struct json *j, uint32_t node, in
 	if (node && json_kind(j, node) == '"' && json_raw(j, node).len == 0)
 		return 0;
 	int64_t time = value_i64(d, j, node);
+	if (time >= 0 && time < INT64_C(100000000000))
+		time *= 1000;
 	if (time < 0 || time > max_ms) {
 		decoder_fail(d, DECODE_BAD_FIELD);
 		return 0;
 	}
-	return time < INT64_C(100000000000) ? time * 1000 : time;
+	return time;
 }
 
 bool value_bool(struct decoder *d, const struct json *j, uint32_t node)

@@ -16,9 +16,9 @@
 /* A path longer than this is cut in evidence (not the search): 8 forwarded records need 200. */
 enum { PATH_BYTES_MAX = 512 };
 
-/* Times beyond these are refused: 20 digits of `sequence` hold a clock until 2286, RFC 3339 in
- * four digits of a year a msgtime until 9999. */
-#define CLOCK_MS_MAX INT64_C(10000000000000)
+/* Times beyond these are refused: a clock in ms * 10^6 is a `sequence`, which PostgreSQL's bigint
+ * holds until 2262, RFC 3339 in four digits of a year a msgtime until 9999. */
+#define CLOCK_MS_MAX INT64_C(9214646400000)
 #define MSGTIME_MS_MAX INT64_C(253402300799999)
 
 struct decoder {
@@ -78,11 +78,13 @@ static inline struct str value_str(struct decoder *d, const struct json *j, uint
 	return (struct str){0};
 }
 
-/* A string of at most MSGID_BYTES_MAX bytes. */
+/* A string of at most MSGID_BYTES_MAX bytes, none of them NUL, which no column can hold. */
 static inline struct str value_id(struct decoder *d, const struct json *j, uint32_t node)
 {
 	struct str id = value_str(d, j, node);
-	if (LIKELY(id.len <= MSGID_BYTES_MAX))
+	bool no_nul = LIKELY(!node || !json_may_escape(j, node)) || id.len == 0 ||
+		      !memchr(id.data, '\0', id.len);
+	if (LIKELY(id.len <= MSGID_BYTES_MAX && no_nul))
 		return id;
 	decoder_fail(d, DECODE_BAD_FIELD);
 	return (struct str){0};

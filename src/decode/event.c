@@ -325,7 +325,8 @@ static void read_data(const struct data *data, struct event_row *row)
 	e->truncated = truth(data, FIELD_truncated);
 }
 
-/* ce_subject is "corpid/subject"; both may hold a "/", so the corp of the data tells where. */
+/* ce_subject is "corpid/subject"; others may write a corp with a "/", so the corp of the data tells
+ * where. */
 static void part_subject(struct decoder *d, struct event *e)
 {
 	if (!str_starts(e->subject, e->corpid) || e->subject.len <= e->corpid.len + 1 ||

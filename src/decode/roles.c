@@ -31,7 +31,7 @@ static void read_plain(struct decoder *d, struct str text)
 			id = str_from(id, 1);
 		while (id.len && id.data[id.len - 1] == ' ')
 			id.len--;
-		if (id.len > MSGID_BYTES_MAX)
+		if (id.len > MSGID_BYTES_MAX || (id.len && memchr(id.data, '\0', id.len)))
 			decoder_fail(d, DECODE_BAD_FIELD);
 		else
 			add(d, list, id);

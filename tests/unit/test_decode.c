@@ -264,11 +264,22 @@ Test(decode, time_of_a_record)
 	cr_assert(decode_text("{\"recv_ts\":1700000000456,\"message\":{\"msgid\":\"m\",\"from\":\"a\","
 			      "\"msgtype\":\"voice\"}}", &m) == DECODE_DONE);
 	cr_expect(m.msgtime_ms == 1700000000456 && m.notes == NOTE_NO_TIME);
-	/* What RFC 3339 or the 20 digits of `sequence` cannot hold. */
+	/* What RFC 3339 or a bigint of `sequence` cannot hold, in seconds too. */
 	expect_result("{\"msgid\":\"m\",\"from\":\"a\",\"msgtime\":253402300800000,\"msgtype\":\"voice\"}",
 		      DECODE_BAD_FIELD);
-	expect_result("{\"recv_ts\":10000000000001,\"message\":{\"msgid\":\"m\",\"from\":\"a\","
+	expect_result("{\"recv_ts\":9214646400001,\"message\":{\"msgid\":\"m\",\"from\":\"a\","
 		      "\"msgtype\":\"voice\"}}", DECODE_BAD_FIELD);
+	expect_result("{\"recv_ts\":9214646401,\"message\":{\"msgid\":\"m\",\"from\":\"a\","
+		      "\"msgtype\":\"voice\"}}", DECODE_BAD_FIELD);
+	/* The state would take it up as a customer of corp "a". */
+	expect_result("{\"corpid\":\"a/b\",\"msgid\":\"m\",\"from\":\"a\",\"msgtype\":\"voice\"}",
+		      DECODE_BAD_FIELD);
+	/* Ids that no column can hold. */
+	expect_result("{\"msgid\":\"m\\u0000\",\"from\":\"a\",\"msgtype\":\"voice\"}", DECODE_BAD_FIELD);
+	expect_result("{\"msgid\":\"m\",\"from\":\"a\",\"tolist\":\"b,\\u0000\",\"msgtype\":\"voice\"}",
+		      DECODE_BAD_FIELD);
+	expect_result("{\"msgid\":\"m\",\"from\":\"a\",\"tolist\":[\"\\u0000b\"],\"msgtype\":\"voice\"}",
+		      DECODE_BAD_FIELD);
 }
 
 Test(decode, a_long_list_is_cut_and_said)
