@@ -20,6 +20,7 @@ enum {
 	JSON_DEPTH_MAX = 64,		/* WeCom nests 8 records of about 5 levels */
 	TOLIST_MAX = 10000,		/* 20 times WeCom's largest group */
 	EVIDENCE_MAX = 100,		/* hits listed in an event; all count */
+	EVIDENCE_BYTES_MAX = 64 * 1024, /* of text in them: six times that in JSON fits any topic */
 	USERIDS_MAX = 20,		/* staff listed in an event */
 	MSGIDS_MAX = 100,		/* messages listed in a grouped alert */
 	MSGID_BYTES_MAX = 256,		/* ids and names in keys; the longest seen are 64 */
@@ -230,7 +231,7 @@ struct event {
 	size_t add_count, remove_count;
 	const struct evidence *evidence;
 	size_t evidence_count;
-	bool truncated; /* more hits than EVIDENCE_MAX */
+	bool truncated; /* more hits, or more text of them, than are listed */
 
 	struct str ladder, from_stage, to_stage; /* EVENT_STAGE; from_stage empty: null */
 

@@ -70,6 +70,16 @@ static inline size_t utf8_count(struct str s)
 	return count;
 }
 
+/* The first whole characters of valid text, at most `max` bytes. */
+static inline struct str utf8_head(struct str s, size_t max)
+{
+	if (s.len <= max)
+		return s;
+	while (max > 0 && ((unsigned char)s.data[max] & 0xc0) == 0x80)
+		max--;
+	return (struct str){s.data, max};
+}
+
 bool utf8_valid(struct str s);
 /* Bytes of `s` before the first that is no UTF-8; all of them if there is none. */
 size_t utf8_valid_len(struct str s);

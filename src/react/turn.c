@@ -217,7 +217,7 @@ struct event *turn_event(struct turn *t, enum event_type type, enum cause cause,
 void turn_evidence(struct turn *t, const struct message *message, const struct match *match,
 		   struct proof_texts *out)
 {
-	size_t count = MIN(match->hit_count, (size_t)EVIDENCE_MAX);
+	size_t count = MIN(match->hit_count, (size_t)EVIDENCE_MAX), listed = 0, room = EVIDENCE_BYTES_MAX;
 	struct evidence *items;
 	const struct hit *last = NULL;
 	uint32_t last_chars = 0;
@@ -225,8 +225,8 @@ void turn_evidence(struct turn *t, const struct message *message, const struct m
 	if (out->made)
 		return;
 	items = ARENA_ARRAY(t->arena, struct evidence, count);
-	for (size_t i = 0; i < count; i++) {
-		const struct hit *hit = &match->hits[i];
+	for (; listed < count && room > 0; listed++) {
+		const struct hit *hit = &match->hits[listed];
 		const struct text *text = &message->texts[hit->text];
 		/* Hits are by text and start: each goes on counting where the last began. */
 		uint32_t from = last && last->text == hit->text ? last->start : 0;
@@ -234,19 +234,23 @@ void turn_evidence(struct turn *t, const struct message *message, const struct m
 		chars += (uint32_t)utf8_count(
 			(struct str){text->content.data + from, hit->start - from});
 		struct str spelling = {text->content.data + hit->start, hit->end - hit->start};
-		items[i] = (struct evidence){
+		/* A regex may take in all of a long text: the last one that is listed ends where it must. */
+		struct str shown = utf8_head(spelling, room);
+		items[listed] = (struct evidence){
 			.path = text->path,
 			.start = hit->start,
 			.end = hit->end,
 			.char_start = chars,
 			.char_end = chars + (uint32_t)utf8_count(spelling),
-			.text = spelling,
+			.text = shown,
 			.word = hit->word,
 			.folds = hit->folds,
 			.forwarded = text->forwarded,
 		};
 		last = hit;
 		last_chars = chars;
+		room = shown.len < spelling.len ? 0 : room - shown.len;
 	}
-	*out = (struct proof_texts){items, count, match->hit_count > count, true};
+	bool cut = listed && items[listed - 1].text.len < items[listed - 1].end - items[listed - 1].start;
+	*out = (struct proof_texts){items, listed, cut || match->hit_count > listed, true};
 }

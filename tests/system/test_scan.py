@@ -436,3 +436,19 @@ def test_a_clock_is_counted_once(tmp_path):
     file.write_bytes(lines_of(1)[0] + b'\n{"corpid":"ww1","clock":1700000000000}\nnull\nx\n')
     said = scan("--rules", rules, "--summary", "--partitions", "4", file).stderr.decode()
     assert re.search(r"^ +4  records$", said, re.M) and re.search(r"^ +1  clock records$", said, re.M)
+
+
+def test_evidence_of_long_texts_is_cut_and_said(tmp_path):
+    """A regex may take in all of a long text: no event grows beyond what a topic takes."""
+    rules = rules_folder(tmp_path, ORACLE_RULES % ("none", ", ".join(f"{{regex: '.*{c}.*'}}" for c in "一二三四")))
+    text = "x" + "多" * 100_000 + "一二三四"
+    message = {"msgid": "m1", "action": "send", "from": "wm" + "C" * 30, "tolist": ["zhangsan"], "roomid": "",
+               "msgtime": 1_700_000_000_000, "msgtype": "text", "text": {"content": text}}
+    (tmp_path / "a.jsonl").write_text(json.dumps({"corpid": "ww1", "message": message}, ensure_ascii=False) + "\n")
+    out = scan("--rules", rules, "--evidence", "full", tmp_path / "a.jsonl").stdout
+    data = json.loads(out)["data"]
+    (hit,) = data["evidence"]
+    size = len(text.encode())
+    assert (hit["start"], hit["end"], hit["char_end"]) == (0, size, len(text))
+    assert hit["text"] == "x" + "多" * ((64 * 1024 - 1) // 3)
+    assert data["truncated"] is True
