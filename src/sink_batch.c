@@ -74,7 +74,8 @@ static struct store_item *add_record(struct sink_batch *b, const struct consumed
 	*item = (struct store_item){.partition = partition,
 				    .offset = record->offset,
 				    .key = record->key,
-				    .value = record->value};
+				    .value = record->value,
+				    .record_ms = record->time_ms};
 	return item;
 }
 
@@ -99,8 +100,24 @@ void sink_batch_event(struct sink_batch *b, const struct consumed *consumed,
 	}
 }
 
+/* Who is to be forgotten is told on the topics of events, which another sink may read. Here the word
+ * stands behind the person's messages, so that none of them that was late stays. */
+static struct event *erase_event(struct arena *arena, const struct message *m)
+{
+	struct event *e = ARENA_NEW(arena, struct event);
+
+	e->type = EVENT_ERASE;
+	e->cause = CAUSE_MANUAL;
+	e->time_ms = e->msgtime_ms = m->msgtime_ms;
+	e->corpid = m->corpid;
+	e->subject = m->subject;
+	e->msgid = m->msgid;
+	e->by = m->by;
+	return e;
+}
+
 /* What is no message is a dead letter of `run` and no matter of the database: only the offset
- * moves, as for records that speak to `run`. */
+ * moves, as for other records that speak to `run`. */
 void sink_batch_message(struct sink_batch *b, const struct consumed *consumed,
 			const struct store_partition *partition)
 {
@@ -118,8 +135,11 @@ void sink_batch_message(struct sink_batch *b, const struct consumed *consumed,
 	case MESSAGE_DISAGREE:
 		item->message = m;
 		return;
-	case MESSAGE_CLOCK:
 	case MESSAGE_CONTROL:
+		if (m->control->erase)
+			item->event = erase_event(&b->arena, m);
+		return;
+	case MESSAGE_CLOCK:
 	case MESSAGE_RULES:
 		return;
 	}

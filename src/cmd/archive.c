@@ -31,6 +31,9 @@ static int print_rows(struct archive *archive, const struct pg_result *rows, int
 				   err) < 0)
 			return err_wrap(err, "message %.*s of corp %.*s", STR_ARG(pg_text(rows, r, 3)),
 					STR_ARG(pg_text(rows, r, 2)));
+		for (size_t i = 0; i < out->len; i++) /* only between values: JSON escapes the others */
+			if (out->data[i] == '\n' || out->data[i] == '\r')
+				out->data[i] = ' ';
 		buf_putc(out, '\n');
 		if (fwrite(out->data, 1, out->len, stdout) != out->len)
 			return err_errno(err, ERR_OS, "standard output");
@@ -100,7 +103,8 @@ const struct command cmd_archive_cat = {
 	.arguments = "-c FILE [--customer ID] [--room ID] [--corp ID] [--msgid ID]",
 	.summary = "stored messages back as NDJSON",
 	.help = "Prints the records that `sink` stored (sink.archive: true), byte for byte as they\n"
-		"came, in the order of their msgtime.\n"
+		"came, but for line breaks between values, which become blanks: one record is one\n"
+		"line. In the order of their msgtime.\n"
 		"\n"
 		"example:\n"
 		"  chatmill archive cat -c chatmill.yaml --customer wmAAAA | chatmill scan --rules rules -\n"

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "store/migrate.h"
+#include "store/suspect.h"
 
 #define EVENT_FIELDS                                                                               \
 	{"event_id"}, {"day"}, {"corpid"}, {"external_userid"}, {"time"}, {"msgtime"}, {"sequence"}, \
@@ -150,7 +151,8 @@ struct audit_counts audit_counts(const struct audit *a)
 /* ---- events ---- */
 
 /* Whether the month of an event was dropped (drop_months, docs/database.md). The sink makes a month
- * before it writes there; those beyond go to the default partition. */
+ * before it writes there; those beyond go to the default partition, of which drop_months takes what
+ * is older too: of what is from before the first month nobody can tell. */
 static int was_dropped(struct audit *a, const struct layout *l, const struct event *e,
 		       bool *dropped, struct err *err)
 {
@@ -166,7 +168,7 @@ static int was_dropped(struct audit *a, const struct layout *l, const struct eve
 	struct pg_parameter parameters[] = {pg_text_parameter(str_of(l->table)),
 					    column_parameter(&day)};
 	int rc = pg_query(a->pg,
-			  "SELECT d >= '2010-01-01' AND d < now() + interval '1 month' AND "
+			  "SELECT d < '2010-01-01' OR d < now() + interval '1 month' AND "
 			  "to_regclass('chatmill.' || $1 || to_char(d, '_YYYYMM')) IS NULL "
 			  "FROM unnest($2::date[]) AS x(d)",
 			  parameters, ARRAY_LEN(parameters), &row, &fault);
@@ -244,6 +246,24 @@ static int drop_erased(struct audit *a, struct err *err)
 	return 0;
 }
 
+/* What the server could not even be asked for stands in sink_reject, or nowhere. */
+static void report_unasked(struct audit *a, const struct audit_event *e)
+{
+	if (!e->asked)
+		return;
+	audit_report(a, &(struct audit_row){
+				.table = e->event->type == EVENT_TAG     ? tag_event.table
+					 : e->event->type == EVENT_STAGE ? stage_event.table
+									 : alert_first.table,
+				.reason = "no column can hold the event, and sink_reject lacks it",
+				.is_lost = true,
+				.topic = e->topic,
+				.partition = e->partition,
+				.offset = e->offset,
+				.id = {e->event->id, sizeof e->event->id},
+			});
+}
+
 /* Of the batch, what is to be a row of its own: first copies, and first events of alerts. */
 static size_t tally_batch(struct audit *a, struct store_item *out)
 {
@@ -255,6 +275,10 @@ static size_t tally_batch(struct audit *a, struct store_item *out)
 		struct tally_place place = {from->topic, from->partition, from->offset, from->asked};
 		if (!e)
 			continue;
+		if (!store_can_ask(&a->items[i])) {
+			report_unasked(a, from);
+			continue;
+		}
 		bool first_alert = tally_take(a->tally, e, &place);
 		enum audit_table table = e->type == EVENT_TAG	  ? AUDIT_TAG_EVENT
 					 : e->type == EVENT_STAGE ? AUDIT_STAGE_EVENT

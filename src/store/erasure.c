@@ -20,7 +20,7 @@ int erasure_open(struct erasure *e, struct pg *pg, struct pg_fault *fault)
 	return 0;
 }
 
-int erasure_run(struct pg *pg, const struct event *event, struct pg_fault *fault)
+int erasure_run(struct pg *pg, const struct event *event, bool *held, struct pg_fault *fault)
 {
 	struct column at = {0};
 
@@ -35,18 +35,36 @@ int erasure_run(struct pg *pg, const struct event *event, struct pg_fault *fault
 	int result = pg_query(pg, "SELECT chatmill.erase($1, $2, ($3::timestamptz[])[1])",
 			      parameters, ARRAY_LEN(parameters), &row, fault);
 	column_fini(&at);
-	if (result == 0 && str_eq(pg_text(row, 0, 0), STR("held")))
+	if (result < 0)
+		return -1;
+	*held = str_eq(pg_text(row, 0, 0), STR("held"));
+	if (*held)
 		log_event(LOG_WARN, "erase_held",
 			  LOG_TEXT("why", "the person is in chatmill.hold"));
-	return result;
+	return 0;
+}
+
+struct str erasure_name(const struct store_item *item, struct arena *arena)
+{
+	if (!item->event && !item->message)
+		return item->key;
+	struct str corpid = item->event ? item->event->corpid : item->message->corpid;
+	struct str subject = item->event ? item->event->subject : item->message->subject;
+	return arena_printf(arena, "%.*s/%.*s", STR_ARG(corpid), STR_ARG(subject));
+}
+
+static int64_t time_of(const struct store_item *item)
+{
+	int64_t ms = item->event     ? item->event->msgtime_ms
+		     : item->message ? item->message->msgtime_ms
+				     : item->record_ms;
+	/* What no column can hold is refused by its own row, and must not stop the batch. */
+	return store_time(ms);
 }
 
 static struct str hmac(const struct erasure *e, const struct store_item *item, struct arena *arena)
 {
-	struct str corpid = item->event ? item->event->corpid : item->message->corpid;
-	struct str subject = item->event ? item->event->subject : item->message->subject;
-	struct str name =
-		arena_printf(arena, "%.*s/%.*s", STR_ARG(corpid), STR_ARG(subject));
+	struct str name = erasure_name(item, arena);
 	char *block = arena_alloc(arena, sizeof e->inner + name.len);
 	unsigned char outer[sizeof e->outer + SHA256_BYTES];
 	unsigned char *out = arena_alloc(arena, SHA256_BYTES);
@@ -71,9 +89,7 @@ int erasure_drop(struct erasure *e, struct pg *pg, struct store_item *items, siz
 	column_begin(&times, COLUMN_TIME);
 	for (size_t i = 0; i < *count; i++) {
 		column_str(&names, hmac(e, &items[i], arena));
-		/* What no column can hold is refused by its own row, and must not stop the batch here. */
-		column_number(&times, store_time(items[i].event ? items[i].event->msgtime_ms
-								: items[i].message->msgtime_ms));
+		column_number(&times, time_of(&items[i]));
 	}
 	struct pg_parameter parameters[] = {column_parameter(&names), column_parameter(&times)};
 	OWNED(pg_result) *rows = NULL;

@@ -32,6 +32,16 @@ void rejects_add(struct rejects *r, const struct store_item *item, const char *s
 	row->text[utf8_valid_len(str_of(row->text))] = '\0'; /* a character that was cut */
 }
 
+void rejects_forget(struct rejects *r, struct str key)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->count; i++)
+		if (!str_eq(r->rows[i].item->key, key))
+			r->rows[kept++] = r->rows[i];
+	r->count = kept;
+}
+
 int rejects_write(struct rejects *r, struct pg *pg, struct pg_fault *fault)
 {
 	static const enum column_type types[] = {COLUMN_TEXT,  COLUMN_I32,   COLUMN_I64,
@@ -63,17 +73,22 @@ int rejects_write(struct rejects *r, struct pg *pg, struct pg_fault *fault)
 		parameters, ARRAY_LEN(parameters), NULL, fault);
 }
 
-bool rejects_too_many(struct rejects *r, size_t rows, struct err *err)
+void rejects_count(struct rejects *r, size_t rows)
 {
 	r->window_rows += rows;
 	r->window_refused += r->count;
-	bool too_many = r->count && r->window_refused >= COUNT_MIN &&
-			r->window_refused * 100 > r->window_rows * PERCENT_MAX;
 	if (r->window_rows >= WINDOW_ROWS) {
 		r->window_rows /= 2;
 		r->window_refused /= 2;
 	}
-	if (!too_many)
+}
+
+bool rejects_too_many(const struct rejects *r, size_t rows, struct err *err)
+{
+	uint64_t refused = r->window_refused + r->count;
+
+	if (r->count == 0 || refused < COUNT_MIN ||
+	    refused * 100 <= (r->window_rows + rows) * PERCENT_MAX)
 		return false;
 	const struct reject *first = &r->rows[0];
 	(void)err_set(err, ERR_DATA,

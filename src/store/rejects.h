@@ -24,7 +24,11 @@ struct rejects {
 void rejects_fini(struct rejects *r); /* a zeroed struct is ready for use */
 void rejects_add(struct rejects *r, const struct store_item *item, const char *sqlstate,
 		 const char *text);
+/* Takes those of this key out: the person is erased. */
+void rejects_forget(struct rejects *r, struct str key);
 /* Writes them, in the transaction of the rest. */
 MUST_CHECK int rejects_write(struct rejects *r, struct pg *pg, struct pg_fault *fault);
-/* Counts a batch of `rows`; true if the data cannot be at fault. err tells of the first one. */
-bool rejects_too_many(struct rejects *r, size_t rows, struct err *err);
+/* True if, with this batch of `rows`, the data cannot be at fault. err tells of the first one. */
+bool rejects_too_many(const struct rejects *r, size_t rows, struct err *err);
+/* Counts a batch that was committed. */
+void rejects_count(struct rejects *r, size_t rows);

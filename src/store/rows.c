@@ -82,6 +82,28 @@ static void json(struct row *row, struct str value)
 	column_str(field(row), value.len ? value : STR("[]"));
 }
 
+/* jsonb has no NUL: as in the archive's texts, U+FFFD stands for it (6 bytes for 6). A backslash
+ * that is itself escaped begins no escape. */
+static void evidence(struct row *row, struct buf *scratch, struct str value)
+{
+	static const struct str nul = STR("\\u0000");
+
+	if (value.len == 0 || !memmem(value.data, value.len, nul.data, nul.len)) {
+		json(row, value);
+		return;
+	}
+	buf_clear(scratch);
+	buf_put(scratch, value);
+	for (size_t i = 0; i + 1 < scratch->len; i++) {
+		if (scratch->data[i] != '\\')
+			continue;
+		if (str_starts((struct str){scratch->data + i, scratch->len - i}, nul))
+			memcpy(scratch->data + i, "\\ufffd", nul.len);
+		i++;
+	}
+	json(row, buf_str(scratch));
+}
+
 static void put_changes(struct row *row, struct buf *out, const struct tag_change *changes,
 			size_t count)
 {
@@ -145,7 +167,7 @@ static void put_event(struct rows *r, enum rows_table table, const struct store_
 	text(&row, e->rule);
 	text(&row, e->ruleset);
 	text(&row, e->by);
-	json(&row, item->evidence_json);
+	evidence(&row, &r->scratch, item->evidence_json);
 	if (table == ROWS_STAGE_EVENT) {
 		text(&row, e->ladder);
 		text_or_null(&row, e->from_stage);
@@ -239,7 +261,7 @@ static void put_alert(struct rows *r, const struct alert_row *a)
 	text(&row, e->from);
 	text(&row, roles[e->from_role]);
 	text(&row, e->msgid);
-	json(&row, a->evidence_json);
+	evidence(&row, &r->scratch, a->evidence_json);
 	number(&row, (int64_t)a->count);
 	list(&row, a->msgids, a->msgid_count);
 	number(&row, a->recalled);

@@ -105,6 +105,9 @@ static const char customer_stage[] =
 /* Status, note and who reviewed are not ours: they are never named here. */
 static const char alert[] =
 	"WITH d AS MATERIALIZED (SELECT x.*, o.alert_id IS NULL AS fresh, "
+	/* An alert is counted where its first event stands, whichever event of it comes now. */
+	"coalesce(o.msgtime, x.msgtime) AS counted, coalesce(o.staff::text, x.staff) AS of_staff, "
+	"coalesce(o.severity, x.severity) AS of_severity, "
 	"x.recalled AND NOT coalesce(o.recalled, false) AS newly_recalled "
 	"FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], "
 	"$7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], "
@@ -130,12 +133,12 @@ static const char alert[] =
 	"recalled_at = coalesce(t.recalled_at, EXCLUDED.recalled_at), sequence = EXCLUDED.sequence "
 	"WHERE t.sequence < EXCLUDED.sequence) "
 	"INSERT INTO chatmill.alert_week AS t (corpid, week, staff, shard, alerts, severe, recalled) "
-	"SELECT d.corpid, date_trunc('week', d.msgtime AT TIME ZONE 'UTC')::date, s.staff, $25::int4, "
+	"SELECT d.corpid, date_trunc('week', d.counted AT TIME ZONE 'UTC')::date, s.staff, $25::int4, "
 	"count(*) FILTER (WHERE d.fresh), "
-	"count(*) FILTER (WHERE d.fresh AND d.severity IN ('high', 'critical')), "
+	"count(*) FILTER (WHERE d.fresh AND d.of_severity IN ('high', 'critical')), "
 	"count(*) FILTER (WHERE d.newly_recalled) "
-	"FROM d CROSS JOIN LATERAL (SELECT DISTINCT unnest(CASE WHEN d.staff = '{}' THEN '{\"\"}' "
-	"ELSE d.staff END::text[]) AS staff) s WHERE d.fresh OR d.newly_recalled "
+	"FROM d CROSS JOIN LATERAL (SELECT DISTINCT unnest(CASE WHEN d.of_staff = '{}' THEN '{\"\"}' "
+	"ELSE d.of_staff END::text[]) AS staff) s WHERE d.fresh OR d.newly_recalled "
 	"GROUP BY 1, 2, 3 ORDER BY 1, 2, 3 "
 	"ON CONFLICT (corpid, week, staff, shard) DO UPDATE SET alerts = t.alerts + EXCLUDED.alerts, "
 	"severe = t.severe + EXCLUDED.severe, recalled = t.recalled + EXCLUDED.recalled";

@@ -91,6 +91,12 @@ struct store_counts store_counts(const struct store *s)
 	return counts;
 }
 
+static enum store_result wait_longer(struct store *s)
+{
+	s->wait_ms = s->wait_ms ? MIN(s->wait_ms * 2, WAIT_MAX_MS) : WAIT_FIRST_MS;
+	return STORE_LATER;
+}
+
 /* Turns a fault into what the caller shall do, and leaves the connection without a transaction. */
 static enum store_result failed(struct store *s, const struct pg_fault *fault, const char *doing,
 				struct err *err)
@@ -115,8 +121,7 @@ static enum store_result failed(struct store *s, const struct pg_fault *fault, c
 	case ACTION_BUG:
 		return STORE_FAILED;
 	}
-	s->wait_ms = s->wait_ms ? MIN(s->wait_ms * 2, WAIT_MAX_MS) : WAIT_FIRST_MS;
-	return STORE_LATER;
+	return wait_longer(s);
 }
 
 /* Enters our name if the schema serves nobody yet, and reads whose it is. */
@@ -147,7 +152,9 @@ static enum store_result check_version(struct store *s, struct err *err)
 {
 	if (migrate_need(s->pg, err) == 0)
 		return STORE_DONE;
-	return err->kind == ERR_UNAVAILABLE || err->kind == ERR_RETRY ? STORE_LATER : STORE_FAILED;
+	if (err->kind != ERR_UNAVAILABLE && err->kind != ERR_RETRY)
+		return STORE_FAILED;
+	return wait_longer(s);
 }
 
 enum store_result store_open(struct store *s, struct err *err)
@@ -297,6 +304,7 @@ enum store_result store_write(struct store *s, const struct store_item *items, s
 		s->batch_max = MAX(count / 2, 1);
 	if (result != STORE_DONE)
 		return result;
+	rejects_count(&s->writer.rejects, count);
 	say_refused(s);
 	if (s->months.outside)
 		log_event(LOG_WARN, "sink_without_month", LOG_NUM("rows", s->months.outside));

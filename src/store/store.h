@@ -46,6 +46,7 @@ struct store_item {
 	const struct store_partition *partition; /* as claimed */
 	int64_t offset;
 	struct str key, value;     /* as they came, for sink_reject */
+	int64_t record_ms;	   /* of the Kafka record */
 	const char *refusal;       /* NULL, or why the record is no event (a fixed word) */
 	const struct event *event; /* NULL with a refusal; NULL without: only the offset moves */
 	struct str evidence_json;  /* empty: none */

@@ -14,5 +14,8 @@
 
 bool store_is_suspect(const struct store_item *item);
 
+/* Whether the server can be asked about it at all: no NUL, and times that it knows. */
+bool store_can_ask(const struct store_item *item);
+
 /* A time in Unix ms as near as timestamptz can hold it, for those who only compare: 1970 to 9999. */
 int64_t store_time(int64_t ms);

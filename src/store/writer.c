@@ -99,11 +99,7 @@ static bool has_rows(struct writer *w, const struct store_item *item)
 		rejects_add(&w->rejects, item, "22P02", item->refusal);
 		return false;
 	}
-	if (item->message)
-		return true;
-	if (!item->event)
-		return false; /* only the offset moves */
-	if (item->event->sequence > INT64_MAX) {
+	if (item->event && item->event->sequence > INT64_MAX) {
 		rejects_add(&w->rejects, item, "22003", "sequence out of range");
 		return false;
 	}
@@ -115,30 +111,37 @@ static int write_part(struct writer *w, const struct store_item *items, size_t c
 		      bool any_erased, struct pg_fault *fault)
 {
 	struct store_item *kept = arena_alloc(&w->arena, count * sizeof *kept + 1);
-	size_t kept_count = 0;
+	struct store_item *rows = arena_alloc(&w->arena, count * sizeof *rows + 1);
+	size_t kept_count = 0, row_count = 0;
 
 	for (size_t i = 0; i < count; i++)
-		if (has_rows(w, &items[i]))
-			kept[kept_count++] = items[i];
+		if (items[i].event || items[i].message || items[i].refusal)
+			kept[kept_count++] = items[i]; /* of others only the offset moves */
 	if (any_erased) {
 		size_t before = kept_count;
 		if (erasure_drop(&w->erasure, w->pg, kept, &kept_count, &w->arena, fault) < 0)
 			return -1;
 		w->dropped_erased += before - kept_count;
 	}
-	return write_around_suspects(w, kept, kept_count, shard, fault);
+	for (size_t i = 0; i < kept_count; i++)
+		if (has_rows(w, &kept[i]))
+			rows[row_count++] = kept[i]; /* refusals point to the others */
+	return write_around_suspects(w, rows, row_count, shard, fault);
 }
 
 /* Forgets the person that the event names; a name that the server refuses is set aside. */
 static int erase(struct writer *w, const struct store_item *item, struct pg_fault *fault)
 {
 	struct pg_fault why;
+	bool held;
 
 	fault_point("sink_erase");
 	if (pg_run(w->pg, "SAVEPOINT part", fault) < 0)
 		return -1;
-	if (erasure_run(w->pg, item->event, &why) == 0) {
+	if (erasure_run(w->pg, item->event, &held, &why) == 0) {
 		w->erased++;
+		if (!held)
+			rejects_forget(&w->rejects, erasure_name(item, &w->arena));
 		return pg_run(w->pg, "RELEASE SAVEPOINT part", fault);
 	}
 	*fault = why;
