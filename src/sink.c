@@ -13,6 +13,7 @@ enum {
 	LOG_EVERY_MS = 10000,
 	BROKERS_MS = 500,
 	ASK_MS = 5000,
+	PING_MS = 10000, /* a database that goes while nothing comes is noticed after so long */
 };
 
 struct sink {
@@ -30,6 +31,7 @@ struct sink {
 
 	bool paused; /* all of `parts`, while the database is away */
 	bool away;
+	int64_t ping_ms;   /* when the database is asked next, unless it answers before */
 	int64_t logged_ms; /* when that was said last, and of what */
 	char logged_sqlstate[6];
 };
@@ -74,6 +76,7 @@ static void say_back(struct sink *s)
 		log_event(LOG_INFO, "database_back");
 	sink_meter_database(s->settings.meter, true);
 	s->away = false;
+	s->ping_ms = clock_monotonic_ms() + PING_MS;
 }
 
 static int pause_all(struct sink *s, bool pause, struct err *err)
@@ -223,6 +226,26 @@ static int poll_once(struct sink *s, int timeout_ms, struct err *err)
 
 /* ---- a batch ---- */
 
+/* While nothing is to be written: whether the database would take it. */
+static int look_for_database(struct sink *s, struct err *err)
+{
+	if (s->batch.count || clock_monotonic_ms() < s->ping_ms)
+		return 0;
+	switch (store_ping(s->store, err)) {
+	case STORE_DONE:
+		say_back(s);
+		return 0;
+	case STORE_LATER:
+		say_away(s, err);
+		s->ping_ms = clock_monotonic_ms() + store_wait_ms(s->store);
+		return 0;
+	case STORE_FENCED:
+	case STORE_FAILED:
+		return -1;
+	}
+	UNREACHABLE("a result that is not in the enum");
+}
+
 /* Reads until the batch is full or old enough. */
 static int gather(struct sink *s, struct err *err)
 {
@@ -232,6 +255,8 @@ static int gather(struct sink *s, struct err *err)
 				consumer_look_for_brokers(s->consumer, s->settings.topics[0],
 							  BROKERS_MS));
 		sink_rules_turn(s->rules);
+		if (look_for_database(s, err) < 0)
+			return -1;
 		if (s->batch.count) {
 			left_ms = s->batch.begun_ms + s->settings.batch_ms - clock_monotonic_ms();
 			if (left_ms <= 0 || s->batch.count >= (size_t)s->settings.batch_rows ||

@@ -177,6 +177,19 @@ enum store_result store_open(struct store *s, struct err *err)
 	return result;
 }
 
+enum store_result store_ping(struct store *s, struct err *err)
+{
+	struct pg_fault fault;
+
+	enum store_result result = store_open(s, err); /* nothing, where there is a connection */
+	if (result != STORE_DONE)
+		return result;
+	if (pg_run(s->pg, "SELECT 1", &fault) < 0)
+		return failed(s, &fault, "asking whether it is there", err);
+	s->wait_ms = 0;
+	return STORE_DONE;
+}
+
 enum store_result store_claim(struct store *s, struct store_partition *parts, size_t count,
 			      struct err *err)
 {

@@ -77,6 +77,9 @@ DEFINE_OWNED(store);
  */
 enum store_result store_open(struct store *s, struct err *err);
 
+/* Asks the server for a sign of life, connecting if need be. For a quiet time: who writes needs none. */
+enum store_result store_ping(struct store *s, struct err *err);
+
 /* Takes over partitions: fills next_offset and epoch. All or none. */
 enum store_result store_claim(struct store *s, struct store_partition *parts, size_t count,
 			      struct err *err);

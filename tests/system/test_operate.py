@@ -247,6 +247,24 @@ def test_sink_without_its_database_is_not_ready(pipeline, processes):
     assert sink.terminate() == 0, sink.log()
 
 
+def test_a_quiet_sink_notices_its_database(pipeline_db, processes):
+    """No event comes: the sink tells that its database went, and that it is back, over few connections."""
+    setup = pipeline_db
+    (port,) = proc.free_ports(1)
+    sink = setup.start("sink", file=setup.write("sink.yaml", http={"listen": f"127.0.0.1:{port}"}))
+    processes.append(sink)
+    proc.wait_for(lambda: is_ready(port), 60, "readiness")
+    setup.postgres.kill()
+    proc.wait_for(lambda: "the database does not answer" in (reasons(port) or []), 30, "the reason")
+    proc.wait_for(lambda: scrape(port)["chatmill_database_up"] == {"": 0}, 10, "chatmill_database_up 0")
+    setup.postgres.restart()
+    proc.wait_for(lambda: is_ready(port), 60, "readiness again")
+    assert sink.terminate() == 0, sink.log()
+    assert "database_back" in sink.log()
+    tried = [line for line in sink.log().splitlines() if "database_away" in line]
+    assert 1 <= len(tried) < 20, tried
+
+
 def test_a_port_is_one_process(pipeline_db, processes):
     """A sink with the configuration of `run` as it is ends and says why; `run` answers as before. After
     kill -9 under the eyes of a client the port is free at once."""
