@@ -51,6 +51,7 @@ struct worker_counts {
 	_Atomic uint64_t records, events, dead, commits, aborts, renewals, restores;
 	_Atomic int64_t partitions; /* owned now */
 	_Atomic int phase;	    /* enum worker_phase */
+	_Atomic int failures;	    /* transactions that failed, in a row, up to now */
 	_Atomic bool brokers;	    /* connected to one at least */
 	_Atomic int64_t turned_ms;  /* when the loop turned last (clock_monotonic_ms); 0: not yet */
 };

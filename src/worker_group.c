@@ -131,6 +131,7 @@ int worker_assigned(void *context, struct owned *owned, size_t count, struct err
 	worker_drop(w);
 	meter_rebalance(w->meter, METER_ASSIGNED);
 	atomic_store(&w->counts.phase, WORKER_RESTORING);
+	atomic_store(&w->counts.failures, 0);
 	if (worker_restore(w, owned, count, err) < 0)
 		return -1;
 	meter_look(w->meter, &w->holdings, owned, topic_source_consumer(w->source),

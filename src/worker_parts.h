@@ -64,7 +64,6 @@ struct worker {
 	bool renew;	    /* the producer must be renewed before the next one */
 	int64_t begun_us, due_ms; /* when it began, when it is to be committed */
 	uint64_t txn_records;
-	int failures;	    /* transactions in a row */
 
 	struct routes routes, routes_begun; /* now; when the transaction began */
 };

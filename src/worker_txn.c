@@ -153,7 +153,7 @@ int worker_commit(struct worker *w, int timeout_ms, bool *doubtful, struct err *
 	fault_point("after_commit");
 	holdings_commit(&w->holdings, owned);
 	w->open = false;
-	w->failures = 0;
+	atomic_store_explicit(&w->counts.failures, 0, memory_order_relaxed);
 	worker_add(&w->counts.commits, 1);
 	int64_t now_us = clock_monotonic_us();
 	meter_time(w->meter, METER_SEND, sent_us - start_us);
@@ -285,18 +285,18 @@ static int wait_for_verdict(struct worker *w, struct err *err)
 int worker_heal(struct worker *w, bool doubtful, struct err *err)
 {
 	bool fenced = sender_is_fenced(w->sender);
+	int failures = atomic_fetch_add(&w->counts.failures, 1) + 1;
 
-	w->failures++;
 	log_event(LOG_WARN, "transaction_failed", LOG_NUM("worker", w->settings.number),
-		  LOG_NUM("in_a_row", w->failures), LOG_TEXT("doubtful", doubtful ? "yes" : "no"),
+		  LOG_NUM("in_a_row", failures), LOG_TEXT("doubtful", doubtful ? "yes" : "no"),
 		  LOG_TEXT("err", err->text));
 	if (err->kind == ERR_PERMISSION || err->kind == ERR_OS || err->kind == ERR_BUG ||
-	    (w->failures >= FAILURES_MAX && (err->kind == ERR_CONFIG || err->kind == ERR_DATA)))
+	    (failures >= FAILURES_MAX && (err->kind == ERR_CONFIG || err->kind == ERR_DATA)))
 		return -1;
 	doubtful &= sender_state(w->sender) != PRODUCER_ABORT;
 	worker_abort(w);
-	if (w->failures > 1)
-		clock_sleep_ms(MIN(50 << MIN(w->failures, 10), BACKOFF_MAX_MS));
+	if (failures > 1)
+		clock_sleep_ms(MIN(50 << MIN(failures, 10), BACKOFF_MAX_MS));
 	if (w->renew) {
 		uint64_t before = w->counts.restores;
 		if (fenced && wait_for_verdict(w, err) < 0)

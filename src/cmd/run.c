@@ -22,6 +22,7 @@ enum {
 	STOP_MS = 25000, /* the promise is 30 s; librdkafka 2.0.2 can hang while it closes */
 	ASK_MS = 5000,
 	MISSING_MS = 30000,
+	FAILURES_READY = 3, /* in a row: a broker that moves its partitions costs one or two */
 };
 
 struct run_options {
@@ -106,12 +107,15 @@ static void ask_ready(void *context, struct reasons *out)
 		reasons_add(out, "waiting for brokers and topics");
 	for (int64_t i = 0; i < count; i++) {
 		const struct worker_counts *c = worker_counts(r->workers[i]);
-		int phase = atomic_load(&c->phase);
+		int phase = atomic_load(&c->phase), failures = atomic_load(&c->failures);
 		/* Before it polls for the first time it does not know. */
 		if (phase >= WORKER_PARTITIONS && !atomic_load(&c->brokers))
 			reasons_add(out, "worker %lld: no broker answers", (long long)i);
 		else if (phase != WORKER_READY)
 			reasons_add(out, "worker %lld: %s", (long long)i, waits[phase]);
+		else if (failures >= FAILURES_READY)
+			reasons_add(out, "worker %lld: %d transactions in a row failed; the log says why",
+				    (long long)i, failures);
 	}
 }
 

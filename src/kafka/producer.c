@@ -250,6 +250,40 @@ static rd_kafka_resp_err_t send_plain(const struct outgoing *record)
 	return rd_kafka_last_error();
 }
 
+/* A transaction that lost a record takes no other, and says nothing but that. Every call about
+ * transactions tells which one it lost and why; this one does nothing while a transaction is there. */
+static int tell_lost(struct producer *p, struct err *err)
+{
+	rd_kafka_error_t *error = rd_kafka_begin_transaction(p->rk);
+
+	p->state = PRODUCER_DOUBTFUL;
+	if (!error)
+		return err_set(err, ERR_RETRY, "kafka: produce: there was no transaction");
+	if (rd_kafka_error_txn_requires_abort(error))
+		p->state = PRODUCER_ABORT;
+	(void)examine(p, error, false);
+	return failed(err, error, "kafka: produce");
+}
+
+static int refused(struct producer *p, const struct outgoing *record, rd_kafka_resp_err_t code,
+		   struct err *err)
+{
+	char why[200] = "";
+
+	if (rd_kafka_fatal_error(p->rk, why, sizeof why)) {
+		p->state = PRODUCER_DOUBTFUL;
+		p->fenced |= code == RD_KAFKA_RESP_ERR__FENCED;
+		return handle_error(err, code, why);
+	}
+	if (p->transactional && code == RD_KAFKA_RESP_ERR__STATE)
+		return tell_lost(p, err);
+	p->state = code == RD_KAFKA_RESP_ERR__STATE ? PRODUCER_DOUBTFUL : PRODUCER_ABORT;
+	p->fenced |= code == RD_KAFKA_RESP_ERR__FENCED;
+	(void)snprintf(why, sizeof why, "kafka: produce to %.100s",
+		       rd_kafka_topic_name((rd_kafka_topic_t *)record->topic));
+	return handle_error(err, code, why);
+}
+
 int producer_send(struct producer *p, const struct outgoing *record, struct err *err)
 {
 	int64_t deadline_ms = 0;
@@ -260,14 +294,8 @@ int producer_send(struct producer *p, const struct outgoing *record, struct err 
 						   : send_plain(record);
 		if (LIKELY(!code))
 			return 0;
-		if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-			char why[200] = "";
-			bool fatal = rd_kafka_fatal_error(p->rk, why, sizeof why) != 0;
-			p->state = fatal || code == RD_KAFKA_RESP_ERR__STATE ? PRODUCER_DOUBTFUL
-									     : PRODUCER_ABORT;
-			p->fenced |= code == RD_KAFKA_RESP_ERR__FENCED;
-			return handle_error(err, code, fatal ? why : "kafka: produce");
-		}
+		if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
+			return refused(p, record, code, err);
 		if (!deadline_ms)
 			deadline_ms = clock_monotonic_ms() + CALL_MS;
 		if (p->transactional && clock_monotonic_ms() >= deadline_ms) {

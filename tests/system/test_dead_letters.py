@@ -1,13 +1,17 @@
 # test_dead_letters.py - good records between every kind of bad one, in a file and on a topic.
 # SPDX-License-Identifier: Apache-2.0
 import base64
+import itertools
 import json
 import random
+import urllib.error
+import urllib.request
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import ConfigResource
 
-from support import chatmill, make_sample
+from support import chatmill, make_sample, proc
 
 RULES = """\
 pack: dead
@@ -184,3 +188,37 @@ def test_what_is_read_again_is_not_counted_twice_as_misrouted(kafka, tmp_path, p
     setup.wait_run(run)
     assert "transaction_failed" in run.log() and len(setup.dead()) == 95
     assert run.terminate() == 0
+
+
+def test_what_a_topic_never_takes_ends_run_and_is_named(kafka, tmp_path, processes):
+    """It went on for ever behind "Erroneous state", and /readyz said 200."""
+    port = proc.free_ports(1)[0]
+    setup = chatmill.Setup(tmp_path, kafka, partitions=1, workers=1, commit_interval_ms=5000,
+                           http={"listen": f"127.0.0.1:{port}"}).send_early().apply()
+    alerts = setup.topic["alerts"]
+    admin = kafka.admin()  # must outlive its futures
+    for f in admin.alter_configs([ConfigResource("topic", alerts, set_config={"max.message.bytes": "90"})]).values():
+        f.result()
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "pack.yaml").write_text(RULES)
+    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", folder, check=0)
+    run = setup.start("run")
+    processes.append(run)
+    said, numbers = set(), itertools.count()
+
+    def ended():
+        kafka.produce(setup.topic["archive"], [dict(key=f"ww1/{CUSTOMER}".encode(), value=good(next(numbers)))])
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5)
+        except urllib.error.HTTPError as e:
+            said.add(e.read().decode())
+        except OSError:
+            pass
+        return not run.running()
+    proc.wait_for(ended, 90, "end of run", 0.05)
+    assert run.p.returncode == 78, run.log()
+    failed = [json.loads(ln)["err"] for ln in run.log().splitlines() if '"transaction_failed"' in ln]
+    assert len(failed) == 5 and all(f"{alerts} [0]" in e and "too large" in e for e in failed), failed
+    assert f"{alerts} [0]" in run.log().splitlines()[-1]
+    assert any("3 transactions in a row failed" in s for s in said), said
