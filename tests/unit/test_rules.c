@@ -535,6 +535,52 @@ Test(hours, due_counts_open_time_only)
 	arena_fini(&arena);
 }
 
+/* Against a walk by half hours, over years. */
+Test(hours, due_after_many_weeks)
+{
+	static const char *const names[] = {"Asia/Shanghai", "Europe/Berlin", "Australia/Lord_Howe"};
+	const int64_t half_hour = 30 * 60000;
+	struct arena arena = {0};
+
+	for (int k = 0; k < 150; k++) {
+		const struct zone *zone = zone_of(&arena, names[k % 3]);
+		struct minutes spans[2];
+		struct filter filter = {.hours = spans, .hour_count = k % 4 ? 1 : 2, .days = 1 << next_random() % 7};
+		if (k % 5 == 0)
+			filter.days |= 1 << next_random() % 7;
+		for (size_t i = 0; i < filter.hour_count; i++) {
+			int from = (int)(next_random() % 48) * 30;
+			spans[i] = (struct minutes){from, (from + 30 * (1 + (int)(next_random() % 4))) % 1440};
+		}
+		int64_t from = INT64_C(1600000200000) + (int64_t)(next_random() % 50000) * half_hour;
+		int64_t over = (int64_t)(1 + next_random() % 400) * half_hour, left = over, at = from;
+		while (left > 0) {
+			left -= hours_open(&filter, zone, at) ? half_hour : 0;
+			at += half_hour;
+		}
+		/* The last one may have to go only a part of its half hour. */
+		int64_t less = (int64_t)(next_random() % 1800) * 1000;
+		cr_assert_eq(hours_due_ms(&filter, zone, from, over - less), at - less, "case %d", k);
+		arena_reset(&arena);
+	}
+	arena_fini(&arena);
+}
+
+/* So often that a walk from week to week would not come to an end in the time that a test has. */
+Test(hours, due_in_a_hundred_thousand_years)
+{
+	const struct minutes span = {9 * 60, 9 * 60 + 1};
+	const struct filter filter = {.hours = &span, .hour_count = 1, .days = 1};
+	const int64_t monday_9 = INT64_C(1704070800000), minute = 60000, week = 7 * 1440 * minute;
+	const int64_t minutes = INT64_C(3660) * 1440;
+
+	for (int k = 0; k < 1000; k++) {
+		int64_t from = monday_9 - 1 - (int64_t)(next_random() % (uint64_t)(week - minute));
+		cr_assert_eq(hours_due_ms(&filter, zone_china(), from, minutes * minute),
+			     monday_9 + (minutes - 1) * week + minute);
+	}
+}
+
 /* ---- the directory ---- */
 
 Test(directory, overrules_the_prefix)
