@@ -6,6 +6,7 @@
 
 #include <zdict.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 void zstd_compress(struct buf *out, struct str data, int level)
 {
@@ -56,8 +57,13 @@ bool zstd_is_frame(struct str data)
 
 struct zstd_reader {
 	ZSTD_DStream *stream;
+	size_t want;   /* bytes that the stream asks for next */
+	size_t failed; /* what it said when it broke; 0 before */
 	bool at_end;
 };
+
+/* The beginning of a frame, from which it knows how much more it wants (RFC 8878 section 3.1.1). */
+enum { FRAME_START = 5, BLOCK_HEADER = 3 };
 
 int zstd_reader_new(struct zstd_reader **out, struct err *err)
 {
@@ -66,6 +72,7 @@ int zstd_reader_new(struct zstd_reader **out, struct err *err)
 	if (!z || !(z->stream = ZSTD_createDStream()))
 		return err_set(err, ERR_OS, "zstd: out of memory");
 	z->at_end = true;
+	z->want = FRAME_START;
 	*out = TAKE(z);
 	return 0;
 }
@@ -78,20 +85,46 @@ void zstd_reader_free(struct zstd_reader *z)
 	free(z);
 }
 
+static int64_t say_broken(size_t code, struct err *err)
+{
+	switch (ZSTD_getErrorCode(code)) {
+	case ZSTD_error_prefix_unknown:
+		return err_set(err, ERR_DATA, "what comes next is no zstd");
+	case ZSTD_error_memory_allocation:
+		return err_set(err, ERR_OS, "zstd: out of memory");
+	case ZSTD_error_frameParameter_windowTooLarge:
+	case ZSTD_error_checksum_wrong:
+		return err_set(err, ERR_DATA, "the compressed data cannot be used: %s", ZSTD_getErrorName(code));
+	default: /* what a broken byte made it stumble over is no help to anybody */
+		return err_set(err, ERR_DATA, "the compressed data is broken");
+	}
+}
+
+/* A call that fails does not say what it has written before: the stream gets its input block by block,
+ * as it asks for it (and for the header of the next block, which is left to the next call). */
 int64_t zstd_read(struct zstd_reader *z, struct str *in, char *out, size_t room, struct err *err)
 {
-	ZSTD_inBuffer input = {in->data, in->len, 0};
+	ZSTD_inBuffer input = {in->data, 0, 0};
 	ZSTD_outBuffer output = {out, room, 0};
 
+	if (z->failed)
+		return say_broken(z->failed, err);
 	do {
 		size_t before = input.pos + output.pos;
+		size_t piece = z->want > BLOCK_HEADER ? z->want - BLOCK_HEADER : z->want;
+		input.size = MIN(input.pos + piece, in->len);
 		size_t hint = ZSTD_decompressStream(z->stream, &output, &input);
-		if (ZSTD_isError(hint))
-			return err_set(err, ERR_DATA, "not zstd: %s", ZSTD_getErrorName(hint));
+		if (ZSTD_isError(hint)) {
+			z->failed = hint;
+			z->at_end = false;
+			*in = str_from(*in, input.pos);
+			return output.pos ? (int64_t)output.pos : say_broken(hint, err);
+		}
+		z->want = hint ? hint : FRAME_START;
 		/* Called with nothing to do after a frame it asks for the next one's header. */
 		if (input.pos + output.pos > before)
 			z->at_end = hint == 0;
-	} while (input.pos < input.size && output.pos < output.size);
+	} while (input.pos < in->len && output.pos < output.size);
 	*in = str_from(*in, input.pos);
 	return (int64_t)output.pos;
 }

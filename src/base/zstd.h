@@ -25,7 +25,8 @@ MUST_CHECK int zstd_reader_new(struct zstd_reader **out, struct err *err);
 void zstd_reader_free(struct zstd_reader *z); /* NULL is fine */
 DEFINE_OWNED(zstd_reader);
 /* Takes from *in (moves it forward) and writes at most `room` bytes to `out`; returns how many,
- * or -1 for data that is no zstd. 0 with *in empty asks for more input. */
+ * or -1 for data that is no zstd, once everything before it was given out; so does each later call.
+ * 0 with *in empty asks for more input. */
 MUST_CHECK int64_t zstd_read(struct zstd_reader *z, struct str *in, char *out, size_t room,
 			     struct err *err);
 /* True between two frames: where input may end without being cut. */

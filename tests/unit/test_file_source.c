@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/zstd.h"
+#include "random.h"
 #include "consume/file.h"
 
 static void write_file(char *path, struct str data)
@@ -164,6 +165,64 @@ Test(file_source, an_endless_line_is_cut_and_the_next_one_is_whole)
 		buf_fini(&want);
 	}
 	buf_fini(&text);
+	buf_fini(&file);
+}
+
+Test(file_source, frames_before_garbage_give_their_lines)
+{
+	static const char *const ends[] = {"garbage!", "\x28\xb5\x2f\xfd garbage!"};
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		struct buf file = {0}, got = {0};
+		struct err err = {0};
+		char path[64];
+		zstd_compress(&file, STR("a\nb\n"), 1);
+		zstd_compress(&file, STR("c\nd"), 1);
+		buf_put(&file, str_of(ends[i]));
+		write_file(path, buf_str(&file));
+		cr_expect_eq(read_all(path, &got, &err), -1);
+		cr_expect(str_eq(buf_str(&got), STR("1:a|2:b|3:c|")), "%zu: %.*s", i, STR_ARG(buf_str(&got)));
+		cr_expect_eq(err.kind, ERR_DATA);
+		cr_expect(strstr(err.text, i ? "broken" : "no zstd"), "%s", err.text);
+		unlink(path);
+		buf_fini(&file);
+		buf_fini(&got);
+	}
+}
+
+/* Blocks of zstd hold at most 128 KiB (RFC 8878 section 3.1.1.2); hexadecimal digits of chance are packed
+ * evenly. */
+Test(file_source, a_broken_byte_costs_no_line_before_its_block)
+{
+	struct buf text = {0}, want = {0}, file = {0};
+	enum { BLOCK = 128 << 10, LINES = 100000, LINE = 17 };
+
+	for (int i = 0; i < LINES; i++) {
+		unsigned long long line = next_random(UINT64_MAX);
+		buf_printf(&text, "%016llx\n", line);
+		buf_printf(&want, "%d:%016llx|", i + 1, line);
+	}
+	zstd_compress(&file, buf_str(&text), 1);
+	for (size_t at = 100; at < file.len; at += file.len / 23) {
+		struct buf got = {0};
+		struct err err = {0};
+		char path[64];
+		file.data[at] = (char)~file.data[at];
+		write_file(path, buf_str(&file));
+		file.data[at] = (char)~file.data[at];
+		cr_expect_eq(read_all(path, &got, &err), -1);
+		size_t lines = 0, place = (size_t)((double)at / (double)file.len * (double)text.len);
+		size_t good = place > 1000 ? (place - 1000) / BLOCK * BLOCK : 0;
+		for (size_t i = 0; i < got.len; i++)
+			lines += got.data[i] == '|';
+		cr_expect_geq((lines + 1) * LINE, good, "byte %zu: %zu lines", at, lines);
+		/* The block itself may have given something wrong. */
+		cr_expect_eq(memcmp(got.data, want.data, MIN(good, got.len)), 0, "byte %zu", at);
+		unlink(path);
+		buf_fini(&got);
+	}
+	buf_fini(&text);
+	buf_fini(&want);
 	buf_fini(&file);
 }
 
