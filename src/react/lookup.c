@@ -120,5 +120,5 @@ static const struct cond *find_near(const struct cond *cond, uint32_t node)
 
 const struct cond *lookup_near(const struct rule *rule, uint32_t node)
 {
-	return rule->match && node < rule->near_count ? find_near(rule->match, node) : NULL;
+	return rule->match && rule->near_count ? find_near(rule->match, node) : NULL;
 }

@@ -31,5 +31,5 @@ int32_t lookup_stage(const struct ladder *ladder, struct str name);
 /* The stage's tag (name and label); NULL for STAGE_NONE. */
 const struct tag *lookup_stage_tag(const struct ladder *ladder, int32_t stage);
 
-/* The near-over-messages condition number `node` of a rule, or NULL. */
+/* The near-over-messages condition of a rule whose near_index is `node`, or NULL. */
 const struct cond *lookup_near(const struct rule *rule, uint32_t node);

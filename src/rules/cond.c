@@ -254,7 +254,7 @@ static struct cond *read_near(const struct reading *r, const struct yaml_node *m
 		near->near_chars = (int)value;
 	if (messages && field_int(r->scope, messages, "messages", 1, NEAR_MESSAGES_MAX, &value)) {
 		near->near_messages = (int)value;
-		near->near_index = r->count->near++;
+		near->near_index = near_name(r->count, r->scope->loader->arena, of, near->near_messages);
 	}
 	return read_parts(r, of, near) ? near : NULL;
 }

@@ -6,7 +6,7 @@
  *	catalog.c   tags and ladders of all packs, and names that mean them
  *	wordlist.c  lists, tables, word files, aliases
  *	rule.c      one rule: its fields
- *	cond.c filter.c timing.c effect.c    the parts of a rule
+ *	cond.c near_name.c filter.c timing.c effect.c    the parts of a rule
  *	field.c     one value: a word, a duration, a choice; what is wrong with it
  *
  * Every part goes on after an error and reports all it finds; what it makes then need not make
@@ -110,8 +110,14 @@ uint32_t wordlist_join(struct loader *l, const uint32_t *indexes, size_t count);
 
 /* cond.c */
 struct cond_count {
-	uint32_t near; /* near-over-messages conditions so far in the rule */
+	VEC(uint32_t) nears; /* near_index of those over messages so far in the rule */
 };
+/* near_index of a near over messages. The state keeps its open parts as bits under this number, so it
+ * is made of what the parts are and how many messages they reach, as written: they come back to the
+ * same near wherever in the rule it then stands, and to none that was written anew. Nears of a rule
+ * that say the same get numbers in a row. */
+uint32_t near_name(struct cond_count *count, struct arena *arena, const struct yaml_node *of,
+		   int messages);
 /* The condition at `node`, or NULL with a finding. */
 const struct cond *cond_read(const struct scope *s, const struct yaml_node *node,
 			     struct cond_count *count);

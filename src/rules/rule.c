@@ -154,7 +154,7 @@ static void read_match(struct reading *r, struct rule *rule)
 			ERROR_AT(&r->scope, node, "this match holds for messages without any hit; add a "
 						  "filter beside it, for instance from: customer");
 	}
-	rule->near_count = count.near;
+	rule->near_count = (uint32_t)count.nears.count;
 	for (size_t i = 0; i < pack->allow.count; i++)
 		*VEC_ADD(l->arena, &allow) = pack->allow.items[i];
 	if ((node = get(r, "allow"))) {

@@ -74,7 +74,7 @@ struct cond {
 	int near_chars;	     /* COND_NEAR: in code points; -1 when over messages */
 	int near_messages;   /* -1 when by chars */
 	bool ordered;
-	uint32_t near_index; /* over messages: number of this condition within its rule */
+	uint32_t near_index; /* over messages: names this condition within its rule (near_name.c) */
 	uint32_t at_least;   /* COND_COUNT */
 };
 

@@ -117,7 +117,7 @@ struct sighting {
 
 struct near_state {
 	struct str pack, rule;
-	uint32_t node;
+	uint32_t node;	    /* cond.near_index */
 	struct str speaker; /* empty: the subject itself */
 	struct str where;   /* room, or the other one of a single chat */
 	uint32_t counted;   /* messages of the speaker since it was opened */

@@ -291,6 +291,21 @@ static const struct story stories[] = {
 	 "0 c foo\n0:00:01 s bar\n0:00:02 c>t bar\n0:00:03 c hi\n0:00:04 c bar\n0:00:05 c bar\n"
 	 "0:00:06 c hi\n0:00:07 c hi\n0:00:08 c foo\n1:00:10 c bar",
 	 "0:00:04 alert n/rule m5\n"},
+	{"open parts of a near that was written anew are no parts of the new one",
+	 PACK "- {id: n, match: {near: {of: [foo, bar], messages: 5}}, then: {alert: {severity: low, category: c}}}\n"
+	      "====\n"
+	 PACK "- {id: n, match: {near: {of: [one, two], messages: 5}}, then: {alert: {severity: low, category: c}}}\n",
+	 "0 c foo\npublish\n0:00:01 c two\n0:00:02 c one",
+	 "0:00:02 alert n/rule m4\n"},
+	{"a near that lost a part hits again, one that was moved keeps its parts",
+	 PACK "- {id: a, match: {near: {of: [foo, bar, baz], messages: 5}}, then: {alert: {severity: low, category: c}}}\n"
+	      "- {id: b, match: {near: {of: [foo, bar], messages: 5}}, then: {alert: {severity: low, category: c}}}\n"
+	      "====\n"
+	 PACK "- {id: a, match: {near: {of: [foo, bar], messages: 5}}, then: {alert: {severity: low, category: c}}}\n"
+	      "- {id: b, match: [{near: {of: [x, y], messages: 5}}, {near: {of: [foo, bar], messages: 5}}, {near: {of: [foo, bar], messages: 5}}],\n"
+	      "   then: {alert: {severity: low, category: c}}}\n",
+	 "0 c baz\n0 c foo\npublish\n0:00:01 c foo\n0:00:02 c bar",
+	 "0:00:02 alert a/rule m5\n0:00:02 alert b/rule m5\n"},
 	{"a recall takes back what rested on the message",
 	 PACK "- {id: a, match: [go], then: [{tag: X}, {tag: A}, {stage: 二}, {alert: {severity: low, category: c}}]}\n"
 	      "- {id: b, match: [one], then: [{tag: B}, {stage: 一}]}\n",
