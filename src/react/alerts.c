@@ -58,7 +58,7 @@ static void open_grouping(struct turn *t, const struct rule *rule, const struct 
 void alert_fire(struct turn *t, const struct rule *rule, const struct effect *effect,
 		const struct proof_texts *evidence)
 {
-	struct str pair = rule->by_pair ? turn_pair(t) : (struct str){0};
+	struct str pair = rule->by_pair ? t->pair : (struct str){0};
 
 	if (effect->group_for_ms) {
 		struct grouping *open = find_grouping(t, rule, pair);

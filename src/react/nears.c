@@ -10,10 +10,8 @@ static struct talk talk_of(const struct message *m)
 {
 	struct str speaker = str_eq(m->from, m->subject) ? (struct str){0} : m->from;
 
-	if (m->roomid.len)
-		return (struct talk){speaker, m->roomid};
-	if (m->subject_is_customer)
-		return (struct talk){speaker, m->userid_count ? m->userids[0] : (struct str){0}};
+	if (m->roomid.len || m->subject_is_customer)
+		return (struct talk){speaker, message_pair(m)};
 	return (struct talk){speaker, m->tolist_count ? m->tolist[0] : (struct str){0}};
 }
 

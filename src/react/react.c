@@ -47,6 +47,7 @@ static void wait_is_due(struct turn *t, uint32_t index)
 	if (!rule || !rule->wait.on || rule->shadow || consent == CONSENT_DROP)
 		return;
 	turn_of_told(t, w.told, w.due_ms);
+	t->pair = w.where;
 	t->alerts_only = consent == CONSENT_ALERT_ONLY;
 	if (guard_holds(t, &rule->guard))
 		fire_wait(t, rule);

@@ -11,6 +11,7 @@ void turn_of_message(struct turn *t, const struct message *message)
 	t->msgid = message->msgid;
 	t->from = message->from;
 	t->roomid = message->roomid;
+	t->pair = message_pair(message);
 	t->role = message->from_role;
 	t->chat = message->chat;
 	t->userids = message->userids;
@@ -119,11 +120,15 @@ void turn_end(struct turn *t)
 	t->changed = false;
 }
 
-struct str turn_pair(const struct turn *t)
+struct str message_pair(const struct message *message)
 {
-	if (t->roomid.len)
-		return t->roomid;
-	return t->userid_count ? t->userids[0] : (struct str){0};
+	if (message->roomid.len)
+		return message->roomid;
+	if (message->userid_count)
+		return message->userids[0];
+	if (message->tolist_count && str_eq(message->from, message->subject))
+		return message->tolist[0];
+	return message->from;
 }
 
 /* ---- events ---- */

@@ -45,6 +45,7 @@ struct turn {
 
 	/* What it rests on. */
 	struct str msgid, from, roomid, by;
+	struct str pair; /* message_pair(); of what fell due only in wait_is_due() */
 	enum role role;
 	enum chat chat;
 	const struct str *userids;
@@ -70,8 +71,9 @@ void turn_remember(struct turn *t);
 /* Ends the turn: the subject is tidied if it changed. */
 void turn_end(struct turn *t);
 
-/* With whom the customer talks here: the room, else the staff of the single chat. */
-struct str turn_pair(const struct turn *t);
+/* With whom the subject of a chat message talks, never empty: the room, else the staff of the single chat, else, where
+ * there is no staff, the other one (itself, if the message names nobody else). */
+struct str message_pair(const struct message *message);
 
 /* Whose effect an event tells: names of the state or of the rules. */
 struct source {

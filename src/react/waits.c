@@ -38,7 +38,7 @@ static void note_speech(struct turn *t)
 
 	if (!(staff ? l->staff_waits : t->role == ROLE_CUSTOMER && l->customer_waits))
 		return;
-	int64_t *newest_ms = spoke_ms(t, staff ? turn_pair(t) : (struct str){0});
+	int64_t *newest_ms = spoke_ms(t, staff ? t->pair : (struct str){0});
 	*newest_ms = MAX(*newest_ms, t->msgtime_ms);
 	t->changed = true;
 }
@@ -46,7 +46,6 @@ static void note_speech(struct turn *t)
 void waits_end(struct turn *t, const struct message *message, const struct matches *matches)
 {
 	struct subject *s = t->subject;
-	struct str pair = turn_pair(t);
 
 	if (message->kind != MESSAGE_CHAT || message->only_closing || !t->is_customer)
 		return;
@@ -58,7 +57,7 @@ void waits_end(struct turn *t, const struct message *message, const struct match
 		    s->told.items[w->told].time_ms > t->msgtime_ms ||
 		    is_ignored(t, rule, matches))
 			continue;
-		if (t->role == ROLE_STAFF && (t->chat != CHAT_SINGLE || !str_eq(w->where, pair)))
+		if (t->role == ROLE_STAFF && (t->chat != CHAT_SINGLE || !str_eq(w->where, t->pair)))
 			continue;
 		LIST_REMOVE(&s->waits, i);
 		t->changed = true;
@@ -71,7 +70,7 @@ void wait_start(struct turn *t, const struct rule *rule, const struct message *m
 {
 	struct subject *s = t->subject;
 	bool for_staff = rule->wait.for_role == ROLE_STAFF;
-	struct str where = for_staff || rule->by_pair ? turn_pair(t) : (struct str){0};
+	struct str where = for_staff || rule->by_pair ? t->pair : (struct str){0};
 	struct str who = for_staff ? where : (struct str){0};
 
 	if (t->chat != CHAT_SINGLE || !t->is_customer || message->only_closing ||

@@ -62,7 +62,7 @@ static void evict(struct turn *t)
 static struct window_state *get_window(struct turn *t, const struct rule *rule)
 {
 	struct subject *s = t->subject;
-	struct str pair = rule->by_pair ? turn_pair(t) : (struct str){0};
+	struct str pair = rule->by_pair ? t->pair : (struct str){0};
 
 	for (uint32_t i = 0; i < s->windows.count; i++) {
 		struct window_state *w = &s->windows.items[i];

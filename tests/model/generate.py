@@ -11,6 +11,7 @@ WORDS = ["苹果", "香蕉", "橘子", "葡萄", "西瓜", "桃子", "樱桃"]
 CLOSINGS = ["好的", "谢谢"]
 CUSTOMERS = [f"wmCUSTOMER{i:022d}" for i in range(4)]
 STAFF = ["zhangsan", "lisi", "wangwu"]
+ROBOT = "wbROBOT00000000000000000"
 ROOMS = ["wrROOM01", "wrROOM02"]
 DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 START = 1_700_000_000_000
@@ -244,7 +245,9 @@ class Conversation:
         customer, staff = rng.choice(self.customers), rng.sample(STAFF, rng.randint(1, 2))
         kind = rng.random()
         if kind < 0.7:
-            pair = [customer, staff[0]]
+            other = next(x for x in CUSTOMERS + [ROBOT] if x != customer and chance(rng, 0.3) or
+                         x == ROBOT) if chance(rng, 0.15) else staff[0]
+            pair = [customer, other]
             rng.shuffle(pair)
             return pair[0], [pair[1]], ""
         if kind < 0.92:

@@ -76,14 +76,15 @@ class Message:
 
     @property
     def pair(self):
-        return self.room or (self.userids[0] if self.userids else "")
+        if self.room or self.userids:
+            return self.room or self.userids[0]
+        # Nobody of staff is there: the other one.
+        return self.tolist[0] if self.tolist and self.frm == self.subject else self.frm
 
     @property
     def conversation(self):
-        if self.room:
-            return self.room
-        if self.is_customer:
-            return self.userids[0] if self.userids else ""
+        if self.room or self.is_customer:
+            return self.pair
         return self.tolist[0] if self.tolist else ""
 
 

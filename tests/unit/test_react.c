@@ -306,6 +306,16 @@ static const struct story stories[] = {
 	      "   then: {alert: {severity: low, category: c}}}\n",
 	 "0 c baz\n0 c foo\npublish\n0:00:01 c foo\n0:00:02 c bar",
 	 "0:00:02 alert a/rule m5\n0:00:02 alert b/rule m5\n"},
+	{"where nobody of staff is, the other one is the conversation: of near, of pairs, of waits",
+	 PACK "- {id: n, from: customer, match: {near: {of: [foo, bar], messages: 5}}, then: {alert: {severity: low, category: c}}}\n"
+	      "- {id: p, by: pair, match: [go], window: {count: 2, within: 9d}, then: {alert: {severity: low, category: c}}}\n"
+	      "- {id: s, from: customer, match: [help], wait: {for: staff, over: 1h}, then: {alert: {severity: low, category: c}}}\n"
+	      "- {id: z, match: [never], wait: {for: customer, over: 1h}, then: {alert: {severity: low, category: c}}}\n",
+	 "0 c>r foo\n0 c>d bar\n0:00:01 c>r bar\n"
+	 "1 c>r go\n1 d go\n1 c>d go\n1:00:01 r go\n"
+	 "2:00:09 c hi\n2:00:00 c>r help\n2:00:01 c>r help\n2:00:02 c>d help\n2:00:03 s here\n3 clock",
+	 "0:00:01 alert n/rule m3\n1:00:01 alert p/rule m7\n2:01:00 alert s/rule m9\n"
+	 "2:01:02 alert s/rule m11\n"},
 	{"a recall takes back what rested on the message",
 	 PACK "- {id: a, match: [go], then: [{tag: X}, {tag: A}, {stage: 二}, {alert: {severity: low, category: c}}]}\n"
 	      "- {id: b, match: [one], then: [{tag: B}, {stage: 一}]}\n",
