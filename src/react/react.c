@@ -44,7 +44,7 @@ static void wait_is_due(struct turn *t, uint32_t index)
 
 	LIST_REMOVE(&t->subject->waits, index);
 	t->changed = true;
-	if (!rule || !rule->wait.on || rule->shadow || consent == CONSENT_DROP)
+	if (!rule || !wait_fits(&w, rule) || rule->shadow || consent == CONSENT_DROP)
 		return;
 	turn_of_told(t, w.told, w.due_ms);
 	t->pair = w.where;

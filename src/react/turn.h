@@ -153,6 +153,9 @@ bool window_take(struct turn *t, const struct rule *rule, const struct message *
 /* The message ends the waits for its role. `ignored` are the rules to which it is nothing but
  * closing words, ascending. */
 void waits_end(struct turn *t, const struct message *message, const struct matches *matches);
+/* Does the wait still belong to its rule? Not if that waits no more, or for the other role: then the
+ * wait does not say where an answer would have to come. */
+bool wait_fits(const struct wait_state *w, const struct rule *rule);
 void wait_start(struct turn *t, const struct rule *rule, const struct message *message,
 		const struct matches *matches);
 

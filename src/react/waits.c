@@ -43,6 +43,19 @@ static void note_speech(struct turn *t)
 	t->changed = true;
 }
 
+/* Where the answer has to come: empty if the customer may speak anywhere. */
+static struct str where_of(const struct turn *t, const struct rule *rule)
+{
+	return rule->wait.for_role == ROLE_STAFF || rule->by_pair ? t->pair : (struct str){0};
+}
+
+bool wait_fits(const struct wait_state *w, const struct rule *rule)
+{
+	bool anywhere = rule->wait.for_role == ROLE_CUSTOMER && !rule->by_pair;
+
+	return rule->wait.on && anywhere == (w->where.len == 0);
+}
+
 void waits_end(struct turn *t, const struct message *message, const struct matches *matches)
 {
 	struct subject *s = t->subject;
@@ -53,7 +66,7 @@ void waits_end(struct turn *t, const struct message *message, const struct match
 	for (uint32_t i = s->waits.count; i-- > 0;) {
 		const struct wait_state *w = &s->waits.items[i];
 		const struct rule *rule = lookup_rule(&t->reactor->lookup, w->pack, w->rule);
-		if (!rule || !rule->wait.on || rule->wait.for_role != t->role ||
+		if (!rule || !wait_fits(w, rule) || rule->wait.for_role != t->role ||
 		    s->told.items[w->told].time_ms > t->msgtime_ms ||
 		    is_ignored(t, rule, matches))
 			continue;
@@ -69,9 +82,8 @@ void wait_start(struct turn *t, const struct rule *rule, const struct message *m
 		const struct matches *matches)
 {
 	struct subject *s = t->subject;
-	bool for_staff = rule->wait.for_role == ROLE_STAFF;
-	struct str where = for_staff || rule->by_pair ? t->pair : (struct str){0};
-	struct str who = for_staff ? where : (struct str){0};
+	struct str where = where_of(t, rule);
+	struct str who = rule->wait.for_role == ROLE_STAFF ? where : (struct str){0};
 
 	if (t->chat != CHAT_SINGLE || !t->is_customer || message->only_closing ||
 	    is_ignored(t, rule, matches))

@@ -316,6 +316,16 @@ static const struct story stories[] = {
 	 "2:00:09 c hi\n2:00:00 c>r help\n2:00:01 c>r help\n2:00:02 c>d help\n2:00:03 s here\n3 clock",
 	 "0:00:01 alert n/rule m3\n1:00:01 alert p/rule m7\n2:01:00 alert s/rule m9\n"
 	 "2:01:02 alert s/rule m11\n"},
+	{"a wait ends with the publish of a rule that waits for the other role",
+	 PACK "- {id: a, from: customer, match: [help], wait: {for: customer, over: 1h}, then: {alert: {severity: low, category: c}}}\n"
+	      "- {id: b, from: customer, match: [help], wait: {for: staff, over: 1h}, then: {alert: {severity: low, category: c}}}\n"
+	      "- {id: k, from: customer, match: [help], wait: {for: staff, over: 1h}, then: {alert: {severity: low, category: c}}}\n"
+	      "====\n"
+	 PACK "- {id: a, from: customer, match: [help], wait: {for: staff, over: 1h}, then: {alert: {severity: low, category: c}}}\n"
+	      "- {id: b, from: customer, match: [help], wait: {for: customer, over: 1h}, then: {alert: {severity: low, category: c}}}\n"
+	      "- {id: k, from: customer, match: [help], wait: {for: staff, over: 2h}, then: {alert: {severity: low, category: c}}}\n",
+	 "0 c help\npublish\n1 clock\n2 c>t help\n3 clock",
+	 "0:01:00 alert k/rule m1\n2:01:00 alert a/rule m4\n2:01:00 alert b/rule m4\n2:02:00 alert k/rule m4\n"},
 	{"a recall takes back what rested on the message",
 	 PACK "- {id: a, match: [go], then: [{tag: X}, {tag: A}, {stage: 二}, {alert: {severity: low, category: c}}]}\n"
 	      "- {id: b, match: [one], then: [{tag: B}, {stage: 一}]}\n",
