@@ -50,12 +50,14 @@ static enum envelope_kind open_at(struct decoder *d, const struct object *outer,
 }
 
 /* True for E6, 微盛's push. Its `type` may be a number or a string. */
-static bool is_push(const struct object *o)
+static bool is_push(struct decoder *d, const struct object *o)
 {
-	if (!has(o, KEY_TYPE) || !has(o, KEY_CONTENT) || has(o, KEY_MSGTYPE) ||
+	if (has(o, KEY_MSGTYPE) || !has(o, KEY_CONTENT) ||
 	    json_kind(&o->json, o->fields.node[KEY_CONTENT]) != '"')
 		return false;
-	uint32_t type = o->fields.node[KEY_TYPE];
+	uint32_t type = object_node(d, o, KEY_TYPE);
+	if (!type)
+		return false;
 	char kind = json_kind(&o->json, type);
 	struct str text = kind == '"'                  ? json_str(&o->json, type)
 	                  : kind >= '0' && kind <= '9' ? json_number(&o->json, type)
@@ -64,11 +66,12 @@ static bool is_push(const struct object *o)
 }
 
 /* An error may be a sentence, a number or true; what says «none» is no failure. */
-static bool says_failure(const struct object *o)
+static bool says_failure(struct decoder *d, const struct object *o)
 {
-	if (!has(o, KEY_DECRYPT_ERROR))
+	uint32_t node = object_node(d, o, KEY_DECRYPT_ERROR);
+	if (!node)
 		return false;
-	struct str error = json_source(&o->json, o->fields.node[KEY_DECRYPT_ERROR]);
+	struct str error = json_source(&o->json, node);
 	return !str_eq(error, STR("\"\"")) && !str_eq(error, STR("0")) &&
 	       !str_eq(error, STR("false"));
 }
@@ -92,7 +95,7 @@ enum envelope_kind envelope_open(struct decoder *d, const struct object *outer,
 	if (has(outer, KEY_CHATDATA) &&
 	    json_kind(&outer->json, outer->fields.node[KEY_CHATDATA]) == '[')
 		return refuse(d, DECODE_BATCH);
-	if (says_failure(outer))
+	if (says_failure(d, outer))
 		return refuse(d, DECODE_DECRYPT_FAILED);
 
 	for (size_t i = 0; i < ARRAY_LEN(plaintexts); i++) {
@@ -104,7 +107,7 @@ enum envelope_kind envelope_open(struct decoder *d, const struct object *outer,
 			return refuse(d, DECODE_DECRYPT_FAILED);
 		return open_at(d, outer, node, message);
 	}
-	if (is_push(outer))
+	if (is_push(d, outer))
 		return open_at(d, outer, object_node(d, outer, KEY_CONTENT), message);
 	if (has(outer, KEY_MSGTYPE) || has(outer, KEY_ACTION) || has(outer, KEY_FROM)) {
 		*message = *outer;

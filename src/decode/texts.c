@@ -312,9 +312,22 @@ static bool is_for_machines(struct str key)
 	return false;
 }
 
-/* Fails the record if a key for people is there twice: which of the two would be meant? A table
+/* Whether a member of an object is read: what is for people, what may hold that, and the type of an item. */
+static bool reads_inside(const struct decoder *d, struct str name, char kind)
+{
+	(void)d;
+	return kind == '{' || kind == '[' || !is_for_machines(name) || str_eq(name, STR("type"));
+}
+
+struct known_name {
+	struct str name;
+	bool read;
+};
+
+/* Fails the record if a key that is read is there twice: which of the two would be meant? A table
  * in the arena, for one object can have a hundred thousand keys. */
-static void check_once(struct decoder *d, const struct json *j, uint32_t object)
+static void check_once(struct decoder *d, const struct json *j, uint32_t object,
+                       bool (*reads)(const struct decoder *d, struct str name, char kind))
 {
 	size_t count = 0, slots = 4;
 
@@ -322,17 +335,16 @@ static void check_once(struct decoder *d, const struct json *j, uint32_t object)
 		count++;
 	while (slots < 2 * count)
 		slots *= 2;
-	struct str *seen = ARENA_ARRAY(d->arena, struct str, slots);
+	struct known_name *seen = ARENA_ARRAY(d->arena, struct known_name, slots);
 	for (uint32_t key = json_first(j, object); key; key = json_next_key(j, key)) {
 		struct str name = json_str(j, key);
-		if (is_for_machines(name))
-			continue;
+		bool read = reads(d, name, json_kind(j, key + 2));
 		size_t slot = hash_64(name) & (slots - 1);
-		while (seen[slot].data && !str_eq(seen[slot], name))
+		while (seen[slot].name.data && !str_eq(seen[slot].name, name))
 			slot = (slot + 1) & (slots - 1);
-		if (seen[slot].data)
+		if (seen[slot].name.data && (read || seen[slot].read))
 			decoder_fail(d, DECODE_BAD_FIELD);
-		seen[slot] = name;
+		seen[slot] = (struct known_name){name, read || seen[slot].read};
 	}
 }
 
@@ -342,7 +354,7 @@ static void walk_generic_object(struct decoder *d, const struct json *j, uint32_
 	const struct type *type = NULL;
 	bool item = false;
 
-	check_once(d, j, object);
+	check_once(d, j, object, reads_inside);
 	for (uint32_t key = json_first(j, object); key; key = json_next_key(j, key))
 		if (str_eq(json_str(j, key), STR("type")) && json_kind(j, key + 2) == '"') {
 			item = true;
@@ -350,11 +362,16 @@ static void walk_generic_object(struct decoder *d, const struct json *j, uint32_
 		}
 	for (uint32_t key = json_first(j, object); key; key = json_next_key(j, key)) {
 		struct str name = json_str(j, key);
+		bool content = item && str_eq(name, STR("content"));
+		bool forwarded = content && type && type->flags & TYPE_FORWARDED;
 		path_key(d, name);
-		if (item && json_kind(j, key + 2) == '"' && str_eq(name, STR("content")))
+		if (content && json_kind(j, key + 2) == '"') {
 			walk_content(d, j, key + 2, type);
-		else
+		} else { /* an object may hold more than its type tells */
+			d->nested += forwarded;
 			walk_generic(d, j, key + 2, !is_for_machines(name));
+			d->nested -= forwarded;
+		}
 		d->path.len = len;
 	}
 }
@@ -384,20 +401,34 @@ static void walk_generic(struct decoder *d, const struct json *j, uint32_t node,
 
 /* ---- the body ---- */
 
+/* Whether a member at the top of a message may be a body that nobody told us of. */
+static bool reads_on_top(const struct decoder *d, struct str name, char kind)
+{
+	enum key known = key_find(d->keys, name);
+	return (kind == '{' || kind == '[') && (known == KEY_NONE || known >= KEY_FIRST_BODY);
+}
+
 /* Members at the top of a message that are no common field: where an unknown body may be.
  * With a name, only that one, of any kind; returns whether there was one. */
 static bool walk_unknown(struct decoder *d, const struct object *m, struct str name)
 {
 	const struct json *j = &m->json;
-	bool found = false;
+	bool found = false, named = false;
 
+	if (!name.len)
+		check_once(d, j, m->node, reads_on_top);
 	for (uint32_t key = json_first(j, m->node); key; key = json_next_key(j, key)) {
 		struct str k = json_str(j, key);
 		char kind = json_kind(j, key + 2);
 		enum key known = key_find(d->keys, k);
 		if (known != KEY_NONE && known < KEY_FIRST_BODY)
 			continue;
-		if (name.len ? !str_eq(k, name) || kind == 'n' : kind != '{' && kind != '[')
+		if (name.len ? !str_eq(k, name) : kind != '{' && kind != '[')
+			continue;
+		if (name.len && named)
+			decoder_fail(d, DECODE_BAD_FIELD);
+		named = true;
+		if (kind == 'n')
 			continue;
 		found = true;
 		path_key(d, k);

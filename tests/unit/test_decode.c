@@ -129,6 +129,60 @@ Test(decode, texts_are_readable_on_both_sides)
 	}
 }
 
+Test(decode, a_key_that_is_read_is_there_once)
+{
+#define HEAD "{\"msgid\":\"m\",\"action\":\"send\",\"from\":\"a\",\"tolist\":[\"b\"],\"msgtime\":1700000000,"
+#define NOTE(item) HEAD "\"msgtype\":\"note\",\"note\":{\"item\":[{" item "}]}}"
+#define FOO(members) HEAD "\"msgtype\":\"foo\"," members "}"
+#define INNER "{\\\"content\\\":\\\"x\\\"}"
+#define MESSAGE "\"message\":" HEAD "\"msgtype\":\"text\",\"text\":{\"content\":\"x\"}}}"
+#define PUSH "\"content\":\"{\\\"msgid\\\":\\\"m\\\",\\\"from\\\":\\\"a\\\",\\\"msgtime\\\":1,\\\"msgtype\\\":\\\"text\\\"}\"}"
+	static const char *const twice[] = {
+		NOTE("\"type\":\"text\",\"type\":\"image\",\"content\":\"" INNER "\""),
+		NOTE("\"type\":\"image\",\"type\":\"text\",\"content\":\"" INNER "\""),
+		NOTE("\"appid\":{\"t\":\"x\"},\"appid\":{\"t\":\"y\"}"),
+		NOTE("\"appid\":\"x\",\"appid\":{\"t\":\"y\"}"),
+		NOTE("\"title\":\"x\",\"title\":\"x\""),
+		FOO("\"foo\":{\"t\":\"x\"},\"foo\":{\"t\":\"y\"}"),
+		FOO("\"foo\":null,\"foo\":{\"t\":\"y\"}"),
+		FOO("\"bar\":{\"t\":\"x\"},\"bar\":{\"t\":\"y\"}"),
+		FOO("\"bar\":{\"t\":\"x\"},\"bar\":1"),
+		"{\"decrypt_error\":\"boo\",\"decrypt_error\":\"\"," MESSAGE,
+		"{\"decrypt_error\":\"\",\"decrypt_error\":\"boo\"," MESSAGE,
+		"{\"type\":1,\"type\":101," PUSH, "{\"type\":101,\"type\":1," PUSH,
+	};
+	static const char *const fine[] = {
+		NOTE("\"type\":\"text\",\"content\":\"" INNER "\",\"appid\":\"x\",\"appid\":\"y\""),
+		FOO("\"foo\":{\"t\":\"x\"},\"bar\":{\"t\":\"x\"},\"bar\":{\"t\":\"y\"}"),
+		FOO("\"bar\":{\"t\":\"x\"},\"baz\":1,\"baz\":2"),
+		"{\"decrypt_error\":\"\"," MESSAGE, "{\"type\":101," PUSH,
+		"{\"x\":1,\"x\":2,\"type\":1,\"type\":2," MESSAGE,
+	};
+	for (size_t i = 0; i < ARRAY_LEN(twice); i++)
+		expect_result(twice[i], DECODE_BAD_FIELD);
+	for (size_t i = 0; i < ARRAY_LEN(fine); i++)
+		expect_result(fine[i], DECODE_DONE);
+}
+
+Test(decode, what_a_note_forwards_is_forwarded)
+{
+	static const char *const contents[] = {
+		"{\"title\":\"x\",\"item\":[{\"type\":\"ChatRecordText\",\"content\":\"" INNER "\"}]}",
+		"\"{\\\"title\\\":\\\"x\\\",\\\"item\\\":[]}\"", "[\"x\"]",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(contents); i++)
+		for (int forwarded = 0; forwarded < 2; forwarded++) {
+			char text[1000];
+			struct message m;
+			(void)snprintf(text, sizeof text, NOTE("\"type\":\"%s\",\"content\":%s},{\"t\":\"own\""),
+				       forwarded ? "chatrecord" : "link", contents[i]);
+			cr_assert_eq(decode_text(text, &m), DECODE_DONE, "%s", text);
+			cr_assert_geq(m.text_count, 2, "%s", text);
+			for (size_t k = 0; k < m.text_count; k++)
+				cr_expect_eq(m.texts[k].forwarded, forwarded && k < m.text_count - 1, "%s", text);
+		}
+}
+
 Test(decode, size_has_a_limit)
 {
 	struct message m;
