@@ -15,6 +15,7 @@ import pytest
 from support import audit, chatmill, make_sample
 
 PARTITIONS = 8
+LAST = 100  # records that a feeder holds back, to give one a second
 RULES = """\
 pack: audit
 title: audit
@@ -70,7 +71,8 @@ def write_input(folder, count, seed):
 
 
 class Feeder(threading.Thread):
-    """Puts records on the archive at a steady pace, or at full speed once `fast` is set."""
+    """Puts records on the archive, `rate` a second at first and ever fewer, so that some are left until
+    `fast` is set: then the rest at full speed."""
 
     def __init__(self, setup, records, rate):
         super().__init__(daemon=True)
@@ -81,11 +83,12 @@ class Feeder(threading.Thread):
     def run(self):
         topic = self.setup.topic["archive"]
         try:
-            chunk, i = max(1, int(self.rate / 20)), 0
-            while i < len(self.records) and not self.fast.is_set():
+            i, count = 0, len(self.records)
+            while i < count and not self.fast.is_set():
+                chunk = max(1, int(self.rate / 20 * (count - i) / count))
                 self.setup.kafka.produce(topic, self.records[i:i + chunk], **{"linger.ms": 0})
                 i += chunk
-                self.fast.wait(chunk / self.rate)
+                self.fast.wait(0.05 if count - i > LAST else 1)
             self.setup.kafka.produce(topic, self.records[i:])
         except Exception as e:  # seen by the test, which joins
             self.failure = e
@@ -167,7 +170,7 @@ def exactly_once(setup, seed, count, run_kills, sink_kills, found_open, away):
     setup.publish(rules)
 
     hangman = Hangman(setup, seed)
-    # A little slower than the kills are expected to take, so that there is always work in progress.
+    # Half of it in the time that the kills are expected to take; however long they do, work is in progress.
     feeder = Feeder(setup, records, rate=len(records) / (5.0 * run_kills + 12 * away + 10))
     feeder.start()
     try:
