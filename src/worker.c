@@ -22,7 +22,8 @@
 #include "worker_parts.h"
 
 enum {
-	BATCH_RECORDS = 64,	 /* records between two hand-overs to the producer */
+	BATCH_RECORDS = 64,	 /* records between two hand-overs to the producer … */
+	BATCH_BYTES = 256 * 1024, /* … or so many: what is worked out of them stays in memory */
 	HELD_RECORDS = 2048, HELD_BYTES = 1024 * 1024, /* and while there is time to rest */
 	REST_MS = 5,		 /* several hundred records at half load */
 	TXN_RECORDS_MAX = 100000, /* one second of work at full speed: bounds the undo log */
@@ -202,7 +203,7 @@ static bool is_due(const struct worker *w)
 static bool is_batch_due(const struct worker *w)
 {
 	if (!w->calm)
-		return w->batch_records >= BATCH_RECORDS;
+		return w->batch_records >= BATCH_RECORDS || w->batch_bytes >= BATCH_BYTES;
 	return w->batch_records >= HELD_RECORDS || w->batch_bytes >= HELD_BYTES;
 }
 
@@ -257,7 +258,8 @@ static int step(struct worker *w, struct err *err)
 			return -1;
 	}
 	/* The clock is looked at once a batch while records flow. */
-	if (w->open && (got == 0 || w->batch_records % BATCH_RECORDS == 0) && is_due(w))
+	bool look = got == 0 || w->batch_records % BATCH_RECORDS == 0 || w->batch_bytes >= BATCH_BYTES;
+	if (w->open && look && is_due(w))
 		return worker_commit_or_heal(w, err);
 	return 0;
 }

@@ -32,8 +32,21 @@ void arena_fini(struct arena *a)
 
 void arena_reset(struct arena *a)
 {
+	if (a->total_bytes > ARENA_KEPT_BYTES)
+		arena_fini(a);
 	if (a->first)
 		enter(a, a->first);
+}
+
+void arena_release(struct arena *a, struct arena_mark mark)
+{
+	if (mark.current) {
+		a->current = mark.current;
+		a->at = mark.at;
+		a->end = mark.end;
+	} else {
+		arena_reset(a);
+	}
 }
 
 void *arena_alloc_slow(struct arena *a, size_t bytes)

@@ -1,8 +1,8 @@
 /* arena.h - memory of one batch: given out piece by piece, taken back all at once.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Chunks are kept over a reset, so that a warm batch allocates nothing. Running out of memory
- * ends the program (base/heap.h).
+ * Chunks are kept over a reset, so that a warm batch allocates nothing; what a flood took beyond
+ * ARENA_KEPT_BYTES goes back. Running out of memory ends the program (base/heap.h).
  * Thread: an arena belongs to one worker.
  */
 #pragma once
@@ -10,6 +10,8 @@
 #include "base/str.h"
 
 struct arena_chunk;
+
+enum { ARENA_KEPT_BYTES = 64 * 1024 * 1024 }; /* several times what a busy batch takes */
 
 struct arena {
 	struct arena_chunk *first, *current;
@@ -20,6 +22,17 @@ struct arena {
 void arena_fini(struct arena *a); /* a zeroed arena is ready for use */
 /* Ends everything handed out. */
 void arena_reset(struct arena *a);
+
+/* Where an arena stands: what is handed out from here on ends with the release. */
+struct arena_mark {
+	struct arena_chunk *current;
+	char *at, *end;
+};
+static inline struct arena_mark arena_mark(const struct arena *a)
+{
+	return (struct arena_mark){a->current, a->at, a->end};
+}
+void arena_release(struct arena *a, struct arena_mark mark);
 
 void *arena_alloc_slow(struct arena *a, size_t bytes);
 

@@ -42,6 +42,7 @@ void picks_sort(struct pick *picks, size_t count, struct arena *arena)
 		insertion_sort(picks + at, MIN(count - at, (size_t)RUN));
 	if (count <= RUN)
 		return;
+	struct arena_mark mark = arena_mark(arena);
 	struct pick *from = picks, *to = arena_alloc(arena, count * sizeof *to);
 	for (size_t width = RUN; width < count; width *= 2) {
 		for (size_t low = 0; low < count; low += 2 * width) {
@@ -59,6 +60,7 @@ void picks_sort(struct pick *picks, size_t count, struct arena *arena)
 	}
 	if (from != picks)
 		memcpy(picks, from, count * sizeof *picks);
+	arena_release(arena, mark);
 }
 
 /* ---- allow words ---- */
@@ -183,6 +185,7 @@ static bool near_in_text(struct matcher *m, const struct node *n, size_t mark,
 			 const size_t ends[NEAR_PARTS_MAX])
 {
 	size_t count = m->pick_count - mark;
+	struct arena_mark before = arena_mark(m->arena); /* hits by the ten thousand, rule after rule */
 	struct pick *sorted = arena_alloc(m->arena, count * sizeof *sorted);
 	struct place *places = arena_zalloc(m->arena, count * sizeof *places);
 
@@ -210,6 +213,7 @@ static bool near_in_text(struct matcher *m, const struct node *n, size_t mark,
 			if (places[i].taken)
 				push(m, sorted[i]);
 	}
+	arena_release(m->arena, before);
 	return m->pick_count > mark;
 }
 

@@ -7,6 +7,7 @@
 
 enum {
 	BATCH_RECORDS = 256,
+	BATCH_BYTES = 256 * 1024, /* what is worked out of them stays in memory, and is many times that */
 	DUE_EVENTS_MAX = 10000, /* as in worker.c: events are the same wherever parts are cut */
 	ASK_MS = 2000,
 	ENTRIES_MAX = 10000,
@@ -22,7 +23,7 @@ struct replay {
 		struct rulebook *book; /* NULL: none yet, or one that cannot be used */
 		char digest[72];       /* that the last rules record named; empty: none did */
 	} * parts;
-	size_t batch_records, told; /* events of the batch that were handed on */
+	size_t batch_records, batch_bytes, told; /* events of the batch that were handed on */
 };
 
 /* Every set that was published will be asked for; so that they are compiled in one go. */
@@ -171,7 +172,7 @@ static void end_batch(struct replay *r)
 			shard_begin(r->parts[i].shard);
 		}
 	pipeline_clear(r->pipeline);
-	r->batch_records = r->told = 0;
+	r->batch_records = r->batch_bytes = r->told = 0;
 }
 
 static void tell(struct replay *r, const struct record *record, size_t dead_before)
@@ -198,8 +199,10 @@ int replay_take(struct replay *r, const struct record *given, struct err *err)
 
 	if (!part->shard && begin(r, part, given->partition, err) < 0)
 		return -1;
-	if (r->batch_records++ >= BATCH_RECORDS)
+	if (r->batch_records >= BATCH_RECORDS || r->batch_bytes >= BATCH_BYTES)
 		end_batch(r);
+	r->batch_records++;
+	r->batch_bytes += given->value.len;
 	struct record record = topic_record(given, arena);
 	if (UNLIKELY(!part->book)) {
 		if (need_book(r, part, &record, err) < 0)

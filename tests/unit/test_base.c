@@ -265,6 +265,30 @@ Test(arena, keeps_its_chunks_over_a_reset)
 	arena_fini(&a);
 }
 
+Test(arena, release_takes_back_and_a_flood_goes)
+{
+	struct arena a = {0};
+	struct arena_mark empty = arena_mark(&a);
+
+	memset(arena_alloc(&a, 1000), 1, 1000);
+	arena_release(&a, empty);
+	char *first = arena_alloc(&a, 1000);
+	struct arena_mark mark = arena_mark(&a);
+	for (int round = 0; round < 100; round++) {
+		for (int i = 0; i < 10; i++)
+			memset(arena_alloc(&a, 1024 * 1024), round, 1024 * 1024);
+		arena_release(&a, mark);
+	}
+	cr_expect(a.total_bytes < (size_t)ARENA_KEPT_BYTES);
+	char *second = arena_alloc(&a, 1000);
+	cr_expect(second == first + 1008);
+	arena_alloc(&a, ARENA_KEPT_BYTES);
+	arena_reset(&a);
+	cr_expect(a.total_bytes == 0);
+	memset(arena_alloc(&a, 1000), 1, 1000);
+	arena_fini(&a);
+}
+
 Test(buf, json_escapes_what_json_wants)
 {
 	struct buf b = {0};
