@@ -6,6 +6,7 @@ import contextlib
 import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 
@@ -99,19 +100,28 @@ def die_at(setup, processes, points, batches):
     return deaths
 
 
+def rows_written(setup):
+    """How many records the sinks are through with."""
+    return setup.postgres.sql("SELECT coalesce(sum(greatest(next_offset, 0)), 0)::int FROM chatmill.sink_offset")[0][0]
+
+
 def kill_at_random(setup, processes, events, kills, seed):
-    """kill -9 after random times while the events come in."""
+    """kill -9 after random times while the events come in: of the start, and each second time of the work."""
     rng = random.Random(seed)
-    size = max(len(events) // (2 * kills), 1)
-    feeder = threading.Thread(target=lambda: [(send(setup, events[i:i + size]), time.sleep(0.1))
-                                              for i in range(0, len(events), size)])
-    feeder.start()
-    for _ in range(kills):
-        sink = setup.start("sink")
-        processes.append(sink)
-        time.sleep(rng.uniform(0.2, 1.2))
-        sink.kill()
-    feeder.join()
+    size = -(-len(events) // kills)
+    with ThreadPoolExecutor(1) as feeder:
+        for n in range(kills):
+            before = rows_written(setup)
+            coming = feeder.submit(send, setup, events[n * size:(n + 1) * size])
+            sink = setup.start("sink")
+            processes.append(sink)
+            if n % 2:
+                chatmill.wait_alive(lambda: rows_written(setup) > before, [sink], 90, "first batch of this sink")
+                time.sleep(rng.uniform(0, 0.3))
+            else:
+                time.sleep(rng.uniform(0.2, 1.2))
+            sink.kill()
+            coming.result()
 
 
 def finish(setup, processes, oracle, timeout_s=90):
@@ -123,20 +133,23 @@ def finish(setup, processes, oracle, timeout_s=90):
 
 @contextlib.contextmanager
 def terminating(setup):
-    """Ends every connection of the sinks ten times a second."""
+    """Ends every connection of the sinks ten times a second; there must have been some."""
     done = threading.Event()
 
     def terminate():
-        c = psycopg2.connect(setup.postgres.dsn("postgres"))
+        ended, c = 0, psycopg2.connect(setup.postgres.dsn("postgres"))
         c.autocommit = True
-        while not done.wait(0.1):
-            c.cursor().execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        with c.cursor() as cursor:
+            while not done.wait(0.1):
+                cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                                "WHERE datname = 'chatmill' AND application_name = 'chatmill'")
+                ended += cursor.rowcount
         c.close()
-    thread = threading.Thread(target=terminate)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+        return ended
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(terminate)
+        try:
+            yield
+        finally:
+            done.set()
+        assert ended.result() > 0, "no connection was ended"

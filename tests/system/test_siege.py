@@ -14,8 +14,8 @@ import pytest
 
 from support import proc, sinks
 from support.postgres import Postgres
-from support.sinks import (POINTS, check, check_rejects, die_at, finish, generate, kill_at_random, send,
-                           terminating, wait_through)
+from support.sinks import (POINTS, check, check_rejects, die_at, finish, generate, kill_at_random, rows_written,
+                           send, terminating, wait_through)
 
 
 @pytest.fixture
@@ -23,11 +23,6 @@ def own_postgres():
     server = Postgres(shared_buffers="256MB", max_wal_size="4GB").start()
     yield server
     server.stop()
-
-
-def rows_written(setup):
-    return setup.postgres.sql("SELECT coalesce(sum(greatest(next_offset, 0)), 0)::int "
-                              "FROM chatmill.sink_offset")[0][0]
 
 
 def progress(setup, live, more, timeout_s=300):

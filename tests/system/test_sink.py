@@ -108,6 +108,8 @@ def test_shared_out_anew_while_the_database_is_away(setup, processes):
     events, oracle = generate(21, 2000)
     first, second = setup.start("sink"), setup.start("sink")
     processes += [first, second]
+    first.wait_log("sink_assigned")
+    second.wait_log("sink_assigned")
     send(setup, events[:1000])
     wait_through(setup, first, second)
     setup.postgres.kill()
@@ -158,9 +160,10 @@ def test_database_away_at_start_and_in_the_middle(setup, processes):
     setup.postgres.restart()
     wait_through(setup, sink)
     send(setup, events[1000:2000])
+    said = sink.log().count("database_away")
     setup.postgres.kill()
     send(setup, events[2000:])
-    sink.wait_log("database_away", count=2)
+    sink.wait_log("database_away", count=said + 1)
     setup.postgres.restart()
     wait_through(setup, sink)
     assert "database_back" in sink.log()
@@ -191,7 +194,7 @@ def test_a_stop_does_not_wait_for_a_lock_without_end(setup, processes):
     processes.append(sink)
     proc.wait_for(lambda: setup.postgres.sql("SELECT 1 FROM pg_locks WHERE NOT granted"), 30, "the sink at the lock")
     sink.p.send_signal(signal.SIGTERM)
-    assert sink.p.wait(30) == 75 and "stop_deadline" in sink.log()
+    assert sink.p.wait(120) == 75 and "stop_deadline" in sink.log()
     c.rollback()
     c.close()
     again = setup.start("sink")
@@ -334,12 +337,12 @@ def test_stops_for_what_a_person_must_mend(setup, processes):
     def ends_with(status, text, **env):
         sink = setup.start("sink", **env)
         processes.append(sink)
-        assert sink.p.wait(30) == status, sink.log()[-2000:]
+        assert sink.p.wait(120) == status, sink.log()[-2000:]
         assert text in sink.log()
 
     sql = setup.postgres.sql
-    ends_with(77, "42501", CHATMILL_POSTGRES__USER="chatmill_reader_login") \
-        if sql("CREATE ROLE chatmill_reader_login LOGIN IN ROLE chatmill_reader") is None else None
+    sql("CREATE ROLE chatmill_reader_login LOGIN IN ROLE chatmill_reader")
+    ends_with(77, "42501", CHATMILL_POSTGRES__USER="chatmill_reader_login")
     ends_with(77, "28000", CHATMILL_POSTGRES__USER="nobody_at_all")
     ends_with(78, "3D000", CHATMILL_POSTGRES__DBNAME="no_such_database")
     ends_with(78, "no such key", CHATMILL_POSTGRES__HOTS="x")
@@ -420,7 +423,8 @@ def test_erased_people_stay_away(setup, processes):
     setup.postgres.sql("INSERT INTO chatmill.hold (corpid, subject, reason) VALUES ('ww1', %s, 'law suit')", (held,))
     erase_on_all(setup, gone, end_ms)
     erase_on_all(setup, held, end_ms)
-    back = []  # the customer writes again later: that is a new person
+    back = []  # the customer writes again later: that is a new person, of whom nothing is known
+    g.state[gone].update(stage=None, tags={}, alerts=[])
     for i in range(30):
         back.append(g.next_of(gone, end_ms + 1 + i * 1000))
     send(setup, back)
@@ -429,10 +433,7 @@ def test_erased_people_stay_away(setup, processes):
         oracle.take(e)
 
     def same():
-        problems = differences({k: v for k, v in oracle.expected().items() if k != "stage_day"},
-                               tables(setup.postgres))
-        # An alert or tag of before that goes on after is one that the tables no longer know.
-        return [p for p in problems if not p.startswith(("alert:", "customer_tag:"))]
+        return differences(oracle.expected(), tables(setup.postgres))
     sink = setup.start("sink")
     processes.append(sink)
     wait_through(setup, sink)
@@ -445,9 +446,9 @@ def test_erased_people_stay_away(setup, processes):
     # The boards count the living.
     funnel = setup.postgres.sql("SELECT stage, sum(entered - exited)::int FROM chatmill.stage_funnel GROUP BY 1 "
                                 "HAVING sum(entered - exited) <> 0 ORDER BY 1")
-    if not any(e["kind"] == "stage" for e in back):
-        assert funnel == setup.postgres.sql("SELECT stage::text, count(*)::int FROM chatmill.customer_stage "
-                                            "WHERE stage IS NOT NULL GROUP BY 1 ORDER BY 1")
+    assert any(e["kind"] == "stage" for e in back)
+    assert funnel == setup.postgres.sql("SELECT stage::text, count(*)::int FROM chatmill.customer_stage "
+                                        "WHERE stage IS NOT NULL GROUP BY 1 ORDER BY 1")
     # A replay from the beginning brings nobody back.
     assert sink.terminate() == 0
     setup.postgres.sql("UPDATE chatmill.sink_offset SET next_offset = 0")
