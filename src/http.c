@@ -100,8 +100,6 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 	struct http *h = context;
 	struct page page;
 
-	(void)version;
-	(void)upload;
 	if (!h->nice) /* the thread belongs to the library: only from inside can it be slowed */
 		(void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
 	h->nice = true;
@@ -149,9 +147,6 @@ static int find_address(const char *listen, const char *shown, struct addrinfo *
 /* The library's own words go nowhere else; they may hold bytes of a request, so they are dropped. */
 static void drop_log(void *context, const char *format, va_list args)
 {
-	(void)context;
-	(void)format;
-	(void)args;
 }
 
 int http_start(struct http **out, const char *listen, const char *shown,

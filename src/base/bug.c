@@ -12,7 +12,6 @@ static void on_abort(int number, siginfo_t *info, void *context)
 	static const char words[] = "chatmill: this is a bug of chatmill, not of its input or configuration; "
 				    "please report it with the lines above\n";
 
-	(void)context;
 	if (info->si_pid != getpid())
 		raise(number); /* by now the handler is gone */
 	ssize_t done = write(STDERR_FILENO, words, sizeof words - 1);

@@ -69,8 +69,6 @@ static int run(const void *given, const char *const *arguments, int count, struc
 	const struct archive_options *o = given;
 	struct buf out = {0};
 
-	(void)arguments;
-	(void)count;
 	OWNED(config) *config = NULL;
 	OWNED(pg) *pg = NULL;
 	OWNED(archive) *archive = NULL;

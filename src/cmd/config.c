@@ -14,8 +14,6 @@ static int show(const void *given, const char *const *arguments, int count, stru
 	const struct config_options *o = given;
 	OWNED(config) *config = NULL;
 
-	(void)arguments;
-	(void)count;
 	if (config_open(&config, o->file, err) < 0)
 		return -1;
 	config_show(config, o->json, stdout);
@@ -54,8 +52,6 @@ static int describe(const void *given, const char *const *arguments, int count, 
 	static const char *const names[] = {"schema", "example", "markdown"}; /* config_format */
 	const struct describe_options *o = given;
 
-	(void)arguments;
-	(void)count;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (!strcmp(o->format, names[i])) {
 			config_describe((enum config_format)i, stdout);

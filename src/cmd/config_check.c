@@ -121,8 +121,6 @@ static int run(const void *given, const char *const *arguments, int count, struc
 	const struct check_options *o = given;
 	OWNED(config) *config = NULL;
 
-	(void)arguments;
-	(void)count;
 	if (open_checked(&config, o, err) < 0)
 		return -1;
 	if (o->service && !o->servers)

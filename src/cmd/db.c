@@ -50,8 +50,6 @@ static int db_status(const void *given, const char *const *arguments, int count,
 	const struct db_options *o = given;
 	struct arena arena = {0};
 
-	(void)arguments;
-	(void)count;
 	OWNED(config) *config = NULL;
 	if (config_open(&config, o->file, err) < 0)
 		return -1;
@@ -73,8 +71,6 @@ static int db_migrate(const void *given, const char *const *arguments, int count
 	const struct db_options *o = given;
 	int applied;
 
-	(void)arguments;
-	(void)count;
 	OWNED(config) *config = NULL;
 	if (config_open(&config, o->file, err) < 0)
 		return -1;

@@ -201,8 +201,6 @@ static int describe(const void *given, const char *const *arguments, int count, 
 		     {"metrics", metrics_describe}};
 	const struct describe_options *o = given;
 
-	(void)arguments;
-	(void)count;
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++)
 		if (!strcmp(o->format, formats[i].name)) {
 			formats[i].print(stdout);

@@ -98,7 +98,6 @@ static int list_one(void *context, const struct consumed *got, struct err *err)
 	size_t count = consumed_headers(got, headers, ARRAY_LEN(headers));
 	struct buf line = {0};
 
-	(void)err;
 	struct str error = header(headers, count, "chatmill.error");
 	if (!is_chosen(d, r, error))
 		return 0;
@@ -160,7 +159,6 @@ static int show_one(void *context, const struct consumed *got, struct err *err)
 	struct consumed_header headers[PRODUCER_HEADERS_MAX];
 	size_t count = consumed_headers(got, headers, ARRAY_LEN(headers));
 
-	(void)err;
 	if (!is_chosen(d, &got->record, header(headers, count, "chatmill.error")))
 		return 0;
 	if (d->options->raw)

@@ -90,7 +90,6 @@ static int note_time(void *context, const struct consumed *got, struct err *err)
 {
 	struct dry *d = context;
 
-	(void)err;
 	if (got->record.key.len)
 		d->newest_ms = MAX(d->newest_ms, got->record.time_ms);
 	return 0;
@@ -140,7 +139,6 @@ static int judge(void *context, const struct consumed *got, struct err *err)
 	struct record record = topic_record(&got->record, pipeline_arena(d->reader));
 	struct reading reading;
 
-	(void)err;
 	if (record.time_ms >= d->since_ms) {
 		pipeline_read(d->reader, d->before, &record, &reading);
 		diff_take(d->diff, &reading);

@@ -93,7 +93,6 @@ static void on_revoked(void *context, bool lost)
 {
 	struct rekey *r = context;
 
-	(void)lost;
 	r->interrupted = r->open; /* whoever owns them now copies what is open here */
 	disown(r);
 }
@@ -224,8 +223,6 @@ static int rekey(const void *given, const char *const *arguments, int count, str
 {
 	struct rekey r = {.options = given};
 
-	(void)arguments;
-	(void)count;
 	int status = open_all(&r, err);
 	if (status == 0)
 		status = copy_all(&r, err);

@@ -12,7 +12,6 @@ struct diff_options {
 
 static int take(void *context, const struct reading *reading, struct err *err)
 {
-	(void)err;
 	diff_take(context, reading);
 	return 0;
 }

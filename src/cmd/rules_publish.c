@@ -37,7 +37,6 @@ static int publish(const void *given, const char *const *arguments, int count, s
 	char digest[72];
 	int64_t lead_ms = 10000;
 
-	(void)count;
 	if ((o->minutes || o->json) && !o->dry_run)
 		return err_set(err, ERR_USAGE, "--%s is for --dry-run", o->minutes ? "minutes" : "json");
 	if ((o->lead && duration_read("--lead", o->lead, &lead_ms, err) < 0) ||
@@ -132,8 +131,6 @@ static int list(const void *given, const char *const *arguments, int count, stru
 	OWNED_MEM struct shelf_entry *entries = calloc(ENTRIES_MAX, sizeof(struct shelf_entry));
 	int64_t last_ms = 0;
 
-	(void)arguments;
-	(void)count;
 	if (!entries)
 		return err_set(err, ERR_OS, "out of memory");
 	if (open_shelf(&config, &brokers, &shelf, o, err) < 0)
@@ -154,7 +151,6 @@ static int show(const void *given, const char *const *arguments, int count, stru
 	OWNED(shelf) *shelf = NULL;
 	struct buf bundle = {0};
 
-	(void)count;
 	if (open_shelf(&config, &brokers, &shelf, o, err) < 0)
 		return -1;
 	int status = shelf_bundle(shelf, str_of(arguments[0]), &bundle, err);

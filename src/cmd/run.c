@@ -341,8 +341,6 @@ static int run(const void *given, const char *const *arguments, int count, struc
 {
 	struct run r = {.options = given, .slot_fd = -1, .signal_fd = -1, .ended_fd = -1};
 
-	(void)arguments;
-	(void)count;
 	int status = run_all(&r, err);
 	health_quiet(r.health);
 	shelf_free(r.shelf);

@@ -139,8 +139,6 @@ static int run(const void *given, const char *const *arguments, int count, struc
 {
 	const struct sink_options *o = given;
 
-	(void)arguments;
-	(void)count;
 	OWNED(config) *config = NULL;
 	OWNED(brokers) *brokers = NULL;
 	if (config_open(&config, o->file, err) < 0 ||

@@ -67,8 +67,6 @@ static int export(const void *options, const char *const *arguments, int count, 
 	struct state s = {0};
 	struct exporting e = {0};
 
-	(void)arguments;
-	(void)count;
 	int status = state_open(&s, options, err);
 	if (status == 0)
 		status = state_restore(&s, 0, s.partitions, false, err);
@@ -191,7 +189,6 @@ static int show(const void *options, const char *const *arguments, int count, st
 	struct state s = {0};
 	int status = state_open(&s, options, err);
 
-	(void)count;
 	if (status == 0)
 		status = show_one(&s, arguments[0], err);
 	state_fini(&s);

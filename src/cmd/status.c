@@ -185,8 +185,6 @@ static int run(const void *given, const char *const *arguments, int count, struc
 	OWNED(brokers) *brokers = NULL;
 	struct status s = {.json = o->json};
 
-	(void)arguments;
-	(void)count;
 	if (config_open(&config, o->file, err) < 0 ||
 	    brokers_new(&brokers, config, o->insecure, err) < 0 ||
 	    duration_read("--over", o->over ? o->over : "1s", &s.over_ms, err) < 0)

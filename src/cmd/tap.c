@@ -257,8 +257,6 @@ static int run(const void *given, const char *const *arguments, int count, struc
 	struct tap t = {.options = *(const struct tap_options *)given};
 	sigset_t set;
 
-	(void)arguments;
-	(void)count;
 	int status = open_tap(&t, err);
 	if (status == 0) {
 		sigemptyset(&set);

@@ -21,8 +21,6 @@ static int tick(const void *given, const char *const *arguments, int count, stru
 	struct buf value = {0};
 	int64_t behind_ms = 15 * 60000, now_ms = clock_wall_ms(), time_ms;
 
-	(void)arguments;
-	(void)count;
 	if (o->behind && duration_read("--behind", o->behind, &behind_ms, err) < 0)
 		return -1;
 	/* Smaller numbers are read as seconds. */

@@ -112,15 +112,11 @@ static int go(const struct topics_options *o, bool apply, struct err *err)
 
 static int run_plan(const void *given, const char *const *arguments, int count, struct err *err)
 {
-	(void)arguments;
-	(void)count;
 	return go(given, false, err);
 }
 
 static int run_apply(const void *given, const char *const *arguments, int count, struct err *err)
 {
-	(void)arguments;
-	(void)count;
 	return go(given, true, err);
 }
 

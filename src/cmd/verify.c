@@ -247,8 +247,6 @@ static int run(const void *given, const char *const *arguments, int count, struc
 {
 	struct verifying v = {.options = given};
 
-	(void)arguments;
-	(void)count;
 	log_set_level(LOG_WARN); /* that a rule set is compiled is no news here */
 	int status = verify(&v, err);
 	audit_free(v.audit);

@@ -30,10 +30,6 @@ void version_print(FILE *out)
 
 static int version(const void *given, const char *const *arguments, int count, struct err *err)
 {
-	(void)given;
-	(void)arguments;
-	(void)count;
-	(void)err;
 	version_print(stdout);
 	return 0;
 }

@@ -315,7 +315,6 @@ static bool is_for_machines(struct str key)
 /* Whether a member of an object is read: what is for people, what may hold that, and the type of an item. */
 static bool reads_inside(const struct decoder *d, struct str name, char kind)
 {
-	(void)d;
 	return kind == '{' || kind == '[' || !is_for_machines(name) || str_eq(name, STR("type"));
 }
 

@@ -25,7 +25,6 @@ static int open_handle(rd_kafka_t **out, rd_kafka_type_t type, rd_kafka_conf_t *
 
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 {
-	(void)rk;
 	*(rd_kafka_resp_err_t *)opaque = m->err;
 }
 
