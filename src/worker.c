@@ -357,6 +357,7 @@ int worker_start(struct worker **out, const struct worker_settings *settings, st
 	if (!w)
 		return err_set(err, ERR_OS, "out of memory");
 	w->settings = *settings;
+	w->trouble_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 	if (pthread_create(&w->thread, NULL, run, w) != 0) {
 		free(w);
 		return err_set(err, ERR_OS, "no thread for a worker");

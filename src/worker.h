@@ -63,3 +63,6 @@ MUST_CHECK int worker_join(struct worker *w, struct err *err);
 /* Whether worker_join() would return at once. */
 bool worker_has_ended(const struct worker *w);
 const struct worker_counts *worker_counts(const struct worker *w);
+/* While it is WORKER_CONNECTING: what its last attempt said, or "". */
+enum { WORKER_TROUBLE_MAX = 400 };
+void worker_trouble(struct worker *w, char *out, size_t size);

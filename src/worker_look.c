@@ -9,6 +9,20 @@ void worker_note_brokers(struct worker *w, bool up)
 	meter_brokers(w->meter, up);
 }
 
+void worker_note_trouble(struct worker *w, const char *text)
+{
+	pthread_mutex_lock(&w->trouble_lock);
+	(void)snprintf(w->trouble, sizeof w->trouble, "%s", text);
+	pthread_mutex_unlock(&w->trouble_lock);
+}
+
+void worker_trouble(struct worker *w, char *out, size_t size)
+{
+	pthread_mutex_lock(&w->trouble_lock);
+	(void)snprintf(out, size, "%s", w->trouble);
+	pthread_mutex_unlock(&w->trouble_lock);
+}
+
 void worker_note_turn(struct worker *w)
 {
 	atomic_store_explicit(&w->counts.turned_ms, clock_monotonic_ms(), memory_order_relaxed);

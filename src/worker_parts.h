@@ -42,6 +42,8 @@ struct worker {
 	pthread_t thread;
 	_Atomic bool ended;
 	struct err err; /* of the end */
+	pthread_mutex_t trouble_lock;
+	char trouble[WORKER_TROUBLE_MAX];
 	int status;
 
 	struct topic_source *source;
@@ -88,6 +90,8 @@ static inline void worker_add(_Atomic uint64_t *counter, uint64_t more)
 /* ---- worker_look.c ---- */
 
 void worker_note_brokers(struct worker *w, bool up);
+/* What keeps it from opening its transactions; "": nothing. */
+void worker_note_trouble(struct worker *w, const char *text);
 /* The loop turned. Called where no transaction is open, or seldom. */
 void worker_note_turn(struct worker *w);
 /* Positions and gauges as they are now; no transaction is open. */

@@ -18,13 +18,18 @@ int worker_renew_sender(struct worker *w, struct err *err)
 	sender_close(w->sender);
 	worker_add(&w->counts.renewals, 1);
 	meter_transaction(w->meter, METER_RENEWED);
+	int phase = atomic_load(&w->counts.phase);
 	while (sender_open(w->sender, INIT_TRY_MS, err) < 0) {
 		bool passes = err->kind == ERR_UNAVAILABLE || err->kind == ERR_RETRY ||
 			      (err->kind == ERR_CONFIG &&
 			       clock_monotonic_ms() - start_ms < MISSING_MS);
 		if (!passes)
 			return -1;
-		worker_note_brokers(w, false);
+		/* Brokers that answer, of a topic that is gone for example, are not away. */
+		bool answered = err->kind != ERR_UNAVAILABLE;
+		worker_note_brokers(w, answered);
+		worker_note_trouble(w, answered ? err->text : "");
+		atomic_store(&w->counts.phase, answered ? WORKER_CONNECTING : phase);
 		worker_note_turn(w);
 		log_event(LOG_WARN, "producer_wait", LOG_NUM("worker", w->settings.number),
 			  LOG_TEXT("err", err->text));
@@ -34,6 +39,8 @@ int worker_renew_sender(struct worker *w, struct err *err)
 	}
 	w->renew = false;
 	worker_note_brokers(w, true);
+	worker_note_trouble(w, "");
+	atomic_store(&w->counts.phase, phase);
 	return 0;
 }
 
@@ -295,6 +302,7 @@ int worker_heal(struct worker *w, bool doubtful, struct err *err)
 		return -1;
 	doubtful &= sender_state(w->sender) != PRODUCER_ABORT;
 	worker_abort(w);
+	w->renew |= err->kind == ERR_CONFIG; /* opening names a topic that is gone, and waits for it */
 	if (failures > 1)
 		clock_sleep_ms(MIN(50 << MIN(failures, 10), BACKOFF_MAX_MS));
 	if (w->renew) {

@@ -108,11 +108,14 @@ static void ask_ready(void *context, struct reasons *out)
 	for (int64_t i = 0; i < count; i++) {
 		const struct worker_counts *c = worker_counts(r->workers[i]);
 		int phase = atomic_load(&c->phase), failures = atomic_load(&c->failures);
+		char trouble[WORKER_TROUBLE_MAX];
+		worker_trouble(r->workers[i], trouble, sizeof trouble);
 		/* Before it polls for the first time it does not know. */
 		if (phase >= WORKER_PARTITIONS && !atomic_load(&c->brokers))
 			reasons_add(out, "worker %lld: no broker answers", (long long)i);
 		else if (phase != WORKER_READY)
-			reasons_add(out, "worker %lld: %s", (long long)i, waits[phase]);
+			reasons_add(out, "worker %lld: %s%s%s", (long long)i, waits[phase],
+				    trouble[0] ? ": " : "", trouble);
 		else if (failures >= FAILURES_READY)
 			reasons_add(out, "worker %lld: %d transactions in a row failed; the log says why",
 				    (long long)i, failures);

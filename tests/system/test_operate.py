@@ -232,6 +232,28 @@ def descriptors(process):
     return len(list(Path(f"/proc/{process.p.pid}/fd").iterdir()))
 
 
+def test_a_deleted_event_topic_is_named(pipeline, processes):
+    """Somebody deletes a topic of events under `run`: readiness names it, and does not blame the brokers; made
+    anew, all goes on."""
+    publish(pipeline)
+    run, port = start_run(pipeline, processes)
+    proc.wait_for(lambda: is_ready(port), 60, "readiness")
+    pipeline.kafka.delete_topic(pipeline.topic["tags"])
+    pipeline.load(SAMPLE)
+    seen = set()
+
+    def named():
+        seen.update(reasons(port) or [])
+        return any(pipeline.topic["tags"] in r for r in seen)
+    proc.wait_for(named, 60, "the topic in the reasons", 0.05)
+    assert not [r for r in seen if "no broker answers" in r], seen
+    assert scrape(port)["chatmill_brokers_up"][""] == 2
+    pipeline.apply()
+    pipeline.wait_run(run)
+    proc.wait_for(lambda: is_ready(port), 60, "readiness again")
+    assert run.terminate() == 0, run.log()
+
+
 def test_sink_without_its_database_is_not_ready(pipeline, processes):
     """It lives, /readyz and /metrics say that it is not ready; Kafka alone is not enough."""
     port, nobody = proc.free_ports(2)
