@@ -43,7 +43,8 @@ static const struct key keys[] = {
 	{"state.memory", KEY_DURATION, "7d", 1000, 400 * 86400000LL, false, AT(state.memory_ms),
 	 "how long a message that had an effect is remembered, for duplicates and recalls"},
 	{"state.idle_days", KEY_COUNT, "400", 1, 36500, false, AT(state.idle_days),
-	 "a customer without tag, stage, window or wait is forgotten after so many days"},
+	 "a customer without tag, stage, window or wait is forgotten after so many days, at least those of "
+	 "state.memory"},
 	{"state.snapshot_interval", KEY_DURATION, "15m", 0, 86400000, false,
 	 AT(state.snapshot_interval_ms),
 	 "each partition's state is written to state.dir so often, for quick restarts; 0s: never"},

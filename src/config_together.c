@@ -93,18 +93,37 @@ static void look_at_consent(struct looking *l)
 	}
 }
 
+static size_t row_at(size_t offset)
+{
+	size_t row = 0;
+
+	while (config_key(row)->offset != offset)
+		row++;
+	return row;
+}
+
+/* Whoever is forgotten is forgotten with all messages that are remembered under them: a second copy would
+ * be judged again, and a recall would find nothing. */
+static void look_at_state(struct looking *l)
+{
+	const struct config *c = l->config;
+
+	if (c->state.idle_days * 86400000LL < c->state.memory_ms)
+		complain(l, row_at(offsetof(struct config, state.idle_days)),
+			 "is shorter than state.memory, so that messages would be forgotten early, with who "
+			 "wrote them; write at least as many days as state.memory has, or a shorter "
+			 "state.memory");
+}
+
 /* A file that is there and may not be read is the trouble of who opens it. */
 static void look_at_staff(struct looking *l)
 {
 	const char *path = l->config->staff;
 	struct stat st;
-	size_t row = 0;
 
 	if (!path || stat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR))
 		return;
-	while (config_key(row)->offset != offsetof(struct config, staff))
-		row++;
-	complain(l, row,
+	complain(l, row_at(offsetof(struct config, staff)),
 		 arena_printf(l->arena,
 			      "there is no file %s; a path is relative to the folder of the configuration",
 			      config_shown(l->config, &l->config->staff))
@@ -118,6 +137,7 @@ void config_look_together(const struct config *c, struct findings *findings)
 
 	look_at_topics(&l);
 	look_at_consent(&l);
+	look_at_state(&l);
 	look_at_staff(&l);
 	arena_fini(&arena);
 }

@@ -12,7 +12,8 @@
 const char *config_put_value(struct config *c, const struct key *key, struct str text);
 
 /* Finds what each value allows and all of them together do not: topics of one name, an archive in the
- * database of people who disagreed, a directory file that is not there. */
+ * database of people who disagreed, people forgotten before their messages, a directory file that is not
+ * there. */
 void config_look_together(const struct config *c, struct findings *findings);
 
 /* A path as the file means it: relative to its folder. */

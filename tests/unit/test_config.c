@@ -259,6 +259,12 @@ Test(config, every_mistake_has_its_place_and_a_way_out)
 		{"sink: {archive: true}\nconsent: {ww2: drop}\n",
 		 "c.yaml:2:16: error: consent.ww2: cannot be drop while sink.archive is true: the sink does not "
 		 "know who disagreed and would store their messages\n"},
+		{"state: {idle_days: 6}\n",
+		 "c.yaml:1:20: error: state.idle_days: is shorter than state.memory, so that messages would be "
+		 "forgotten early, with who wrote them; write at least as many days as state.memory has, or a "
+		 "shorter state.memory\n"},
+		{"state: {idle_days: 2, memory: 49h}\n",
+		 "c.yaml:1:20: error: state.idle_days: is shorter than state.memory, so"},
 		{"identity: {staff: /nowhere/staff.csv}\n",
 		 "c.yaml:1:19: error: identity.staff: there is no file /nowhere/staff.csv; a path is relative to "
 		 "the folder of the configuration\n"},
@@ -281,6 +287,7 @@ Test(config, values_that_go_together)
 	static const char *const rows[] = {
 		"http: {listen: ':9464'}\n",	 "http: {listen: '[::1]:9464'}\n",
 		"http: {listen: 'db-1.lan:1'}\n", "output: {tags: chat.tag, stages: chat.tags}\n",
+		"state: {idle_days: 7}\n",	 "state: {idle_days: 2, memory: 48h}\n",
 		"identity: {staff: c.yaml}\n",	 "sink: {archive: true}\nconsent: {default: ignore}\n",
 	};
 	struct config *c;
