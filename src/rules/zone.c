@@ -15,7 +15,8 @@ struct zone {
 	size_t count;
 };
 
-enum { YEAR_LAST = 2200, FILE_BYTES_MAX = 64 * 1024, NAME_BYTES_MAX = 64 };
+enum { YEAR_FIRST = 1900, YEAR_LAST = 2200 }; /* of summers that the footer tells */
+enum { FILE_BYTES_MAX = 64 * 1024, NAME_BYTES_MAX = 64 };
 
 static const struct change china_changes[] = {{INT64_MIN, 8 * 3600}};
 static const struct zone china = {china_changes, 1};
@@ -268,7 +269,8 @@ static void add_future(struct zone *zone, struct change *changes, const struct p
 			changes[zone->count++] = (struct change){last + 1, rule->standard_s};
 		return;
 	}
-	for (int64_t year = month_of_day(floor_div(last, 86400)) / 12; year <= YEAR_LAST; year++) {
+	int64_t year = month_of_day(floor_div(last, 86400)) / 12;
+	for (year = MAX(year, (int64_t)YEAR_FIRST); year <= YEAR_LAST; year++) {
 		struct change two[] = {
 			{when_s(&rule->start, year) - rule->standard_s, rule->summer_s},
 			{when_s(&rule->end, year) - rule->summer_s, rule->standard_s},
@@ -298,7 +300,7 @@ const struct zone *zone_parse(struct arena *arena, struct str tzif)
 	const char *infos = types + h.time;
 
 	struct change *changes =
-		ARENA_ARRAY(arena, struct change, h.time + 2 + 2 * (YEAR_LAST - 1900));
+		ARENA_ARRAY(arena, struct change, 1 + h.time + 2 * (YEAR_LAST - YEAR_FIRST + 1));
 	struct zone *zone = ARENA_NEW(arena, struct zone);
 	zone->changes = changes;
 	changes[zone->count++] = (struct change){INT64_MIN, (int32_t)big_endian(infos, 4)};
@@ -325,8 +327,7 @@ const struct zone *zone_parse(struct arena *arena, struct str tzif)
 	footer = (struct str){footer.data + 1, footer.len - 2};
 	if (!footer.len)
 		return zone;
-	int64_t last = changes[zone->count - 1].at_s;
-	if ((zone->count > 1 && last < INT64_C(-2208988800)) || !parse_posix(footer, &rule))
+	if (!parse_posix(footer, &rule))
 		return NULL;
 	add_future(zone, changes, &rule);
 	return zone;

@@ -1,6 +1,7 @@
 /* test_rules.c - rule sets: what is read, the digest, the bundle, zones, hours, the directory. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
+#include <ftw.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -433,40 +434,72 @@ static uint64_t next_random(void)
 }
 
 /* Against the C library, which reads the same files by code of its own. */
+static void agree(struct arena *arena, const char *name, int times)
+{
+	const struct zone *zone = zone_of(arena, name);
+
+	setenv("TZ", name, 1);
+	tzset();
+	for (int k = 0; k < times; k++) {
+		int64_t s = (int64_t)(next_random() % 4102444800u); /* to the year 2100 */
+		if (k % 4 == 0) { /* around a change */
+			int64_t change = zone_next_change_ms(zone, s * 1000);
+			if (change < INT64_C(4102444800000))
+				s = change / 1000 + k % 8 - 4;
+		}
+		time_t t = (time_t)s;
+		struct tm tm;
+		localtime_r(&t, &tm);
+		struct zone_time z = zone_local(zone, s * 1000 + 999);
+		cr_assert(z.minute == tm.tm_hour * 60 + tm.tm_min && z.weekday == (tm.tm_wday + 6) % 7 &&
+				  z.month == (tm.tm_year + 1900) * 12 + tm.tm_mon,
+			  "%s at %lld", name, (long long)s);
+		cr_assert_eq(z.day, (s + tm.tm_gmtoff) / 86400 - ((s + tm.tm_gmtoff) % 86400 < 0));
+		cr_assert_eq(z.week, (z.day + 3 - z.weekday) / 7);
+	}
+}
+
 Test(zone, agrees_with_the_c_library)
 {
 	static const char *const names[] = {
 		"Asia/Shanghai", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu",
 		"America/Sao_Paulo", "Africa/Casablanca", "Pacific/Apia", "America/Santiago", "Asia/Tehran",
-		"Antarctica/Troll", "UTC", "Etc/GMT+8",
+		"Antarctica/Troll", "UTC", "Etc/GMT+8", "Africa/Kinshasa", "Africa/Lome", "Africa/Bujumbura",
 	};
 	struct arena arena = {0};
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		const struct zone *zone = zone_of(&arena, names[i]);
-		setenv("TZ", names[i], 1);
-		tzset();
-		for (int k = 0; k < 20000; k++) {
-			int64_t s = (int64_t)(next_random() % 4102444800u); /* to the year 2100 */
-			if (k % 4 == 0) { /* around a change */
-				int64_t change = zone_next_change_ms(zone, s * 1000);
-				if (change < INT64_C(4102444800000))
-					s = change / 1000 + k % 8 - 4;
-			}
-			time_t t = (time_t)s;
-			struct tm tm;
-			localtime_r(&t, &tm);
-			struct zone_time z = zone_local(zone, s * 1000 + 999);
-			cr_assert(z.minute == tm.tm_hour * 60 + tm.tm_min &&
-					  z.weekday == (tm.tm_wday + 6) % 7 &&
-					  z.month == (tm.tm_year + 1900) * 12 + tm.tm_mon,
-				  "%s at %lld", names[i], (long long)s);
-			cr_assert_eq(z.day, (s + tm.tm_gmtoff) / 86400 -
-						    ((s + tm.tm_gmtoff) % 86400 < 0));
-			cr_assert_eq(z.week, (z.day + 3 - z.weekday) / 7);
-		}
-	}
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		agree(&arena, names[i], 20000);
 	arena_fini(&arena);
+}
+
+static int zones_found;
+
+static int agree_with_file(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	const char *name = path + sizeof "/usr/share/zoneinfo";
+	char head[4] = "";
+	struct arena arena = {0};
+
+	if (kind != FTW_F || at->level == 0)
+		return 0;
+	FILE *file = fopen(path, "rb");
+	cr_assert(file, "%s", path);
+	bool is_zone = fread(head, 1, 4, file) == 4 && !memcmp(head, "TZif", 4) && st->st_size > 0;
+	fclose(file);
+	if (!is_zone || !strncmp(name, "right/", 6)) /* those count leap seconds */
+		return 0;
+	agree(&arena, name, 100);
+	arena_fini(&arena);
+	zones_found++;
+	return 0;
+}
+
+/* Zones whose last change was before 1900, too. */
+Test(zone, every_zone_of_the_system_is_read)
+{
+	cr_assert_eq(nftw("/usr/share/zoneinfo", agree_with_file, 8, 0), 0);
+	cr_assert_gt(zones_found, 300);
 }
 
 Test(zone, refuses_what_is_no_zone)
