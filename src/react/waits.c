@@ -14,21 +14,30 @@ static bool is_ignored(const struct turn *t, const struct rule *rule, const stru
 	return false;
 }
 
-/* The newest message of the customer (who empty) or of one staff. */
-static int64_t *spoke_ms(struct turn *t, struct str who)
+/* Notes the newest message of the customer (who empty) or of one staff. The customer's is always known;
+ * of too many staff the one who has been silent for longest gives way. */
+static void note_spoke(struct turn *t, struct str who)
 {
 	struct subject *s = t->subject;
+	struct spoke *spokes = s->spokes.items;
+	uint32_t staff = 0, oldest = 0;
 
-	for (uint32_t i = 0; i < s->spokes.count; i++)
-		if (str_eq(s->spokes.items[i].who, who))
-			return &s->spokes.items[i].time_ms;
-	if (s->spokes.count >= SUBJECT_SPOKE_MAX) {
-		t->reactor->counts.speakers_full++;
-		LIST_REMOVE(&s->spokes, 0);
+	for (uint32_t i = 0; i < s->spokes.count; i++) {
+		if (str_eq(spokes[i].who, who)) {
+			spokes[i].time_ms = MAX(spokes[i].time_ms, t->msgtime_ms);
+			return;
+		}
+		if (spokes[i].who.len && (!staff++ || spokes[i].time_ms < spokes[oldest].time_ms))
+			oldest = i;
 	}
-	struct spoke *spoke = LIST_ADD(&s->spokes, shard_arena(t->shard));
-	spoke->who = shard_name(t->shard, who);
-	return &spoke->time_ms;
+	if (who.len && staff >= SUBJECT_SPOKE_MAX) {
+		t->reactor->counts.speakers_full++;
+		if (t->msgtime_ms < spokes[oldest].time_ms)
+			return;
+		LIST_REMOVE(&s->spokes, oldest);
+	}
+	*LIST_ADD(&s->spokes, shard_arena(t->shard)) =
+		(struct spoke){shard_name(t->shard, who), t->msgtime_ms};
 }
 
 static void note_speech(struct turn *t)
@@ -38,8 +47,7 @@ static void note_speech(struct turn *t)
 
 	if (!(staff ? l->staff_waits : t->role == ROLE_CUSTOMER && l->customer_waits))
 		return;
-	int64_t *newest_ms = spoke_ms(t, staff ? t->pair : (struct str){0});
-	*newest_ms = MAX(*newest_ms, t->msgtime_ms);
+	note_spoke(t, staff ? t->pair : (struct str){0});
 	t->changed = true;
 }
 

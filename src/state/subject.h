@@ -24,7 +24,7 @@ enum { /* limits for one subject; reaching one is counted, the oldest or the new
 	WINDOW_ENTRIES_MAX = 1000, /* counts need no more than their threshold; sums may */
 	SUBJECT_TIMERS_MAX = 256,  /* waits and groupings, each */
 	SUBJECT_NEARS_MAX = 64,
-	SUBJECT_SPOKE_MAX = 64,	   /* staff whose newest message is known */
+	SUBJECT_SPOKE_MAX = 64,	   /* staff whose newest message is known; the customer's is, too */
 	LADDER_MOVES_MAX = 16,	   /* moves that recalls can still undo */
 };
 

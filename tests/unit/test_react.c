@@ -418,6 +418,29 @@ Test(react, a_near_reaches_as_far_as_it_says)
 	}
 }
 
+/* Of too many staff the one who has been silent for longest is forgotten, the customer never. */
+Test(react, whose_newest_message_is_known)
+{
+	struct buf records = {0};
+	static const char others[] = "abefhijklmnopqstuvwxyzBCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$&(";
+
+	cr_assert_eq(sizeof others - 1, 62);
+	buf_printf(&records, "2 c hi\n3 A hi\n1 + hi\n");
+	for (size_t i = 0; i < sizeof others - 1; i++)
+		buf_printf(&records, "2 %c hi\n", others[i]);
+	/* One more, older than all and so not taken; then one who is. */
+	buf_printf(&records, "0 - hi\n4 * hi\n");
+	buf_printf(&records, "2 c>A help\n1 s bye\n0:00:01 c>- help\n0:00:02 c>+ help\n1 c>a help\n5 clock");
+	buf_putc(&records, '\0');
+	const struct story story = {
+		"too many staff",
+		PACK "- {id: w, from: customer, match: [help], wait: {for: staff, over: 1h}, then: {alert: {severity: low, category: c}}}\n"
+		     "- {id: z, from: staff, match: [bye], wait: {for: customer, over: 1h}, then: {alert: {severity: low, category: c}}}\n",
+		records.data, "0:01:01 alert w/rule m70\n0:01:02 alert w/rule m71\n"};
+	tell(&story, CONSENT_IGNORE);
+	buf_fini(&records);
+}
+
 static const char consent_rules[] =
 	PACK "- {id: a, match: [go], then: [{tag: X}, {stage: 一}, {alert: {severity: low, category: c}}]}\n"
 	     "- {id: w, from: customer, match: [help], wait: {for: staff, over: 1h}, then: [{tag: Y}, {alert: {severity: low, category: c}}]}\n";
