@@ -65,6 +65,50 @@ static bool is_news(struct lint *l, const struct word *word)
 	return true;
 }
 
+/* ---- emoticons ---- */
+
+static size_t count_byte(struct str s, char byte)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < s.len; i++)
+		count += s.data[i] == byte;
+	return count;
+}
+
+/* Whether `s` stands in `around` so that it splits no emoticon and is no mere emoticon: with all the
+ * brackets of `around`, and something before or behind them. */
+static bool keeps_emoticons(const struct sought *s, const struct sought *around)
+{
+	struct str own = s->standard, all = around->standard;
+
+	return count_byte(own, '[') == count_byte(all, '[') && count_byte(own, ']') == count_byte(all, ']') &&
+	       !(str_starts(own, STR("[")) && str_ends(own, STR("]")));
+}
+
+/* May a hit of `around` count while that of `word` inside it is dropped as one in an emoticon? Which names
+ * are emoticons is not known here: all brackets are taken for some. */
+static bool may_split_emoticon(const struct alternatives *a, const struct sought_word *word,
+			       const struct sought_word *around)
+{
+	bool excluded = false;
+
+	for (size_t i = 0; i < a->rule_count; i++)
+		excluded |= a->rules[i]->filter.emoticons != INCLUDE;
+	for (size_t k = 0; excluded && k < around->count; k++) {
+		struct str all = around->items[k].standard;
+		const char *open = memchr(all.data, '[', all.len);
+		if (!open || !memchr(open, ']', (size_t)(all.data + all.len - open)))
+			continue;
+		for (size_t i = 0; i < word->count; i++)
+			if (!keeps_emoticons(&word->items[i], &around->items[k]))
+				return true;
+	}
+	return false;
+}
+
+/* ---- what is said ---- */
+
 /* Of two words that hit alike the second goes, unless only the first can. */
 static bool report_same(struct lint *l, const struct alternatives *a, const struct spot *spot,
 			const struct spot *other)
@@ -102,7 +146,8 @@ static bool report(struct lint *l, const struct alternatives *a, const struct sp
 		return false;
 	if (same && sought_covers(&word, &by, &l->scratch))
 		return report_same(l, a, spot, other);
-	if (a->equal_only || !is_removable(l, a, spot) || lint_may_be_excused(l, a, &by))
+	if (a->equal_only || !is_removable(l, a, spot) || lint_may_be_excused(l, a, &by) ||
+	    (!same && may_split_emoticon(a, &by, &word)))
 		return false;
 	if (is_news(l, spot->word))
 		LINT_WARN(l, spot->file, spot->word,

@@ -321,6 +321,16 @@ Test(lint, a_word_is_superfluous_only_if_another_hits_wherever_it_does, .init = 
 		{"standard", "match: [微信, 加微信], allow: [微信支付]", ""},
 		{"standard", "match: [微信, 加微信], allow: [请加好友]", "0 -加微信, 0 ?请加好友"},
 		{"standard", "match: {list: a}, allow: [一共多少钱啊]", ""},
+		/* emoticons: 微笑 does not count in one, nor does one by itself */
+		{"standard", "match: [微笑, '好的[微笑]']", ""},
+		{"loose", "match: [微笑, '好的［微笑］']", ""},
+		{"standard", "match: ['[微笑]', '好的[微笑]吧']", ""},
+		{"loose", "match: ['[微笑]', '[微笑][微笑]吧']", ""},
+		{"standard", "match: ['的[微笑]', '好的[微笑]']", "0 -好的[微笑]"},
+		{"loose", "match: ['的[微笑]', '好的[微笑]']", "0 -好的[微笑]"},
+		{"standard", "match: [微笑, '好的[微笑]'], emoticons: include", "0 -好的[微笑]"},
+		{"standard", "match: [微笑, '好的[微笑'], emoticons: exclude", "0 -好的[微笑"},
+		{"standard", "match: ['好的[微笑]', '好的[微笑]']", "0 =好的[微笑]"},
 		/* lists */
 		{"standard", "match: {list: a}", "-2 -一共多少钱"},
 		{"standard", "match: [{list: a}, 多少钱]", "-2 -一共多少钱, 0 =多少钱"},
@@ -349,6 +359,12 @@ Test(lint, a_word_of_a_list_is_needed_where_the_list_stands_alone, .init = folde
 	cr_assert_str_eq(out, "");
 	lint_words("pack: p\nlists: {a: [多少钱]}\n", twice, 2, out, sizeof out);
 	cr_assert_str_eq(out, "0 =多少钱");
+	/* All rules that look for the list let emoticons count, or not. */
+	static const char *const emoticons[] = {"match: {list: a}, emoticons: include", "match: {list: a}"};
+	lint_words("pack: p\nlists: {a: [微笑, '好的[微笑]']}\n", emoticons, 1, out, sizeof out);
+	cr_assert_str_eq(out, "-2 -好的[微笑]");
+	lint_words("pack: p\nlists: {a: [微笑, '好的[微笑]']}\n", emoticons, 2, out, sizeof out);
+	cr_assert_str_eq(out, "");
 }
 
 Test(lint, lists_are_looked_at_wherever_they_are_used, .init = folder_make, .fini = folder_remove)
