@@ -28,8 +28,10 @@ def dumped(dump, data):
 
 
 def golden(args):
-    failed = 0
-    for case in sorted((HERE / "decode").glob("*.ndjson")):
+    failed, cases = 0, sorted((HERE / "decode").glob("*.ndjson"))
+    if not cases:
+        sys.exit("tests/decode holds no case")
+    for case in cases:
         lines = b"".join(x for x in case.read_bytes().splitlines(True) if not x.startswith(b"#"))
         got, want = dumped(args.dump, lines), case.with_suffix(".expected")
         if args.update:

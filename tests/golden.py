@@ -100,7 +100,7 @@ def main(argv):
             print(f"  {n}: {first_difference(want.get(n, b''), got.get(n, b''))}")
         print("  standard error: " + stderr[-1500:].decode(errors="replace"))
     print(f"{len(cases) - failed} passed, {failed} failed")
-    return 1 if failed else 0
+    return 1 if failed or not cases else 0
 
 
 if __name__ == "__main__":

@@ -101,6 +101,19 @@ def test_stored_once_and_back_byte_for_byte(setup, processes):
     assert "多少钱".encode() not in bytes(dictionary) and b"zhangsan" not in bytes(dictionary)
 
 
+def test_of_one_room_or_corp(setup, processes):
+    messages = [message(n) for n in range(6)]
+    for n, m in enumerate(messages):
+        m["message"]["roomid"] = ["", "wrROOM1", "wrROOM2"][n % 3]
+        m["corpid"] = "ww1" if n < 3 else "ww2"
+    values = put(setup, messages)
+    run_through(setup, processes)
+    assert cat(setup) == values
+    assert cat(setup, "--room", "wrROOM1") == [values[1], values[4]]
+    assert cat(setup, "--room", "wrROOM1", "--corp", "ww2") == [values[4]]
+    assert cat(setup, "--room", "wrROOM3") == cat(setup, "--corp", "ww3") == []
+
+
 def test_nul_is_kept_in_the_record(setup, processes):
     values = put(setup, [message(1, content="a\x00b")])
     run_through(setup, processes)

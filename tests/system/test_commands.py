@@ -160,16 +160,6 @@ def test_what_may_not_be_opened_is_77(stranger):
         assert b"denied" in done.stderr, (args, done)
 
 
-@pytest.mark.parametrize("command", [
-    ["rekey"], ["tick"], ["verify"], ["tap"], ["dlq", "list"], ["state", "show"], ["control"],
-    ["archive", "cat"], ["rules", "explain"], ["rules", "diff"], ["rules", "test"]])
-def test_what_is_not_there_yet_is_refused(command, tmp_path):
-    """Whatever of the contract is missing says so; nothing is silently ignored."""
-    done = chatmill.run(*command, "-c", tmp_path / "none.yaml")
-    assert done.returncode in (64, 66, 78), done
-    assert done.stderr and not done.stdout
-
-
 def test_topics_plan_says_and_apply_makes(tmp_path, kafka):
     setup = chatmill.Setup(tmp_path, kafka)
     before = kafka.topics()

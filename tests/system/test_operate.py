@@ -183,6 +183,18 @@ def test_lag_is_that_of_our_own_position(pipeline, processes):
     assert newest == pytest.approx((make_sample.START_MS + 299) / 1000)
 
 
+def test_servers_that_are_not_verified_are_told(pipeline, processes):
+    (port,) = proc.free_ports(1)
+    file = pipeline.write("insecure.yaml", http={"listen": f"127.0.0.1:{port}"}, kafka={
+        "bootstrap.servers": pipeline.kafka.bootstrap, "enable.ssl.certificate.verification": "false"})
+    assert b"run with --insecure" in chatmill.run("run", "-c", file, check=78).stderr
+    run = pipeline.start("run", "--insecure", file=file)
+    processes.append(run)
+    chatmill.wait_alive(lambda: reasons(port) is not None, [run], 60, "answer")
+    assert scrape(port)["chatmill_insecure"][""] == 1
+    assert run.terminate() == 0, run.log()
+
+
 def test_hostile_clients_slow_nobody(pipeline, processes):
     """Slow, greedy and rude clients hold all the port gives them; the workers go on, memory and
     descriptors stay bounded, and an honest client of another address is served."""

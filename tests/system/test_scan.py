@@ -199,6 +199,23 @@ def test_same_bytes_for_every_number_of_jobs_and_for_zstd(sample):
     assert scan("--rules", RULES, "-", stdin=SAMPLE.read_bytes()).stdout == plain
 
 
+def test_compiled_rules_are_kept_and_a_damaged_file_is_not_believed(tmp_path, sample):
+    folder, plain = tmp_path / "cache", scan("--rules", RULES, sample).stdout
+
+    def kept():
+        assert scan("--rules", RULES, "--cache", folder, sample).stdout == plain
+        (file,) = folder.iterdir()
+        assert file.stat().st_mode & 0o777 == 0o600 and folder.stat().st_mode & 0o777 == 0o700
+        return file
+    file = kept()
+    number, data = file.stat().st_ino, file.read_bytes()
+    assert kept().stat().st_ino == number, "written again"
+    damaged = bytearray(data)
+    damaged[len(data) // 2] ^= 0x10
+    file.write_bytes(damaged)
+    assert kept().read_bytes() == data and file.stat().st_ino != number
+
+
 def test_two_files_are_one_stream(tmp_path, sample):
     whole = sample.read_bytes().split(b"\n")
     (tmp_path / "a.jsonl").write_bytes(b"\n".join(whole[:9000]) + b"\n")

@@ -98,6 +98,37 @@ def test_an_import_that_broke_off_is_refused_and_repeated(places, pipeline, tmp_
     assert run.terminate() == 0, run.log()
 
 
+def test_an_import_at_the_end_judges_what_comes(pipeline, tmp_path, processes):
+    """What stands on the new archive before the import was judged elsewhere; each customer goes on as he was."""
+    def rows(name, text):
+        out = []
+        for n in range(5):
+            m = {"msgid": f"{name}{n}", "action": "send", "from": f"wm{n:030}", "tolist": ["zhangsan"], "roomid": "",
+                 "msgtime": make_sample.START_MS + ord(name) * 1000, "msgtype": "text", "text": {"content": text}}
+            out.append(json.dumps({"corpid": "ww1", "msgid": m["msgid"], "message": m}).encode())
+        return records(out)
+    rules = write_rules(pipeline)
+    publish(pipeline, rules)
+    pipeline.kafka.produce(pipeline.topic["archive"], rows("a", "多少钱"))
+    run = pipeline.start("run")
+    processes.append(run)
+    pipeline.wait_run(run)
+    assert run.terminate() == 0
+    export = chatmill.run("state", "export", "-c", pipeline.file, check=0).stdout
+    (tmp_path / "new").mkdir()
+    new = chatmill.Setup(tmp_path / "new", pipeline.kafka, partitions=3, name=pipeline.name + "e").apply()
+    publish(new, rules)
+    new.kafka.produce(new.topic["archive"], rows("b", "续费"))
+    chatmill.run("state", "import", "-c", new.file, "--at-end", stdin=export, check=0)
+    new.kafka.produce(new.topic["archive"], rows("c", "付款"))
+    run = new.start("run")
+    processes.append(run)
+    chatmill.wait_alive(lambda: len(new.events(["stages"])) >= 5, [run], 60, "stages")
+    assert run.terminate() == 0, run.log()
+    said = [(e["data"]["msgid"], e["data"]["from_stage"], e["data"]["to_stage"]) for e in new.events(["stages"])]
+    assert sorted(said) == [(f"c{n}", "asked", "bought") for n in range(5)]
+
+
 def test_a_wrong_file_costs_no_state(pipeline, processes):
     """A slip in the name, or a file that is no export, is told before anything is written."""
     before = chatmill.run("state", "export", "-c", pipeline.file, check=0).stdout

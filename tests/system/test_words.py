@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import collections
 import json
+import signal
 import time
 
 from support import audit, chatmill, make_sample, proc
@@ -148,6 +149,23 @@ def test_rekey_copies_exactly_once_and_run_reads_it(pipeline, processes):
     run = start(pipeline, processes)
     pipeline.wait_run(run)
     assert not [d for d in pipeline.dead() if dict(d.headers)["chatmill.error"] == b"misrouted"]
+
+
+def test_rekey_follows_until_a_signal(pipeline, processes):
+    raw, archive = f"{pipeline.name}.raw", pipeline.topic["archive"]
+    pipeline.kafka.create_topic(raw, 2)
+    rows = [row(n, make_sample.START_MS + n) for n in range(40)]
+    follower = pipeline.start("rekey", "--from", raw, "--follow")
+    processes.append(follower)
+    for end in (20, 40):
+        pipeline.kafka.produce(raw, [dict(key=b"x", value=r) for r in rows[end - 20:end]])
+        chatmill.wait_alive(lambda: len(pipeline.kafka.read(archive)) >= end, [follower], 60, f"{end} copies")
+    # A signal ends it as it ends any command; what was copied is not copied again.
+    assert follower.terminate() == -signal.SIGTERM, follower.log()
+    chatmill.run("rekey", "-c", pipeline.file, "--from", raw, check=0)
+    pipeline.kafka.settle([archive])
+    copied = pipeline.kafka.read(archive)
+    assert [r.value for r in copied] == rows and {r.key for r in copied} == {audit.key(rows[0])}
 
 
 def test_dead_letters_are_listed_shown_and_sent_back(pipeline, processes):
