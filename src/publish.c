@@ -95,7 +95,7 @@ static int put_piece(struct publication *p, size_t n, int64_t published_ms, stru
 	char key[128], pieces[24], bytes[24], at[24], published[24], first[24];
 	struct str frame = buf_str(&p->frame);
 	struct str piece = str_from(frame, n * SHELF_PIECE_BYTES);
-	struct producer_header headers[] = {
+	struct kafka_header headers[] = {
 		{"chatmill.pieces", number(pieces, (int64_t)p->pieces)},
 		{"chatmill.bytes", number(bytes, (int64_t)frame.len)},
 		{"chatmill.by", str_of(p->by)},

@@ -75,7 +75,7 @@ static bool is_read(const struct shelf *s)
 	return s->partitions > 0 && s->ended >= s->partitions;
 }
 
-static int64_t header_number(const struct consumed_header *headers, size_t count, const char *name)
+static int64_t header_number(const struct kafka_header *headers, size_t count, const char *name)
 {
 	int64_t number = 0;
 
@@ -100,7 +100,7 @@ static struct entry *add(struct shelf *s, struct str digest, size_t pieces)
 /* Takes one piece. What is none of ours is skipped: it can never be asked for. */
 static void take_piece(struct shelf *s, const struct consumed *got)
 {
-	struct consumed_header headers[16];
+	struct kafka_header headers[16];
 	size_t header_count = consumed_headers(got, headers, ARRAY_LEN(headers));
 	struct str key = got->record.key, value = got->record.value;
 	const char *slash = key.data ? memchr(key.data, '/', key.len) : NULL;

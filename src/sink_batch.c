@@ -55,7 +55,7 @@ static struct str keep(struct sink_batch *b, struct str bytes)
 static size_t keep_headers(struct sink_batch *b, const struct consumed *consumed,
 			   struct event_header out[HEADERS_MAX])
 {
-	struct consumed_header headers[HEADERS_MAX];
+	struct kafka_header headers[HEADERS_MAX];
 	size_t count = consumed_headers(consumed, headers, HEADERS_MAX);
 
 	for (size_t i = 0; i < count; i++)

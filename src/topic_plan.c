@@ -8,8 +8,7 @@
 #define DAYS_7 "604800000"
 #define HOUR_1 "3600000"
 #define LARGE "10485760"
-/* A dead letter holds its record, and seven headers more: what fits the archive must fit here. */
-#define LARGER "10551296"
+#define LARGER "10551296" /* TOPIC_PLAN_DEAD_BYTES */
 
 /* The archive is the one log that every replay reads: its owner decides how long it is kept. */
 static const struct topic_config archive[] = {

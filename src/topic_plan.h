@@ -8,7 +8,11 @@
 #include "config.h"
 #include "kafka/admin.h"
 
-enum { TOPIC_PLAN_MAX = 8 };
+enum {
+	TOPIC_PLAN_MAX = 8,
+	/* A dead letter holds its record, and some headers more: what fits the archive must fit here. */
+	TOPIC_PLAN_DEAD_BYTES = 10485760 + 65536,
+};
 
 /* Fills `specs`, the archive first; returns how many. Names are the configuration's own, so that
  * they may be compared as pointers. */

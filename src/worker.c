@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "topic_plan.h"
 #include "worker_parts.h"
 
 enum {
@@ -54,12 +55,13 @@ static int note_route(struct worker *w, bool missed, struct err *err)
 
 static int send_dead(struct worker *w, const struct dead *dead, struct err *err)
 {
-	struct consumed_header headers[PRODUCER_HEADERS_MAX];
-	size_t count = topic_source_headers(w->source, headers, ARRAY_LEN(headers));
-
+	topic_source_headers(w->source, &w->headers);
 	worker_add(&w->counts.dead, 1);
-	return sender_dead(w->sender, &dead->record, decode_result_name(dead->reason),
-			   decode_result_detail(dead->reason), headers, count, err);
+	if (sender_dead(w->sender, &dead->record, decode_result_name(dead->reason),
+			decode_result_detail(dead->reason), &w->headers, err) == 0)
+		return 0;
+	return err_wrap(err, "dead letter of %s partition %d offset %lld", w->settings.config->input.topic,
+			dead->record.partition, (long long)dead->record.offset);
 }
 
 /* What stands before the record goes out; it will be taken in a transaction of its own. 1: go on;
@@ -275,6 +277,7 @@ static int make(struct worker *w, struct err *err)
 		.alerts = config->output.alerts,
 		.hits = config->output.hits,
 		.deadletter = config->output.deadletter,
+		.deadletter_bytes = TOPIC_PLAN_DEAD_BYTES,
 		.state = config->state_topic,
 		.archive = config->input.topic,
 		.encode = {str_of(config->source), config->evidence},
@@ -376,6 +379,7 @@ int worker_join(struct worker *w, struct err *err)
 	pipeline_free(w->pipeline);
 	meter_free(w->meter);
 	buf_fini(&w->marker);
+	kafka_headers_fini(&w->headers);
 	free(w);
 	return status;
 }

@@ -60,6 +60,7 @@ struct worker {
 	size_t batch_records, batch_bytes; /* not handed to the producer yet */
 	int64_t batch_ms;		   /* when the first of them came */
 	struct buf marker;		   /* worker_hand_over() writes it here */
+	struct kafka_headers headers;	   /* send_dead() reads them here */
 
 	bool open;	    /* a transaction is */
 	bool rested, calm;  /* there was nothing to read for a while: in this one, in the one before */

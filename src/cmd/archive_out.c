@@ -20,7 +20,7 @@ struct archive_out {
 
 /* What goes along with each record that one line becomes. */
 struct extras {
-	const struct producer_header *headers;
+	const struct kafka_header *headers;
 	size_t header_count;
 	int64_t time_ms; /* of the line before, then of the record itself */
 };
@@ -131,7 +131,7 @@ static int put_one(struct archive_out *a, struct record *record, struct extras *
 }
 
 int archive_out_put(struct archive_out *a, struct record *record,
-		    const struct producer_header *headers, size_t header_count, int64_t *time_ms,
+		    const struct kafka_header *headers, size_t header_count, int64_t *time_ms,
 		    struct err *err)
 {
 	struct extras extras = {headers, header_count, record->time_ms};

@@ -35,7 +35,7 @@ struct producer *archive_out_producer(struct archive_out *a);
  * is the time before it (time_inherited as in model.h); *time_ms becomes the time it was stamped
  * with. Returns the decode_result of the record (DECODE_DONE for a batch), or -1. */
 MUST_CHECK int archive_out_put(struct archive_out *a, struct record *record,
-			       const struct producer_header *headers, size_t header_count,
+			       const struct kafka_header *headers, size_t header_count,
 			       int64_t *time_ms, struct err *err);
 
 /* Reads a record as put would, without sending: for what must be right before it goes. The message

@@ -6,6 +6,7 @@
 #include "cmd/commands.h"
 #include "cmd/topic_reader.h"
 #include "consume/topic.h"
+#include "send/letter.h"
 
 struct dlq_options {
 	const char *file, *error, *since, *until;
@@ -27,24 +28,18 @@ struct dlq {
 	int64_t since_ms, until_ms; /* [since, until) of the time when it was set aside */
 	struct archive_out *out; /* redrive */
 	struct arena arena;
+	struct kafka_headers headers, kept; /* of the letter at hand; those that go with it */
 	uint64_t redriven, dead_again;
+	uint64_t left_out; /* chosen, and without the bytes of their records */
+	struct place left_out_at; /* the first of them */
 };
 
 /* Headers that run added (CONTRACT.md section 2); they do not go back onto the archive. */
 static bool is_ours(const char *name)
 {
 	return !strncmp(name, "__connect.errors.", 17) || !strcmp(name, "chatmill.error") ||
-	       !strcmp(name, "chatmill.redrive");
-}
-
-static struct str header(const struct consumed_header *headers, size_t count, const char *name)
-{
-	struct str value = {0};
-
-	for (size_t i = 0; i < count; i++) /* the last counts: a redriven record may have more */
-		if (!strcmp(headers[i].name, name))
-			value = headers[i].value;
-	return value;
+	       !strcmp(name, "chatmill.redrive") || !strcmp(name, "chatmill.left_out") ||
+	       !strcmp(name, "chatmill.value_bytes");
 }
 
 static bool is_named(const struct dlq *d, const struct place *place)
@@ -71,21 +66,29 @@ static void put_json_text(struct buf *line, const char *name, struct str text)
 	buf_put_json(line, utf8_valid(text) ? text : STR("?"));
 }
 
-static void put_facts(struct buf *line, const struct record *r,
-		      const struct consumed_header *headers, size_t count)
+static void put_facts(struct buf *line, const struct record *r, const struct kafka_headers *headers)
 {
+	struct str bytes;
+	const char *left_out = dead_form_name(dead_letter_form(headers, &bytes));
+	uint64_t value_bytes;
+
 	buf_printf(line, "{\"partition\":%d,\"offset\":%lld,\"time\":\"", r->partition,
 		   (long long)r->offset);
 	buf_put_time(line, MAX(r->time_ms, (int64_t)0));
 	buf_putc(line, '"');
-	put_json_text(line, "error", header(headers, count, "chatmill.error"));
-	put_json_text(line, "detail", header(headers, count, "__connect.errors.exception.message"));
-	put_json_text(line, "topic", header(headers, count, "__connect.errors.topic"));
+	put_json_text(line, "error", kafka_headers_last(headers, "chatmill.error"));
+	put_json_text(line, "detail", kafka_headers_last(headers, "__connect.errors.exception.message"));
+	put_json_text(line, "topic", kafka_headers_last(headers, "__connect.errors.topic"));
 	put_json_text(line, "topic_partition",
-		      header(headers, count, "__connect.errors.partition"));
-	put_json_text(line, "topic_offset", header(headers, count, "__connect.errors.offset"));
-	put_json_text(line, "redriven", header(headers, count, "chatmill.redrive"));
+		      kafka_headers_last(headers, "__connect.errors.partition"));
+	put_json_text(line, "topic_offset", kafka_headers_last(headers, "__connect.errors.offset"));
+	put_json_text(line, "redriven", kafka_headers_last(headers, "chatmill.redrive"));
 	buf_printf(line, ",\"bytes\":%zu", r->value.len);
+	if (!left_out)
+		return;
+	put_json_text(line, "left_out", str_of(left_out));
+	if (str_to_u64(bytes, &value_bytes))
+		buf_printf(line, ",\"value_bytes\":%llu", (unsigned long long)value_bytes);
 }
 
 /* ---- list ---- */
@@ -94,24 +97,31 @@ static int list_one(void *context, const struct consumed *got, struct err *err)
 {
 	struct dlq *d = context;
 	const struct record *r = &got->record;
-	struct consumed_header headers[PRODUCER_HEADERS_MAX];
-	size_t count = consumed_headers(got, headers, ARRAY_LEN(headers));
+	struct kafka_headers *headers = &d->headers;
 	struct buf line = {0};
+	struct str bytes;
 
-	struct str error = header(headers, count, "chatmill.error");
+	consumed_headers_all(got, headers);
+	struct str error = kafka_headers_last(headers, "chatmill.error");
 	if (!is_chosen(d, r, error))
 		return 0;
 	d->found++;
+	const char *left_out = dead_form_name(dead_letter_form(headers, &bytes));
+	if (left_out && d->left_out++ == 0)
+		d->left_out_at = (struct place){r->partition, r->offset};
 	if (d->options->json) {
-		put_facts(&line, r, headers, count);
+		put_facts(&line, r, headers);
 		buf_put(&line, STR("}\n"));
 	} else {
 		buf_printf(&line, "%d/%lld\t", r->partition, (long long)r->offset);
 		buf_put_time(&line, MAX(r->time_ms, (int64_t)0));
-		struct str partition = header(headers, count, "__connect.errors.partition");
-		struct str offset = header(headers, count, "__connect.errors.offset");
-		buf_printf(&line, "\t%.*s\t%.*s/%.*s\t%zu\n", STR_ARG(error), STR_ARG(partition),
+		struct str partition = kafka_headers_last(headers, "__connect.errors.partition");
+		struct str offset = kafka_headers_last(headers, "__connect.errors.offset");
+		buf_printf(&line, "\t%.*s\t%.*s/%.*s\t%zu", STR_ARG(error), STR_ARG(partition),
 			   STR_ARG(offset), r->value.len);
+		if (left_out)
+			buf_printf(&line, "\tof %.*s: %s left out", STR_ARG(bytes), left_out);
+		buf_putc(&line, '\n');
 	}
 	fwrite(line.data, 1, line.len, stdout); /* checked when main flushes it */
 	buf_fini(&line);
@@ -120,25 +130,39 @@ static int list_one(void *context, const struct consumed *got, struct err *err)
 
 /* ---- show ---- */
 
-static void show_json(const struct record *r, const struct consumed_header *headers, size_t count)
+static int without_bytes(const struct place *place, const struct kafka_headers *headers, struct err *err)
+{
+	struct str topic = kafka_headers_last(headers, "__connect.errors.topic");
+	struct str partition = kafka_headers_last(headers, "__connect.errors.partition");
+	struct str offset = kafka_headers_last(headers, "__connect.errors.offset");
+
+	return err_set(err, ERR_DATA,
+		       "dead letter %d/%lld has no bytes, its record was too large for the topic: it is "
+		       "on %.*s at %.*s/%.*s",
+		       place->partition, (long long)place->offset, STR_ARG(topic), STR_ARG(partition),
+		       STR_ARG(offset));
+}
+
+static void show_json(const struct record *r, const struct kafka_headers *headers)
 {
 	struct buf line = {0};
 
-	put_facts(&line, r, headers, count);
+	put_facts(&line, r, headers);
 	buf_put(&line, STR(",\"key\":"));
 	if (r->key.data && utf8_valid(r->key))
 		buf_put_json(&line, r->key);
 	else
 		buf_put(&line, STR("null"));
 	buf_put(&line, STR(",\"headers\":{"));
-	for (size_t i = 0, shown = 0; i < count; i++) {
-		if (is_ours(headers[i].name))
+	for (size_t i = 0, shown = 0; i < headers->count; i++) {
+		const struct kafka_header *h = &headers->items[i];
+		if (is_ours(h->name))
 			continue;
 		if (shown++)
 			buf_putc(&line, ',');
-		buf_put_json(&line, str_of(headers[i].name));
+		buf_put_json(&line, str_of(h->name));
 		buf_putc(&line, ':');
-		buf_put_json(&line, utf8_valid(headers[i].value) ? headers[i].value : STR("?"));
+		buf_put_json(&line, utf8_valid(h->value) ? h->value : STR("?"));
 	}
 	buf_putc(&line, '}');
 	if (utf8_valid(r->value)) {
@@ -156,15 +180,19 @@ static void show_json(const struct record *r, const struct consumed_header *head
 static int show_one(void *context, const struct consumed *got, struct err *err)
 {
 	struct dlq *d = context;
-	struct consumed_header headers[PRODUCER_HEADERS_MAX];
-	size_t count = consumed_headers(got, headers, ARRAY_LEN(headers));
+	struct kafka_headers *headers = &d->headers;
+	struct str bytes;
 
-	if (!is_chosen(d, &got->record, header(headers, count, "chatmill.error")))
+	consumed_headers_all(got, headers);
+	if (!is_chosen(d, &got->record, kafka_headers_last(headers, "chatmill.error")))
 		return 0;
+	if (d->options->raw && dead_letter_form(headers, &bytes) != DEAD_WHOLE)
+		return without_bytes(&(struct place){got->record.partition, got->record.offset}, headers,
+				     err);
 	if (d->options->raw)
 		fwrite(got->record.value.data, 1, got->record.value.len, stdout);
 	else
-		show_json(&got->record, headers, count);
+		show_json(&got->record, headers);
 	return ++d->found == d->place_count;
 }
 
@@ -173,30 +201,36 @@ static int show_one(void *context, const struct consumed *got, struct err *err)
 static int redrive_one(void *context, const struct consumed *got, struct err *err)
 {
 	struct dlq *d = context;
-	struct consumed_header headers[PRODUCER_HEADERS_MAX];
-	struct producer_header out[PRODUCER_HEADERS_MAX];
-	size_t count = consumed_headers(got, headers, ARRAY_LEN(headers)), kept = 0;
+	struct kafka_headers *headers = &d->headers, *out = &d->kept;
 	char again[24];
 	uint64_t times = 0;
 	int64_t time_ms;
+	struct str bytes;
 
-	if (!is_chosen(d, &got->record, header(headers, count, "chatmill.error")))
+	consumed_headers_all(got, headers);
+	if (!is_chosen(d, &got->record, kafka_headers_last(headers, "chatmill.error")))
 		return 0;
-	for (size_t i = 0; i < count && kept < ARRAY_LEN(out) - 1; i++)
-		if (!is_ours(headers[i].name))
-			out[kept++] = (struct producer_header){headers[i].name, headers[i].value};
-	if (!str_to_u64(header(headers, count, "chatmill.redrive"), &times))
+	d->found++;
+	if (dead_letter_form(headers, &bytes) != DEAD_WHOLE) {
+		if (d->left_out++ == 0)
+			d->left_out_at = (struct place){got->record.partition, got->record.offset};
+		return 0;
+	}
+	out->count = 0;
+	for (size_t i = 0; i < headers->count; i++)
+		if (!is_ours(headers->items[i].name))
+			kafka_headers_add(out, headers->items[i].name, headers->items[i].value);
+	if (!str_to_u64(kafka_headers_last(headers, "chatmill.redrive"), &times))
 		times = 0;
 	(void)snprintf(again, sizeof again, "%llu", (unsigned long long)times + 1);
-	out[kept++] = (struct producer_header){"chatmill.redrive", str_of(again)};
+	kafka_headers_add(out, "chatmill.redrive", str_of(again));
 
 	arena_reset(&d->arena);
 	struct record record = topic_record(&got->record, &d->arena);
 	record.time_inherited = true; /* that of the dead letter, not of the record it was */
-	int result = archive_out_put(d->out, &record, out, kept, &time_ms, err);
+	int result = archive_out_put(d->out, &record, out->items, out->count, &time_ms, err);
 	d->redriven += result >= 0;
 	d->dead_again += result > DECODE_NULL;
-	d->found++;
 	return result < 0 ? -1 : 0;
 }
 
@@ -232,6 +266,8 @@ static void dlq_fini(struct dlq *d)
 	brokers_free(d->brokers);
 	config_free(d->config);
 	free(d->places);
+	kafka_headers_fini(&d->headers);
+	kafka_headers_fini(&d->kept);
 	arena_fini(&d->arena);
 }
 
@@ -297,6 +333,21 @@ static int show(const void *options, const char *const *arguments, int count, st
 	return status;
 }
 
+/* What is said at the end, when all the others are sent. */
+static int redriven(const struct dlq *d, struct err *err)
+{
+	if (d->found < d->place_count)
+		return missing(d, err);
+	if (!d->left_out)
+		return 0;
+	return err_set(err, ERR_DATA,
+		       "%llu of the dead letters cannot be sent back: they are without the bytes of their "
+		       "records, which were too large for %s; the first is %d/%lld, and `dlq list` says "
+		       "where the records are on the archive",
+		       (unsigned long long)d->left_out, d->config->output.deadletter,
+		       d->left_out_at.partition, (long long)d->left_out_at.offset);
+}
+
 static int send_back(struct dlq *d, struct err *err)
 {
 	struct archive_out_settings settings = {.config = d->config, .brokers = d->brokers};
@@ -309,9 +360,9 @@ static int send_back(struct dlq *d, struct err *err)
 	if (o->dry_run) {
 		if (read_dlq(d, list_one, err) < 0)
 			return -1;
-		fprintf(stderr, "%zu dead letters would be sent to %s\n", d->found,
+		fprintf(stderr, "%zu dead letters would be sent to %s\n", d->found - d->left_out,
 			d->config->input.topic);
-		return d->found < d->place_count ? missing(d, err) : 0;
+		return redriven(d, err);
 	}
 	if (archive_out_new(&d->out, &settings, err) < 0 || read_dlq(d, redrive_one, err) < 0 ||
 	    archive_out_flush(d->out, err) < 0)
@@ -319,7 +370,7 @@ static int send_back(struct dlq *d, struct err *err)
 	fprintf(stderr, "%llu dead letters sent to %s, %llu of them as broken as before\n",
 		(unsigned long long)d->redriven, d->config->input.topic,
 		(unsigned long long)d->dead_again);
-	return d->found < d->place_count ? missing(d, err) : 0;
+	return redriven(d, err);
 }
 
 static int redrive(const void *options, const char *const *arguments, int count, struct err *err)
@@ -377,7 +428,8 @@ const struct command cmd_dlq_list = {
 	.arguments = "-c FILE [--error REASON] [--since TIME] [--json]",
 	.summary = "dead letters: where, when, why",
 	.help = "One line for each dead letter: PARTITION/OFFSET on the dead letters' topic, when it was\n"
-		"set aside, the reason, partition/offset on the archive, bytes; with tabs between.\n"
+		"set aside, the reason, partition/offset on the archive, bytes; with tabs between. What\n"
+		"had to be left out of one that is larger than its topic takes comes last.\n"
 		"\n"
 		"examples:\n"
 		"  chatmill dlq list -c chatmill.yaml\n"
@@ -397,7 +449,8 @@ const struct command cmd_dlq_show = {
 		"  chatmill dlq show -c chatmill.yaml 3/17\n"
 		"  chatmill dlq show -c chatmill.yaml --raw 3/17 > record.json\n"
 		"\n"
-		"exit status: 0 done, 66 no such dead letter",
+		"exit status: 0 done, 65 --raw of one that had to go without its bytes, 66 no such dead\n"
+		"letter",
 	.options = show_rows,
 	.options_bytes = sizeof(struct dlq_options),
 	.arguments_min = 1,
@@ -417,7 +470,9 @@ const struct command cmd_dlq_redrive = {
 		"  chatmill dlq redrive -c chatmill.yaml --error misrouted --since 24h\n"
 		"  chatmill dlq redrive -c chatmill.yaml 3/17 3/18\n"
 		"\n"
-		"exit status: 0 sent, 64 wrong usage, 66 a dead letter that was named is not there",
+		"exit status: 0 sent, 64 wrong usage, 65 all but those that had to go without their bytes\n"
+		"(`dlq list` says where on the archive they are), 66 a dead letter that was named is not\n"
+		"there",
 	.options = redrive_rows,
 	.options_bytes = sizeof(struct dlq_options),
 	.arguments_max = -1,

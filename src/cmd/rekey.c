@@ -25,6 +25,7 @@ struct rekey {
 	struct archive_out *out;
 	struct consumer *consumer;
 	struct arena arena;
+	struct kafka_headers headers;
 	struct consumer_partition *parts; /* owned now; offset: next to copy */
 	bool *ended;			  /* of each */
 	size_t count;
@@ -118,9 +119,6 @@ static bool all_ended(const struct rekey *r)
 
 static int copy(struct rekey *r, const struct consumed *got, struct err *err)
 {
-	struct consumed_header headers[PRODUCER_HEADERS_MAX];
-	struct producer_header out[PRODUCER_HEADERS_MAX];
-	size_t count = consumed_headers(got, headers, ARRAY_LEN(headers));
 	const struct message *m;
 	int64_t time_ms;
 
@@ -134,9 +132,8 @@ static int copy(struct rekey *r, const struct consumed *got, struct err *err)
 		r->skipped++;
 		return 0;
 	}
-	for (size_t i = 0; i < count; i++)
-		out[i] = (struct producer_header){headers[i].name, headers[i].value};
-	int put = archive_out_put(r->out, &record, out, count, &time_ms, err);
+	consumed_headers_all(got, &r->headers);
+	int put = archive_out_put(r->out, &record, r->headers.items, r->headers.count, &time_ms, err);
 	r->copied += put >= 0;
 	r->dead += put > DECODE_NULL;
 	return put < 0 ? -1 : 0;
@@ -238,6 +235,7 @@ static int rekey(const void *given, const char *const *arguments, int count, str
 	config_free(r.config);
 	disown(&r);
 	arena_fini(&r.arena);
+	kafka_headers_fini(&r.headers);
 	return status;
 }
 

@@ -118,7 +118,7 @@ static int show(struct tap *t, const struct event *e, struct err *err)
 
 static int take(struct tap *t, const struct consumed *got, struct err *err)
 {
-	struct consumed_header headers[HEADERS_MAX];
+	struct kafka_header headers[HEADERS_MAX];
 	struct event_header named[HEADERS_MAX];
 	struct event_row row;
 	size_t count = consumed_headers(got, headers, HEADERS_MAX);

@@ -193,9 +193,9 @@ void topic_source_reach(struct topic_source *t, const struct record *record)
 	owned->next = record->offset;
 }
 
-size_t topic_source_headers(const struct topic_source *t, struct consumed_header *out, size_t max)
+void topic_source_headers(const struct topic_source *t, struct kafka_headers *out)
 {
-	return consumed_headers(&t->consumed, out, max);
+	consumed_headers_all(&t->consumed, out);
 }
 
 const struct owned *topic_source_owned(const struct topic_source *t, size_t *count)

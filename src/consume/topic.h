@@ -63,7 +63,7 @@ void topic_source_done(struct topic_source *t, const struct record *record);
 /* The next to take is this record itself: what stood before it is done. */
 void topic_source_reach(struct topic_source *t, const struct record *record);
 /* The headers of the last record; until the next poll. */
-size_t topic_source_headers(const struct topic_source *t, struct consumed_header *out, size_t max);
+void topic_source_headers(const struct topic_source *t, struct kafka_headers *out);
 
 /* What is owned, by partition; until the group changes it. */
 const struct owned *topic_source_owned(const struct topic_source *t, size_t *count);

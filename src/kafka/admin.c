@@ -8,6 +8,7 @@
 struct admin {
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *queue;
+	int timeout_ms;
 };
 
 int admin_new(struct admin **out, const struct kafka_settings *settings, struct err *err)
@@ -26,6 +27,7 @@ int admin_new(struct admin **out, const struct kafka_settings *settings, struct 
 		return err_set(err, ERR_CONFIG, "kafka admin: %s", why);
 	}
 	a->queue = rd_kafka_queue_new(a->rk);
+	a->timeout_ms = ADMIN_MS;
 	*out = TAKE(a);
 	return 0;
 }
@@ -44,7 +46,7 @@ void admin_free(struct admin *a)
 /* The answer to the request that was put on the queue. The caller destroys it. */
 static rd_kafka_event_t *wait(struct admin *a, const char *what, struct err *err)
 {
-	rd_kafka_event_t *event = rd_kafka_queue_poll(a->queue, ADMIN_MS + 5000);
+	rd_kafka_event_t *event = rd_kafka_queue_poll(a->queue, a->timeout_ms + a->timeout_ms / 3);
 
 	if (!event) {
 		(void)err_set(err, ERR_UNAVAILABLE, "%s: no answer", what);
@@ -63,7 +65,7 @@ static rd_kafka_AdminOptions_t *options(struct admin *a, rd_kafka_admin_op_t ope
 	rd_kafka_AdminOptions_t *o = rd_kafka_AdminOptions_new(a->rk, operation);
 	char why[128];
 
-	rd_kafka_AdminOptions_set_request_timeout(o, ADMIN_MS, why, sizeof why);
+	rd_kafka_AdminOptions_set_request_timeout(o, a->timeout_ms, why, sizeof why);
 	return o;
 }
 
@@ -122,6 +124,28 @@ int admin_facts(struct admin *a, const struct topic_spec *spec, struct topic_fac
 	rd_kafka_event_destroy(event);
 	*out = facts;
 	return 0;
+}
+
+int64_t handle_topic_number(rd_kafka_t *rk, const char *topic, const char *name, int timeout_ms,
+			    int64_t unknown)
+{
+	struct admin a = {rk, rd_kafka_queue_new(rk), timeout_ms};
+	rd_kafka_event_t *event = NULL;
+	int64_t number = unknown;
+	struct err ignored; /* who may not ask is not told */
+	size_t count = 0;
+
+	const rd_kafka_ConfigEntry_t **entries = describe(&a, topic, &event, &count, &ignored);
+	for (size_t i = 0; entries && i < count; i++) {
+		const char *value = rd_kafka_ConfigEntry_value(entries[i]);
+		if (value && !strcmp(rd_kafka_ConfigEntry_name(entries[i]), name) &&
+		    !str_to_i64(str_of(value), &number))
+			number = unknown;
+	}
+	if (entries)
+		rd_kafka_event_destroy(event);
+	rd_kafka_queue_destroy(a.queue);
+	return number;
 }
 
 /* The first failure of a result's topics; "already there" is none. */

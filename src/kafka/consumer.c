@@ -469,7 +469,7 @@ bool consumer_peek(const struct consumer *c, size_t ahead, int32_t *partition, s
 	return true;
 }
 
-size_t consumed_headers(const struct consumed *consumed, struct consumed_header *out, size_t max)
+size_t consumed_headers(const struct consumed *consumed, struct kafka_header *out, size_t max)
 {
 	rd_kafka_headers_t *headers;
 	const void *value;
@@ -483,6 +483,21 @@ size_t consumed_headers(const struct consumed *consumed, struct consumed_header 
 		count++;
 	}
 	return count;
+}
+
+void consumed_headers_all(const struct consumed *consumed, struct kafka_headers *out)
+{
+	rd_kafka_headers_t *headers;
+	struct kafka_header h;
+	const void *value;
+
+	out->count = 0;
+	if (!consumed->message || rd_kafka_message_headers(consumed->message, &headers))
+		return;
+	while (!rd_kafka_header_get_all(headers, out->count, &h.name, &value, &h.value.len)) {
+		h.value.data = value;
+		kafka_headers_add(out, h.name, h.value);
+	}
 }
 
 /* Takes the offsets of `list` (in the order it was made) into `parts`. */

@@ -22,6 +22,7 @@
 #pragma once
 
 #include "base/err.h"
+#include "kafka/headers.h"
 #include "kafka/settings.h"
 #include "model.h"
 
@@ -108,12 +109,10 @@ MUST_CHECK int consumer_poll(struct consumer *c, int timeout_ms, struct consumed
  * nothing happens in between. The key lives until the next poll. */
 bool consumer_peek(const struct consumer *c, size_t ahead, int32_t *partition, struct str *key);
 
-/* The headers of the record, in order. Returns how many of `max` were written. */
-struct consumed_header {
-	const char *name;
-	struct str value; /* data NULL: a null value */
-};
-size_t consumed_headers(const struct consumed *consumed, struct consumed_header *out, size_t max);
+/* The first `max` headers of the record, in order. Returns how many there were. */
+size_t consumed_headers(const struct consumed *consumed, struct kafka_header *out, size_t max);
+/* All of them, in place of what `out` has; until the next poll. */
+void consumed_headers_all(const struct consumed *consumed, struct kafka_headers *out);
 
 /* The group's committed offsets (-1: none); waits for transactions that are being committed. */
 MUST_CHECK int consumer_committed(struct consumer *c, struct consumer_partition *parts,

@@ -25,6 +25,10 @@ MUST_CHECK int handle_conf(rd_kafka_conf_t **out, const struct kafka_settings *s
 /* A property of a handle that is a number, as it is in force; fractions are cut off. */
 int64_t handle_number(rd_kafka_t *rk, const char *name);
 
+/* A setting of a topic that is a number, as the brokers have it; `unknown` if they do not tell. */
+int64_t handle_topic_number(rd_kafka_t *rk, const char *topic, const char *name, int timeout_ms,
+			    int64_t unknown);
+
 /* The err for a code of librdkafka: permissions, things that pass, configuration. Returns -1. */
 int handle_error(struct err *err, rd_kafka_resp_err_t code, const char *what);
 

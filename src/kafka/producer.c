@@ -13,7 +13,7 @@
 /* The longest that a call of a transaction is repeated: shorter than the transaction's timeout,
  * so that the broker has not ended it behind our back. */
 enum { CALL_MS = PRODUCER_TRANSACTION_TIMEOUT_MS - 2000, RETRY_WAIT_MS = 20, TOPICS_MAX = 16,
-       FLUSH_TRIES_MAX = 30, GIVE_BACK_MS = 100 };
+       FLUSH_TRIES_MAX = 30, GIVE_BACK_MS = 100, HEADERS_FEW = 64 };
 
 struct producer {
 	rd_kafka_t *rk;
@@ -206,12 +206,23 @@ int producer_need_topic(struct producer *p, const char *topic, int timeout_ms, i
 	return handle_need_topic(p->rk, topic, timeout_ms, out, err);
 }
 
+static rd_kafka_headers_t *many_headers(const struct outgoing *record)
+{
+	rd_kafka_headers_t *headers = rd_kafka_headers_new(record->header_count);
+
+	for (size_t i = 0; i < record->header_count; i++) {
+		const struct kafka_header *h = &record->headers[i];
+		rd_kafka_header_add(headers, h->name, -1, h->value.data, (ssize_t)h->value.len);
+	}
+	return headers;
+}
+
 static rd_kafka_resp_err_t send_once(struct producer *p, const struct outgoing *record)
 {
-	rd_kafka_vu_t vus[6 + PRODUCER_HEADERS_MAX];
+	rd_kafka_vu_t vus[6 + HEADERS_FEW];
+	rd_kafka_headers_t *many = NULL;
 	size_t count = 0;
 
-	assert(record->header_count <= PRODUCER_HEADERS_MAX);
 	vus[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_RKT,
 				       .u.rkt = (rd_kafka_topic_t *)record->topic};
 	vus[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_PARTITION,
@@ -226,8 +237,12 @@ static rd_kafka_resp_err_t send_once(struct producer *p, const struct outgoing *
 		(rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY};
 	vus[count++] =
 		(rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = record->time_ms};
-	for (size_t i = 0; i < record->header_count; i++) {
-		const struct producer_header *h = &record->headers[i];
+	if (UNLIKELY(record->header_count > HEADERS_FEW)) {
+		many = many_headers(record);
+		vus[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = many};
+	}
+	for (size_t i = 0; !many && i < record->header_count; i++) {
+		const struct kafka_header *h = &record->headers[i];
 		vus[count++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_HEADER,
 					       .u.header = {h->name, h->value.data,
 							    (ssize_t)h->value.len}};
@@ -237,6 +252,8 @@ static rd_kafka_resp_err_t send_once(struct producer *p, const struct outgoing *
 		return RD_KAFKA_RESP_ERR_NO_ERROR;
 	rd_kafka_resp_err_t code = rd_kafka_error_code(error);
 	rd_kafka_error_destroy(error);
+	if (many) /* librdkafka's if it was taken */
+		rd_kafka_headers_destroy(many);
 	return code;
 }
 
@@ -248,6 +265,15 @@ static rd_kafka_resp_err_t send_plain(const struct outgoing *record)
 			     record->value.len, record->key.data, record->key.len, NULL) == 0)
 		return RD_KAFKA_RESP_ERR_NO_ERROR;
 	return rd_kafka_last_error();
+}
+
+int64_t producer_record_bytes_max(struct producer *p, const char *topic, int timeout_ms,
+				  int64_t assumed)
+{
+	int64_t bytes = handle_topic_number(p->rk, topic, "max.message.bytes", timeout_ms, assumed);
+
+	bytes = MIN(bytes, handle_number(p->rk, "message.max.bytes"));
+	return MIN(bytes, handle_number(p->rk, "queue.buffering.max.kbytes") * 1024);
 }
 
 /* A transaction that lost a record takes no other, and says nothing but that. Every call about

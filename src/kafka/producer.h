@@ -26,6 +26,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "kafka/consumer.h"
+#include "kafka/headers.h"
 #include "kafka/settings.h"
 
 struct producer;
@@ -64,19 +65,20 @@ MUST_CHECK int producer_partition_count(struct producer *p, const char *topic, i
 MUST_CHECK int producer_need_topic(struct producer *p, const char *topic, int timeout_ms,
 				   int32_t *out, struct err *err);
 
-struct producer_header {
-	const char *name;
-	struct str value; /* data NULL: a null value */
-};
-enum { PRODUCER_HEADERS_MAX = 128, PRODUCER_BY_KEY = -1 };
+/* The size of a record that goes onto the topic however badly it compresses: by the topic's setting as
+ * the brokers have it, `assumed` if they do not tell, and by those of the producer. */
+int64_t producer_record_bytes_max(struct producer *p, const char *topic, int timeout_ms,
+				  int64_t assumed);
+
+enum { PRODUCER_BY_KEY = -1 };
 
 struct outgoing {
 	struct producer_topic *topic;
 	int32_t partition; /* or PRODUCER_BY_KEY: murmur2 as Java clients do; no key: any */
 	struct str key, value; /* data NULL: null */
 	int64_t time_ms;       /* 0: now */
-	const struct producer_header *headers;
-	size_t header_count; /* <= PRODUCER_HEADERS_MAX */
+	const struct kafka_header *headers;
+	size_t header_count;
 };
 
 /* Copies the record into the producer's queue. Waits when the queue is full, up to the

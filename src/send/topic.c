@@ -2,13 +2,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "send/topic.h"
 
-enum { DEAD_HEADERS = 7 };
+enum { ASK_MS = 5000 };
 
 struct sender {
 	struct sender_settings settings;
 	struct producer *producer; /* NULL between close and open */
 	struct producer_topic *topics[EVENT_TYPE_COUNT], *deadletter, *state;
 	struct buf value, headers, key;
+	struct dead_letter letter;
+	size_t dead_bytes_max; /* 0: not asked yet */
 	size_t bytes;
 };
 
@@ -31,6 +33,7 @@ void sender_free(struct sender *s)
 	buf_fini(&s->value);
 	buf_fini(&s->headers);
 	buf_fini(&s->key);
+	dead_letter_fini(&s->letter);
 	free(s);
 }
 
@@ -80,6 +83,9 @@ int sender_open(struct sender *s, int timeout_ms, struct err *err)
 	if (producer_new(&p, &settings, err) < 0 || producer_init(p, timeout_ms, err) < 0 ||
 	    open_topics(s, p, err) < 0)
 		return -1;
+	if (!s->dead_bytes_max)
+		s->dead_bytes_max = (size_t)producer_record_bytes_max(
+			p, s->settings.deadletter, ASK_MS, s->settings.deadletter_bytes);
 	s->producer = TAKE(p);
 	return 0;
 }
@@ -109,7 +115,7 @@ static int send(struct sender *s, const struct outgoing *record, struct err *err
 int sender_event(struct sender *s, const struct event *event, struct err *err)
 {
 	struct encode_header encoded[ENCODE_HEADERS_MAX];
-	struct producer_header headers[ENCODE_HEADERS_MAX];
+	struct kafka_header headers[ENCODE_HEADERS_MAX];
 	static const enum event_type every[] = {EVENT_TAG, EVENT_STAGE, EVENT_ALERT, EVENT_HIT};
 
 	buf_clear(&s->value);
@@ -117,7 +123,7 @@ int sender_event(struct sender *s, const struct event *event, struct err *err)
 	encode_data(&s->value, event, &s->settings.encode);
 	size_t count = encode_headers(&s->headers, event, &s->settings.encode, encoded);
 	for (size_t i = 0; i < count; i++)
-		headers[i] = (struct producer_header){encoded[i].name, encoded[i].value};
+		headers[i] = (struct kafka_header){encoded[i].name, encoded[i].value};
 	buf_put(&s->key, event->corpid);
 	buf_putc(&s->key, '/');
 	buf_put(&s->key, event->subject);
@@ -140,44 +146,20 @@ int sender_event(struct sender *s, const struct event *event, struct err *err)
 	return 0;
 }
 
-void dead_headers_of(struct dead_headers *out, const char *archive, const struct record *record,
-		     const char *reason, const char *detail, const struct consumed_header *headers,
-		     size_t header_count)
-{
-	size_t count = MIN(header_count, (size_t)(PRODUCER_HEADERS_MAX - DEAD_HEADERS));
-
-	for (size_t i = 0; i < count; i++)
-		out->items[i] = (struct producer_header){headers[i].name, headers[i].value};
-	(void)snprintf(out->partition, sizeof out->partition, "%d", record->partition);
-	(void)snprintf(out->offset, sizeof out->offset, "%lld", (long long)record->offset);
-	/* Names of Kafka Connect (KIP-298), so that its tools understand them. */
-	const struct producer_header ours[DEAD_HEADERS] = {
-		{"__connect.errors.topic", str_of(archive)},
-		{"__connect.errors.partition", str_of(out->partition)},
-		{"__connect.errors.offset", str_of(out->offset)},
-		{"__connect.errors.stage", STR("VALUE_CONVERTER")},
-		{"__connect.errors.exception.class.name", str_of(reason)},
-		{"__connect.errors.exception.message", str_of(detail)},
-		{"chatmill.error", str_of(reason)},
-	};
-	memcpy(out->items + count, ours, sizeof ours);
-	out->count = count + DEAD_HEADERS;
-}
-
 int sender_dead(struct sender *s, const struct record *record, const char *reason,
-		const char *detail, const struct consumed_header *headers, size_t header_count,
-		struct err *err)
+		const char *detail, const struct kafka_headers *headers, struct err *err)
 {
-	struct dead_headers all;
+	struct dead_letter *letter = &s->letter;
 
-	dead_headers_of(&all, s->settings.archive, record, reason, detail, headers, header_count);
+	dead_letter_make(letter, s->settings.archive, record, reason, detail, headers,
+			 dead_letter_fit(record, headers, s->dead_bytes_max));
 	struct outgoing dead = {
 		.topic = s->deadletter,
 		.partition = PRODUCER_BY_KEY,
-		.key = record->key,
-		.value = record->value,
-		.headers = all.items,
-		.header_count = all.count,
+		.key = letter->key,
+		.value = letter->value,
+		.headers = letter->headers.items,
+		.header_count = letter->headers.count,
 	};
 	return send(s, &dead, err);
 }

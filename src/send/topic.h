@@ -16,6 +16,7 @@
 #include "kafka/producer.h"
 #include "model.h"
 #include "send/encode.h"
+#include "send/letter.h"
 
 struct sender;
 
@@ -24,6 +25,8 @@ struct sender_settings {
 	const char *transactional_id;
 	const char *tags, *stages, *alerts, *hits, *deadletter, *state; /* hits NULL: not sent */
 	const char *archive; /* named in dead letters */
+	/* A record as large as this goes onto `deadletter`, if the brokers do not tell us its setting. */
+	int64_t deadletter_bytes;
 	struct encode_settings encode;
 };
 
@@ -40,22 +43,9 @@ bool sender_is_open(const struct sender *s);
 MUST_CHECK int sender_begin(struct sender *s, struct err *err);
 MUST_CHECK int sender_event(struct sender *s, const struct event *event, struct err *err);
 
-/* The headers of a dead letter: those of the record, then ours. They live as long as `out` and what
- * was given. */
-struct dead_headers {
-	struct producer_header items[PRODUCER_HEADERS_MAX];
-	size_t count;
-	char partition[16], offset[24];
-};
-void dead_headers_of(struct dead_headers *out, const char *archive, const struct record *record,
-		     const char *reason, const char *detail, const struct consumed_header *headers,
-		     size_t header_count);
-
-/* A record that cannot be used: key, value and headers as they came, and why. `reason` is the
- * word of CONTRACT.md section 2, `detail` the fixed sentence. */
+/* A record that cannot be used, as letter.h makes it. */
 MUST_CHECK int sender_dead(struct sender *s, const struct record *record, const char *reason,
-			   const char *detail, const struct consumed_header *headers,
-			   size_t header_count, struct err *err);
+			   const char *detail, const struct kafka_headers *headers, struct err *err);
 /* One record of the changelog; `value.data` NULL: a tombstone. */
 MUST_CHECK int sender_change(struct sender *s, int32_t partition, struct str key, struct str value,
 			     struct err *err);

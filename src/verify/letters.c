@@ -13,6 +13,7 @@ struct letter {
 	uint64_t hash; /* of key, value and headers */
 	char reason[16];
 	bool used, asked;
+	uint8_t form; /* enum dead_form */
 };
 
 struct letters {
@@ -20,6 +21,8 @@ struct letters {
 	struct letter *slots; /* open addressing, at most half full */
 	size_t mask, count;
 	struct buf bytes;
+	struct kafka_headers headers;
+	struct dead_letter made;
 };
 
 int letters_new(struct letters **out, const struct letters_settings *settings, struct err *err)
@@ -40,6 +43,8 @@ void letters_free(struct letters *l)
 		return;
 	free(l->slots);
 	buf_fini(&l->bytes);
+	kafka_headers_fini(&l->headers);
+	dead_letter_fini(&l->made);
 	free(l);
 }
 
@@ -77,39 +82,37 @@ static void put(struct buf *out, struct str s)
 	buf_put(out, s);
 }
 
-static uint64_t hash_begin(struct letters *l, const struct record *record)
+static uint64_t hash_of(struct letters *l, struct str key, struct str value,
+			const struct kafka_headers *headers)
 {
 	buf_clear(&l->bytes);
-	put(&l->bytes, record->key);
-	return hash_64(record->value);
+	put(&l->bytes, key);
+	for (size_t i = 0; i < headers->count; i++) {
+		put(&l->bytes, str_of(headers->items[i].name));
+		put(&l->bytes, headers->items[i].value);
+	}
+	return hash_64(buf_str(&l->bytes)) ^ hash_64(value);
 }
 
 void letters_add(struct letters *l, const struct consumed *got)
 {
-	struct consumed_header headers[PRODUCER_HEADERS_MAX];
-	size_t count = consumed_headers(got, headers, ARRAY_LEN(headers));
-	uint64_t value_hash = hash_begin(l, &got->record);
+	struct kafka_headers *headers = &l->headers;
 	struct letter letter = {.offset = got->record.offset, .partition = got->record.partition,
 				.used = true};
-	struct str topic = {0}, error = {0};
-	int64_t partition = -1, offset = -1;
+	int64_t partition, offset;
+	struct str bytes;
 
-	for (size_t i = 0; i < count; i++) { /* the last count: a record may be a letter itself */
-		struct str name = str_of(headers[i].name), value = headers[i].value;
-		put(&l->bytes, name);
-		put(&l->bytes, value);
-		if (str_eq(name, STR("__connect.errors.topic")))
-			topic = value;
-		else if (str_eq(name, STR("__connect.errors.partition")))
-			partition = str_to_i64(value, &partition) ? partition : -1;
-		else if (str_eq(name, STR("__connect.errors.offset")))
-			offset = str_to_i64(value, &offset) ? offset : -1;
-		else if (str_eq(name, STR("chatmill.error")))
-			error = value;
-	}
+	consumed_headers_all(got, headers);
+	struct str topic = kafka_headers_last(headers, "__connect.errors.topic");
+	struct str error = kafka_headers_last(headers, "chatmill.error");
+	if (!str_to_i64(kafka_headers_last(headers, "__connect.errors.partition"), &partition))
+		partition = -1;
+	if (!str_to_i64(kafka_headers_last(headers, "__connect.errors.offset"), &offset))
+		offset = -1;
 	if (!str_eq(topic, str_of(l->settings.archive)) || partition < 0 || partition > INT32_MAX)
 		return;
-	letter.hash = hash_64(buf_str(&l->bytes)) ^ value_hash;
+	letter.hash = hash_of(l, got->record.key, got->record.value, headers);
+	letter.form = (uint8_t)dead_letter_form(headers, &bytes);
 	letter.source_partition = (int32_t)partition;
 	letter.source_offset = offset;
 	memcpy(letter.reason, error.data, MIN(error.len, sizeof letter.reason - 1));
@@ -137,22 +140,17 @@ void letters_add(struct letters *l, const struct consumed *got)
 
 enum letters_answer letters_find(struct letters *l, const struct record *record,
 				 const char *reason, const char *detail,
-				 const struct consumed_header *headers, size_t header_count)
+				 const struct kafka_headers *headers)
 {
 	struct letter *letter = slot_of(l->slots, l->mask, record->partition, record->offset);
-	struct dead_headers all;
 	char why[100];
 
 	if (!letter->used)
 		return LETTERS_MISSING;
 	letter->asked = true;
-	dead_headers_of(&all, l->settings.archive, record, reason, detail, headers, header_count);
-	uint64_t value_hash = hash_begin(l, record);
-	for (size_t i = 0; i < all.count; i++) {
-		put(&l->bytes, str_of(all.items[i].name));
-		put(&l->bytes, all.items[i].value);
-	}
-	if (letter->hash == (hash_64(buf_str(&l->bytes)) ^ value_hash))
+	dead_letter_make(&l->made, l->settings.archive, record, reason, detail, headers,
+			 (enum dead_form)letter->form);
+	if (letter->hash == hash_of(l, l->made.key, l->made.value, &l->made.headers))
 		return LETTERS_THERE;
 	if (strcmp(letter->reason, reason) != 0)
 		(void)snprintf(why, sizeof why, "the reason should be %s", reason);

@@ -32,7 +32,7 @@ enum letters_answer { LETTERS_THERE, LETTERS_CHANGED, LETTERS_MISSING };
 /* Looks for the letter of `record` and compares it with what `run` writes. */
 enum letters_answer letters_find(struct letters *l, const struct record *record,
 				 const char *reason, const char *detail,
-				 const struct consumed_header *headers, size_t header_count);
+				 const struct kafka_headers *headers);
 
 /* Reports what letters_find() never asked for, of those partitions and offsets of the archive for
  * which `judged` is true. */

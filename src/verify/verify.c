@@ -100,5 +100,6 @@ int verify_all(const struct verify_settings *settings, struct verify_counts *cou
 	buf_fini(&v.key);
 	buf_fini(&v.value);
 	buf_fini(&v.scratch);
+	kafka_headers_fini(&v.headers);
 	return status;
 }

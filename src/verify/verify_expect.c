@@ -162,15 +162,14 @@ static void check_letter(struct verify *v, const struct replayed *made, int side
 {
 	const struct record *r = made->record;
 	const struct inlet *in = &v->inlets[r->partition];
-	struct consumed_header headers[PRODUCER_HEADERS_MAX];
 
 	if (side)
 		return;
-	size_t count = consumed_headers(v->consumed, headers, ARRAY_LEN(headers));
+	consumed_headers_all(v->consumed, &v->headers);
 	/* As it came: the copy has a time that decode takes. */
 	switch (letters_find(v->letters, &v->consumed->record,
 			     decode_result_name(made->dead->reason),
-			     decode_result_detail(made->dead->reason), headers, count)) {
+			     decode_result_detail(made->dead->reason), &v->headers)) {
 	case LETTERS_THERE:
 	case LETTERS_CHANGED:
 		v->counts.letters++;

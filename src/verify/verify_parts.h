@@ -60,6 +60,7 @@ struct verify {
 	int32_t inlets_left, outlets_left;
 	const struct consumed *consumed; /* the record of the archive at hand */
 	struct buf key, value, scratch;
+	struct kafka_headers headers;
 	struct verify_counts counts;
 	uint64_t all;
 };

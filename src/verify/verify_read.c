@@ -71,7 +71,7 @@ static void report_foreign(struct verify *v, const struct consumed *got, struct 
 /* An event as it stands on its topic; what other programs added to its headers is not looked at. */
 static void read_sheet(const struct consumed *got, struct sheet *sheet)
 {
-	struct consumed_header headers[PRODUCER_HEADERS_MAX];
+	struct kafka_header headers[2 * ENCODE_HEADERS_MAX]; /* what others added may follow */
 	size_t count = consumed_headers(got, headers, ARRAY_LEN(headers));
 
 	*sheet = (struct sheet){.key = got->record.key, .value = got->record.value};

@@ -222,3 +222,48 @@ def test_what_a_topic_never_takes_ends_run_and_is_named(kafka, tmp_path, process
     assert len(failed) == 5 and all(f"{alerts} [0]" in e and "too large" in e for e in failed), failed
     assert f"{alerts} [0]" in run.log().splitlines()[-1]
     assert any("3 transactions in a row failed" in s for s in said), said
+
+
+def test_what_no_dead_letter_can_hold_goes_without_its_bytes(kafka, tmp_path, processes):
+    """Compressed they fit the archive, and who knows how well we compress: partitions go on."""
+    setup = chatmill.Setup(tmp_path, kafka, partitions=1, workers=1).apply()
+    topic, key = setup.topic["archive"], f"ww1/{CUSTOMER}".encode()
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "pack.yaml").write_text(RULES)
+    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", folder, check=0)
+    large, first = b'{"a":"' + b"x" * (16 << 20) + b'"}', kafka.high_watermarks(topic)[0]
+    many = [(f"h{i}", b"%d" % i) for i in range(300)]
+    wide = [("wide", b"y" * (12 << 20)), ("null", None)]
+    records = [dict(key=key, value=good(0)), dict(key=key, value=large, headers=many),
+               dict(key=key, value=b"{", headers=many), dict(key=key, value=b"{", headers=wide),
+               dict(key=key, value=good(1))]
+    kafka.produce(topic, records, **{"compression.type": "gzip", "message.max.bytes": 64 << 20})
+    run = setup.start("run")
+    processes.append(run)
+    setup.wait_run(run, timeout_s=90)
+    assert [e["data"]["msgid"] for e in setup.events(["alerts"])] == ["good0", "good1"]
+    letters = sorted(setup.dead(), key=lambda r: int(dict(r.headers)["__connect.errors.offset"]))
+    left_out, whole, bare = letters
+    assert (left_out.key, left_out.value or b"", left_out.headers[:300]) == (key, b"", many)
+    assert dict(left_out.headers)["chatmill.error"] == b"too_big"
+    assert left_out.headers[307:] == [("chatmill.left_out", b"value"), ("chatmill.value_bytes", b"%d" % len(large))]
+    assert (whole.key, whole.value, whole.headers[:300], len(whole.headers)) == (key, b"{", many, 307)
+    assert (bare.key or b"", bare.value or b"") == (b"", b"")
+    assert bare.headers[7:] == [("chatmill.left_out", b"key,headers,value"), ("chatmill.value_bytes", b"1")]
+    at = dict(left_out.headers)
+    assert (at["__connect.errors.topic"], at["__connect.errors.offset"]) == (topic.encode(), b"%d" % (first + 1))
+    assert run.terminate() == 0
+
+    done = chatmill.run("verify", "-c", setup.file, "--no-database", "--json")
+    assert done.returncode == 0, done
+    assert chatmill.lines(done)[-1]["dead_letters"] == 3
+    listed = chatmill.lines(chatmill.run("dlq", "list", "-c", setup.file, "--json", check=0))
+    assert sorted(x.get("left_out", "") for x in listed) == ["", "key,headers,value", "value"]
+    place = f"{left_out.partition}/{left_out.offset}"
+    raw = chatmill.run("dlq", "show", "-c", setup.file, "--raw", place, check=65)
+    assert f"is on {topic} at 0/{first + 1}".encode() in raw.stderr and not raw.stdout
+    back = chatmill.run("dlq", "redrive", "-c", setup.file, "--all", check=65)
+    assert b"2 of the dead letters cannot be sent back" in back.stderr
+    (again,) = [r for r in kafka.read(topic) if dict(r.headers).get("chatmill.redrive")]
+    assert again.value == b"{" and again.headers == [*many, ("chatmill.redrive", b"1")]
