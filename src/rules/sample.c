@@ -143,7 +143,7 @@ static int64_t open_time(const struct ruleset *set, const struct rule *rule)
 	return SAMPLE_START_MS;
 }
 
-int64_t sample_time_ms(const struct sample *sample, const struct ruleset *set,
+static int64_t time_of(const struct sample *sample, const struct ruleset *set,
 		       const struct rule *rule)
 {
 	return (rule ? open_time(set, rule) : SAMPLE_START_MS) + sample->at_ms;
@@ -188,7 +188,7 @@ static struct place find_place(const struct sample *sample, const struct ruleset
 		.customer = customer,
 		.staff = first(f->staff, STR("zhangsan")),
 		.chat = fitting_chat(sample, rule),
-		.time_ms = sample_time_ms(sample, set, rule),
+		.time_ms = time_of(sample, set, rule),
 	};
 	if (!f->staff.count && f->departments.count)
 		place.staff = directory_member(set->directory, f->departments.items[0], place.staff);

@@ -51,7 +51,3 @@ bool sample_read(const struct scope *s, const struct yaml_node *node, struct sam
  * sender, chat, room, corp and time are taken from its filters, and a room makes it a group chat. */
 void sample_record(const struct sample *sample, unsigned number, bool apart,
 		   const struct ruleset *set, const struct rule *rule, struct buf *out);
-
-/* The time of that record. */
-int64_t sample_time_ms(const struct sample *sample, const struct ruleset *set,
-		       const struct rule *rule);

@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "state/number.h"
 
-uint64_t codec_checksum(struct str key, struct str body)
+static uint64_t checksum(struct str key, struct str body)
 {
 	/* An odd factor, so that a value under another key is found out. */
 	return hash_64(body) + hash_64(key) * 0x9e3779b97f4a7c15u;
@@ -46,7 +46,7 @@ bool codec_get_text(struct str *in, struct str *text)
 
 void codec_put_value(struct buf *out, struct str key, struct str body)
 {
-	uint64_t sum = codec_checksum(key, body);
+	uint64_t sum = checksum(key, body);
 
 	buf_putc(out, CODEC_VERSION);
 	number_put_64(buf_room(out, 8), sum);
@@ -61,7 +61,7 @@ enum codec_result codec_open(struct str key, struct str value, struct str *body)
 	if (value.len < CODEC_HEAD_BYTES)
 		return CODEC_BAD_CHECKSUM;
 	struct str rest = str_from(value, CODEC_HEAD_BYTES);
-	if (number_get_64(value.data + 1) != codec_checksum(key, rest))
+	if (number_get_64(value.data + 1) != checksum(key, rest))
 		return CODEC_BAD_CHECKSUM;
 	*body = rest;
 	return CODEC_DONE;

@@ -9,7 +9,7 @@
  *
  * Every value:
  *	version   1 byte, CODEC_VERSION; no other is read
- *	checksum  8 bytes, little endian: codec_checksum() of the key and what follows
+ *	checksum  8 bytes, little endian: checksum() of the key and what follows, codec.c
  *	body
  *
  * Numbers are LEB128 varints (7 bits a byte, low first); signed ones are zigzagged. Times are
@@ -59,8 +59,6 @@
 #include "state/subject.h"
 
 enum { CODEC_VERSION = 3, CODEC_HEAD_BYTES = 9 };
-
-uint64_t codec_checksum(struct str key, struct str body);
 
 /* Appends head and body. Every name of `s` is kept in the shard's names: equal texts are the same
  * pointer. The others are reused working memory. */
