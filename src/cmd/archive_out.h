@@ -1,10 +1,9 @@
 /* archive_out.h - records onto the archive topic, keyed as `run` wants.
  * SPDX-License-Identifier: Apache-2.0
  *
- * What load, tick, control and redrive have in common.
- * What load, tick, control and redrive send twice has one effect anyway (CONTRACT.md section 2,
- * «Twice»), so an idempotent producer is enough; rekey puts a transaction around it. Thread: that
- * of the command.
+ * What load, tick, control, redrive and rekey have in common. What the first four send twice has
+ * one effect anyway (CONTRACT.md section 2, «Twice»), so an idempotent producer is enough; rekey
+ * puts a transaction around it. Thread: that of the command.
  */
 #pragma once
 
