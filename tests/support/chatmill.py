@@ -58,7 +58,7 @@ class Process:
     def kill(self):
         proc.kill9(self.p)
 
-    def terminate(self, timeout_s=40):
+    def terminate(self, timeout_s=120):
         """SIGTERM; returns the exit status."""
         if self.running():
             os.kill(self.p.pid, signal.SIGTERM)
@@ -69,7 +69,7 @@ class Process:
             raise AssertionError(f"chatmill {self.args} ignored SIGTERM:\n{self.log()[-3000:]}")
         return self.p.returncode
 
-    def wait_log(self, text, timeout_s=30, count=1):
+    def wait_log(self, text, timeout_s=120, count=1):
         def seen():
             if self.log().count(text) >= count:
                 return True
@@ -173,10 +173,10 @@ class Setup(Watch):
     def dead(self):
         return self.kafka.read(self.topic["deadletter"])
 
-    def wait_run(self, *processes, timeout_s=60):
+    def wait_run(self, *processes, timeout_s=120):
         wait_alive(self.run_caught_up, processes, timeout_s, "end of the archive reached by run")
 
-    def wait_sink(self, *processes, timeout_s=60):
+    def wait_sink(self, *processes, timeout_s=120):
         wait_alive(self.sink_caught_up, processes, timeout_s, "end of the events reached by sink")
 
 

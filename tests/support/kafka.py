@@ -72,7 +72,7 @@ class Client:
         admin = self.admin()  # must outlive its futures
         for future in admin.create_topics([topic], operation_timeout=20).values():
             future.result()
-        proc.wait_for(lambda: len(self.partitions(name)) == partitions, 20, f"topic {name}")
+        proc.wait_for(lambda: len(self.partitions(name)) == partitions, 60, f"topic {name}")
 
     def delete_topic(self, name):
         admin = self.admin()

@@ -85,7 +85,7 @@ def test_canaries_stay_silent(pipeline, processes, postgres):
         pipeline.kafka.produce(pipeline.topic["archive"], [
             dict(key=key(r), value=r, timestamp=make_sample.START_MS) for r in records])
         pipeline.wait_run(run)
-        proc.wait_for(lambda: sum(scrape(port)["chatmill_records_total"].values()) >= len(records), 30, "counts")
+        proc.wait_for(lambda: sum(scrape(port)["chatmill_records_total"].values()) >= len(records), 120, "counts")
         seen = [get(port, p)[1] for p in ("/metrics", "/readyz", "/livez", "/version")]
         assert run.terminate() == 0
         file = pipeline.write("secrets.yaml", kafka=kafka, postgres=postgres_keys)

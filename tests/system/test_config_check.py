@@ -61,7 +61,7 @@ def test_topics(tmp_path, kafka):
     setup.more["input"] = {**setup.values()["input"], "partitions": 3}
     setup.file = setup.write("chatmill.yaml")
     kafka.delete_topic(f"chatmill.{setup.name}.state")
-    proc.wait_for(lambda: f"chatmill.{setup.name}.state" not in kafka.topics(), 30, "state topic to be gone")
+    proc.wait_for(lambda: f"chatmill.{setup.name}.state" not in kafka.topics(), 120, "state topic to be gone")
     chatmill.run("topics", "apply", "-c", setup.file, check=0)
     assert "warning" not in check(setup, 0)
 
@@ -94,7 +94,7 @@ def test_rights_on_kafka(pipeline):
         done = chatmill.run("config", "check", "-c", pipeline.file, "--servers")
         said = done.stderr.decode()
         return said if done.returncode == 77 and "warning:" in said and said.count("yaml: error:") == 4 else None
-    said = proc.wait_for(denied, 30, "the last ACL in force")
+    said = proc.wait_for(denied, 120, "the last ACL in force")
     assert f"error: {t['tags']}: " in said and "grant Write on the topic" in said
     assert f"{t['archive']}" in said and "grant Read on the topic" in said
     assert f"error: {name}: " in said and "grant Read on the group" in said
@@ -162,7 +162,7 @@ def test_servers_away(pipeline_db):
     taps = proc.spawn([chatmill.binary(), "tap", "-c", file], env=chatmill.environment())
     said = check(setup, 69, file=file)
     assert "no schema chatmill" in said and said.count("is it there") == 1
-    assert taps.wait(60) == 69
+    assert taps.wait(120) == 69
     # Without --servers nobody is asked.
     chatmill.run("config", "check", "-c", file, check=0)
     assert b"add --servers" in chatmill.run("config", "check", "-c", file, "--for", "run", check=64).stderr

@@ -182,7 +182,7 @@ def test_what_is_read_again_is_not_counted_twice_as_misrouted(kafka, tmp_path, p
     setup.wait_run(run)
     kafka.produce(setup.topic["archive"], [dict(key=f"ww1/{CUSTOMER}".encode(), value=good(i), timestamp=START,
                                                partition=wrong) for i in range(95)])
-    proc.wait_for(lambda: len(kafka.read(setup.topic["deadletter"], committed=False)) == 95, 30, "dead letters")
+    proc.wait_for(lambda: len(kafka.read(setup.topic["deadletter"], committed=False)) == 95, 120, "dead letters")
     thief = Producer({"bootstrap.servers": kafka.bootstrap, "transactional.id": f"{setup.name}-x-0-0"})
     thief.init_transactions(20)
     setup.wait_run(run)

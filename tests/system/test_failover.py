@@ -135,7 +135,7 @@ def test_a_full_disk_is_waited_for(tmp_path, kafka, small_disk, own_postgres, pr
             pass
     send(s, events[500:])
     sink.wait_log("53100")
-    proc.wait_for(lambda: ready(port) == 503, 30, "word that the sink is not ready")
+    proc.wait_for(lambda: ready(port) == 503, 120, "word that the sink is not ready")
     assert sink.running()
     (small_disk / "filler").unlink()
     wait_through(s, sink)

@@ -58,7 +58,7 @@ def test_dies_at(place, pipeline, processes):
     doomed = pipeline.start("run", file=file, CHATMILL_FAULT=f"{place}:{count}")
     processes.append(doomed)
     if place == "in_revoke":
-        doomed.wait_log('"assigned"', 30)
+        doomed.wait_log('"assigned"')
         other = pipeline.start("run")  # a newcomer takes partitions away
         processes.append(other)
     number = half
@@ -84,7 +84,7 @@ def test_partitions_move_between_processes(pipeline, processes):
     publish(pipeline, rules)
     runs = [pipeline.start("run")]
     processes.append(runs[0])
-    runs[0].wait_log('"assigned"', 30)
+    runs[0].wait_log('"assigned"')
     step = len(rows) // 12
     for i in range(12):
         pipeline.kafka.produce(pipeline.topic["archive"], records(rows[i * step:(i + 1) * step]))
@@ -151,7 +151,7 @@ def test_an_archive_loaded_before_its_rules_is_judged(pipeline, processes):
 def test_run_waits_for_rules(pipeline, processes):
     run = pipeline.start("run")
     processes.append(run)
-    run.wait_log("rules_none", 30)
+    run.wait_log("rules_none")
     rules = write_rules(pipeline)
     rows, path = write_input(pipeline.folder, 2000, seed_of_today())
     pipeline.load(path)
@@ -168,7 +168,7 @@ def test_wrong_rules_are_never_published(pipeline):
     assert not pipeline.kafka.read(pipeline.topic["archive"])
 
 
-def end_of(run, status, word, timeout_s=60):
+def end_of(run, status, word, timeout_s=120):
     proc.wait_for(lambda: not run.running(), timeout_s, "end of run")
     assert run.p.returncode == status, (run.p.returncode, run.log()[-3000:])
     assert word in run.log(), run.log()[-3000:]
@@ -200,7 +200,7 @@ def test_of_two_with_one_name_one_survives(pipeline, processes):
     publish(pipeline, write_rules(pipeline))
     first = pipeline.start("run")
     processes.append(first)
-    first.wait_log('"assigned"', 30, count=2)
+    first.wait_log('"assigned"', count=2)
     other = pipeline.write("other.yaml", state={"dir": str(pipeline.folder / "state2")})
     second = pipeline.start("run", file=other)
     processes.append(second)
@@ -259,12 +259,12 @@ def test_a_set_of_other_semantics_judges_nothing_but_may_be_replaced(pipeline, p
     foreign = put_foreign_set(pipeline, bundle[:at] + bundle[at:].replace(b"unicode", b"runes!!"))
     run = pipeline.start("run")
     processes.append(run)
-    run.wait_log("rules_unusable", 30, count=pipeline.partitions)
+    run.wait_log("rules_unusable", count=pipeline.partitions)
     # Started again it finds the unusable set in its state, and still nothing to judge.
     assert run.terminate() == 0
     run = pipeline.start("run")
     processes.append(run)
-    run.wait_log("rules_unusable", 30, count=pipeline.partitions)
+    run.wait_log("rules_unusable", count=pipeline.partitions)
     rows, path = write_input(pipeline.folder, 1000, seed_of_today())
     publish(pipeline, rules)
     pipeline.load(path)

@@ -371,12 +371,12 @@ def test_what_a_pipe_has_brought_is_not_kept_waiting(tmp_path):
             assert json.loads(p.stdout.readline())["data"]["msgid"] == f"m{n}"
             p.stdin.write(b"\n")
         p.stdin.close()
-        assert p.wait(30) == 0
+        assert p.wait(120) == 0
     p = subprocess.Popen([chatmill.binary(), "scan", "--rules", rules, "--limit", "1"], stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE)
     p.stdin.write(b"\n".join(lines_of(3)) + b"\n")
     p.stdin.flush()
-    assert p.wait(30) == 0 and p.stdout.read().count(b"\n") == 1
+    assert p.wait(120) == 0 and p.stdout.read().count(b"\n") == 1
     p.stdin.close()
 
 

@@ -192,7 +192,7 @@ def test_a_stop_does_not_wait_for_a_lock_without_end(setup, processes):
     c.cursor().execute("LOCK TABLE chatmill.sink_offset IN ACCESS EXCLUSIVE MODE")
     sink = setup.start("sink")
     processes.append(sink)
-    proc.wait_for(lambda: setup.postgres.sql("SELECT 1 FROM pg_locks WHERE NOT granted"), 30, "the sink at the lock")
+    proc.wait_for(lambda: setup.postgres.sql("SELECT 1 FROM pg_locks WHERE NOT granted"), 120, "the sink at the lock")
     sink.p.send_signal(signal.SIGTERM)
     assert sink.p.wait(120) == 75 and "stop_deadline" in sink.log()
     c.rollback()
@@ -327,7 +327,7 @@ def test_all_refused_is_no_poison(setup, processes):
     send(setup, [e for e in events if e["kind"] == "stage"])
     sink = setup.start("sink")
     processes.append(sink)
-    assert sink.p.wait(60) == 65, sink.log()[-2000:]
+    assert sink.p.wait(120) == 65, sink.log()[-2000:]
     assert setup.postgres.sql("SELECT count(*) FROM chatmill.customer_stage") == [(0,)]
 
 

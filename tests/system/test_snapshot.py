@@ -129,7 +129,7 @@ def test_a_changelog_made_anew_is_not_that_of_the_snapshot(pipeline, processes):
     admin = pipeline.kafka.admin()
     for f in admin.delete_topics([topic]).values():
         f.result()
-    proc.wait_for(lambda: topic not in admin.list_topics(timeout=5).topics, 30, "end of the topic", 0.2)
+    proc.wait_for(lambda: topic not in admin.list_topics(timeout=5).topics, 120, "end of the topic", 0.2)
     pipeline.apply()
     # The archive from its beginning, and then more: the group's offsets are ahead for a while only.
     off = pipeline.write("off.yaml", state={"dir": str(pipeline.folder / "state2"), "snapshot_interval": "0s"},
@@ -142,7 +142,7 @@ def test_a_changelog_made_anew_is_not_that_of_the_snapshot(pipeline, processes):
     want = exported(pipeline)
     run = pipeline.start("run", file=file)
     processes.append(run)
-    run.wait_log('"assigned"', 30, count=2)
+    run.wait_log('"assigned"', count=2)
     said = [d["err"] for d in lines(run, "snapshot_unused")]
     assert len(said) == pipeline.partitions and not any("damaged" in s for s in said), said
     assert any("lineage" in s for s in said), said
@@ -181,6 +181,6 @@ def test_a_disk_that_takes_no_snapshot_stops_nothing(pipeline, processes):
     publish(pipeline, rules)
     rows, path = write_input(pipeline.folder, 2000, seed_of_today())
     run = run_through(pipeline, processes, often(pipeline), rows)
-    run.wait_log("snapshot_failed", 30)
+    run.wait_log("snapshot_failed")
     check(pipeline, rules, path)
     assert run.terminate() == 0, run.log()

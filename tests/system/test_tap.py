@@ -102,7 +102,7 @@ class Tap:
 
     def end(self, signum):
         os.kill(self.p.pid, signum)
-        assert self.p.wait(30) == 0
+        assert self.p.wait(120) == 0
         return self.err.read_text()
 
 
@@ -177,7 +177,7 @@ def test_a_line_for_people_does_what_it_is_told(filled):
             break
         shown += more
     os.close(here)
-    assert p.wait(30) == 0
+    assert p.wait(120) == 0
     lines = shown.decode().splitlines()
     assert len(lines) == count
     assert re.search(r"Z alert ww1/wm0{27}\d\d\d sales/phone medium a phone «\*»", "\n".join(lines))
@@ -219,7 +219,7 @@ def test_a_reader_that_goes_ends_it(filled):
             os.close(here)
         else:
             os.kill(p.pid, signal.SIGTERM)
-        assert p.wait(30) == 0, errors.read_text()
+        assert p.wait(120) == 0, errors.read_text()
         if not quiet:
             os.close(here)
 
