@@ -159,12 +159,15 @@ def look(folded, at):
     return "letter" if kind(letter(c) or c) == "letter" else "other"
 
 
-def touches(folded, inside, outside):
+def touches(folded, inside, outside, written):
+    """`written`: what the word has at that edge in the standard form."""
     own, beside = kind(folded.chars[inside]), kind(folded.chars[outside])
     if own is None or beside is None or folded.gaps[max(inside, outside)]:
         return False
     if folded.form == "digits" and look(folded, inside) == "letter" and beside == "letter":
         return True
+    if folded.form == "loose" and look(folded, inside) != "real" and folded.standard[inside] == written:
+        return False
     return own == beside and look(folded, outside) in ("real", look(folded, inside))
 
 
@@ -189,13 +192,13 @@ def spellings(word, aliases):
     return {s: s != own for s in walk(own) if s}  # spelling -> is another
 
 
-def find_plain(folded, needle, gap, contains):
+def find_plain(folded, needle, spelled, gap, contains):
     at = folded.text.find(needle)
     while at >= 0:
         last = at + len(needle) - 1
         good = contains or not (
-            (at > 0 and touches(folded, at, at - 1))
-            or (last + 1 < len(folded.chars) and touches(folded, last, last + 1)))
+            (at > 0 and touches(folded, at, at - 1, spelled[0]))
+            or (last + 1 < len(folded.chars) and touches(folded, last, last + 1, spelled[-1])))
         good = good and all(g <= gap for g in folded.gaps[at + 1:last + 1])
         if good:
             yield folded.source[at], folded.source[last] + 1
@@ -248,9 +251,9 @@ def find_symbols(folded, spelled, gap, contains):
             continue
         kept = number + sum(not w[1] for w in wanted) - 1
         if not contains:
-            if first_kept == 0 and number > 0 and touches(folded, number, number - 1):
+            if first_kept == 0 and number > 0 and touches(folded, number, number - 1, spelled[0]):
                 continue
-            if last_kept == len(wanted) - 1 and kept + 1 < len(folded.chars) and touches(folded, kept, kept + 1):
+            if last_kept == len(wanted) - 1 and kept + 1 < len(folded.chars) and touches(folded, kept, kept + 1, spelled[-1]):
                 continue
         yield every[start][2], every[end][2] + 1
 
@@ -287,7 +290,7 @@ class Word:
             if needle is None:
                 hits.update(find_symbols(f, spelled, self.gap, self.contains))
             elif needle in f.text:
-                hits.update(find_plain(f, needle, self.gap, self.contains))
+                hits.update(find_plain(f, needle, spelled, self.gap, self.contains))
         return hits
 
 
@@ -565,6 +568,13 @@ def main():
         compare(probe, f"look-alikes, gap {gap}", evil, "loose", evil_texts[:1000], gap=gap)
     edges = ["110", "12315", "100", "10", "12-34", "VIP", "oil"]
     check_superset(probe, edges, list(random_texts(rng, [*edges, "一〇", "lo", "5"], a.texts)))
+    foreign = ["café", "ν", "να", "о", "слово", "ς", "ος", "ǆ", "ǆa", "été", "aé", "éa", "ⓥx", "ß", "ﬁé", "1é", "Ⅷé"]
+    # Words that fold alike are reported as the first of them.
+    foreign = list({"".join(f for c in w for f, _ in elements_of_char(c, "loose")): w for w in foreign}.values())
+    beside = [*foreign, "s", "a", "ѕ", "ι", "1", "一", "é", " ", "-", "VIP"]
+    texts = ["".join(rng.choice(beside) for _ in range(rng.randint(1, 4))) for _ in range(4 * a.texts)]
+    compare(probe, "foreign letters, loose", foreign, "loose", texts)
+    check_superset(probe, foreign, texts)
     compare_regexes(probe, rng, a.regex_texts)
 
     if a.all_words and Path(a.data).is_dir():

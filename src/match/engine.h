@@ -47,6 +47,7 @@ struct posting {
 	uint8_t gap;
 	bool alias;   /* a homophone, not the word's own spelling */
 	bool as_is;   /* `written` is the pattern itself: folding does not change it */
+	bool twins;   /* it stands for words that fold alike under loose, but not under standard */
 	uint16_t len; /* of the pattern */
 };
 

@@ -142,27 +142,48 @@ static enum edge class_of(char c)
 /* What a letter or digit of the folded text is in the original: itself, or what looks like it. */
 enum look { LOOK_REAL, LOOK_LETTER, LOOK_OTHER };
 
-static enum look look_of(const struct matcher *m, const struct folded *f, uint32_t at)
+static enum look look_of(const struct matcher *m, const struct folded *f, uint32_t at, uint32_t *standard)
 {
 	struct cursor c;
 	struct spelled one;
 
 	cursor_init(&c, f, m->message->texts[m->text].content, m->form, at);
-	uint32_t code = c.codes[c.index];
+	uint32_t code = *standard = c.codes[c.index];
 	if (code < 0x80 && class_of((char)code) == class_of(f->text.data[at]))
 		return LOOK_REAL;
 	spelling_of_standard(FORM_LOOSE, code, &one);
 	return one.len == 1 && class_of(one.bytes[0]) == EDGE_LETTER ? LOOK_LETTER : LOOK_OTHER;
 }
 
-/* Whether the bytes at `inside`, the edge of a hit, and `outside`, neighbours in the folded text, are
- * of one kind. What only looks like a letter or digit touches its like, but none that is one: so a
- * loose form finds what the standard form does (`tel110`, `110一下`). A letter that looks like a
- * digit touches all letters, also those that look like none (`Hello`). */
-static bool touches(const struct matcher *m, const struct folded *f, enum edge edge, uint32_t inside,
-		    uint32_t outside)
+/* Whether the look-alike `code` at an edge of a hit is what the word itself has there. */
+static bool is_own(const struct posting *p, bool right, uint32_t code)
 {
-	enum edge beside = class_of(f->text.data[outside]);
+	struct str word = p->written;
+	struct spelled one = {0};
+	uint32_t at = right ? (uint32_t)word.len : 0;
+
+	if (p->twins)
+		return true;
+	while (!one.len && (right ? at > 0 : at < word.len)) {
+		at = right ? place_before(word, at) : at;
+		spelling_of(FORM_STANDARD, utf8_get(word.data + at), &one);
+		at = right ? at : next_place(word, at);
+	}
+	struct str own = {one.bytes, one.len};
+	return own.len && utf8_get(own.data + (right ? place_before(own, one.len) : 0)) == code;
+}
+
+/* Whether the bytes at `inside`, an edge of a hit of `p`, and `outside`, neighbours in the folded text,
+ * are of one kind. What only looks like a letter or digit touches its like and what is one, but none
+ * that is one touches it; and where the word itself has a letter that only looks like one, nothing
+ * touches it: so a loose form finds what the standard form does (`tel110`, `110一下`, café in cafés).
+ * A letter that looks like a digit touches all letters, also those that look like none (`Hello`). */
+static bool touches(const struct matcher *m, const struct folded *f, const struct posting *p,
+		    uint32_t inside, uint32_t outside)
+{
+	bool right = outside > inside;
+	enum edge edge = (enum edge)(right ? p->right : p->left), beside = class_of(f->text.data[outside]);
+	uint32_t code;
 
 	if (beside == EDGE_NONE || (beside != edge && m->form != FORM_DIGITS))
 		return false;
@@ -170,10 +191,12 @@ static bool touches(const struct matcher *m, const struct folded *f, enum edge e
 		return false;
 	if (m->form < FORM_LOOSE)
 		return true;
-	enum look look = look_of(m, f, inside);
+	enum look look = look_of(m, f, inside, &code);
 	if (beside != edge)
 		return look == LOOK_LETTER;
-	enum look other = look_of(m, f, outside);
+	if (look != LOOK_REAL && m->form == FORM_LOOSE && is_own(p, right, code))
+		return false;
+	enum look other = look_of(m, f, outside, &code);
 	return other == LOOK_REAL || other == look;
 }
 
@@ -280,9 +303,9 @@ static void take(struct matcher *m, const struct posting *p, uint32_t from, uint
 		.posting = p,
 	};
 
-	if (p->left && from > 0 && touches(m, f, (enum edge)p->left, from, from - 1))
+	if (p->left && from > 0 && touches(m, f, p, from, from - 1))
 		return;
-	if (p->right && to < f->text.len && touches(m, f, (enum edge)p->right, to - 1, to))
+	if (p->right && to < f->text.len && touches(m, f, p, to - 1, to))
 		return;
 	found.start = hits_source(f, from);
 	found.end = hits_source(f, to - 1);

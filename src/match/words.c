@@ -67,7 +67,7 @@ static uint32_t number_of(struct words *w, uint32_t kind, enum fold_form form, s
 	uint32_t number = map_add(&w->numbers, buf_str(&w->buf), &w->scratch, &is_new);
 	if (is_new) {
 		expect(&w->texts, number, &w->text_cap, 1, sizeof *w->texts);
-		w->texts[number] = (struct numbered){NO_INDEX, NO_INDEX, NO_INDEX};
+		w->texts[number] = (struct numbered){NO_INDEX, NO_INDEX, NO_INDEX, NO_INDEX};
 	}
 	return number;
 }
@@ -190,6 +190,16 @@ static void add_spelling(struct words *w, const struct cond *cond, struct postin
 
 /* ---- one word ---- */
 
+/* The word stands for another that folds alike, too: what touches its edges is judged for both. */
+static void note_twin(struct words *w, const struct numbered *first, struct str text)
+{
+	if (first->draft == NO_INDEX)
+		return;
+	struct posting *p = &w->drafts[FORM_LOOSE][first->draft].posting;
+	struct str own = arena_copy(&w->scratch, folded(w, FORM_STANDARD, p->written));
+	p->twins |= !str_eq(own, folded(w, FORM_STANDARD, text));
+}
+
 /* Words of a group that fold alike are one word: the first written stands for it. Separators of a
  * word are looked for, so that `+v` and `v` are two words. */
 static bool is_first(struct words *w, uint32_t group, enum fold_form form, struct str text,
@@ -200,10 +210,14 @@ static bool is_first(struct words *w, uint32_t group, enum fold_form form, struc
 	*same = separated ? number_of(w, FORM_COUNT, FORM_STANDARD, text)
 			  : number_of(w, form, form, text);
 	struct numbered *numbered = &w->texts[*same];
-	if (numbered->group == group && numbered->row == row)
+	if (numbered->group == group && numbered->row == row) {
+		if (form == FORM_LOOSE)
+			note_twin(w, numbered, text);
 		return false;
+	}
 	numbered->group = group;
 	numbered->row = row;
+	numbered->draft = NO_INDEX;
 	return true;
 }
 
@@ -235,7 +249,10 @@ void words_add(struct words *w, uint32_t group, const struct cond *cond, struct 
 	for (size_t i = 0; i < variants.count; i++) {
 		posting.written = variants.items[i];
 		posting.alias = i > 0;
+		uint32_t before = w->draft_count[FORM_LOOSE];
 		add_spelling(w, cond, &posting, place);
+		if (i == 0 && w->draft_count[FORM_LOOSE] > before)
+			w->texts[same].draft = before;
 	}
 }
 

@@ -24,6 +24,7 @@ struct words {
 	struct numbered {
 		uint32_t group, row; /* that such a word was last added to; each is filled at once */
 		uint32_t pattern;    /* of its form; NO_INDEX: none */
+		uint32_t draft;	     /* of that word's own spelling under loose; NO_INDEX: none */
 	} *texts;		     /* by number */
 	uint32_t text_cap;
 	struct str *patterns[FORM_COUNT]; /* the folded texts, in the order of their numbers */

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rules/reach.h"
 
+#include "base/utf8.h"
 #include "rules/spelling.h"
 
 /* ---- how a word is searched ---- */
@@ -84,11 +85,32 @@ struct sought_word sought_word(const struct cond *cond, struct str text, const s
 
 /* ---- without separators that are passed over ---- */
 
-/* May the edge `kind` of a word stand at the side of another's hit that has the edge `other`? Beyond
- * it the text is unknown: only the same check in the same form says that nothing touches there. */
-static bool edge_is_kept(const struct sought *s, char kind, const struct sought *l, char other)
+static uint32_t edge_code(struct str standard, bool right)
 {
-	return !kind || (s->form == l->form && kind == other);
+	size_t at = right ? standard.len : 0;
+
+	if (right)
+		do
+			at--;
+		while (((unsigned char)standard.data[at] & 0xc0) == 0x80);
+	return utf8_get(standard.data + at);
+}
+
+/* May the edge of a word stand at the side of another's hit, which has an edge there too? Beyond it the
+ * text is unknown: only the same check in the same form says that nothing touches there. Under loose
+ * what only looks like a letter is not touched where it is the word's own: so is the other's. */
+static bool edge_is_kept(const struct sought *s, const struct sought *l, bool right)
+{
+	char kind = right ? s->right : s->left;
+
+	if (!kind)
+		return true;
+	if (s->form != l->form || kind != (right ? l->right : l->left))
+		return false;
+	if (s->form != FORM_LOOSE)
+		return true;
+	uint32_t other = edge_code(l->standard, right);
+	return edge_code(s->standard, right) == other || other < 0x80;
 }
 
 static bool covers_as_text(const struct sought *s, const struct sought *l)
@@ -99,9 +121,9 @@ static bool covers_as_text(const struct sought *s, const struct sought *l)
 	for (; s->text.len && (at = memmem(at, (size_t)(end - at), s->text.data, s->text.len)); at++) {
 		const char *behind = at + s->text.len;
 		bool left = at > whole.data ? !s->left || edge_of(at[-1]) != s->left
-					    : edge_is_kept(s, s->left, l, l->left);
+					    : edge_is_kept(s, l, false);
 		bool right = behind < end ? !s->right || edge_of(*behind) != s->right
-					  : edge_is_kept(s, s->right, l, l->right);
+					  : edge_is_kept(s, l, true);
 		if (left && right)
 			return true;
 	}
@@ -175,9 +197,9 @@ static bool stands_at(const struct sought *s, const struct view *v, const struct
 		return false;
 	/* A separator that must stand there keeps all from touching. */
 	bool left = before.len || (from ? !s->left || last != s->left
-					: edge_is_kept(s, s->left, l, l->left));
+					: edge_is_kept(s, l, false));
 	bool right = behind.len || (to < w->kept ? !s->right || next != s->right
-						 : edge_is_kept(s, s->right, l, l->right));
+						 : edge_is_kept(s, l, true));
 	return left && right;
 }
 

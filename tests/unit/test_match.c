@@ -450,6 +450,48 @@ Test(match, look_alikes_beside, .init = folder_make, .fini = folder_remove)
 	}
 }
 
+/* What is no Latin letter in the word itself is touched by none, as under `standard`; also where the
+ * word goes by the name of one that folds alike. */
+Test(match, look_alikes_of_the_word_itself, .init = folder_make, .fini = folder_remove)
+{
+	static const struct {
+		const char *text, *loose, *standard;
+	} rows[] = {
+		{"cafés", "a: 0-5 café", "a: 0-5 café"},
+		{"caféѕ", "a: 0-5 café", "a: 0-5 café"},
+		{"café s", "a: 0-5 café", "a: 0-5 café"},
+		{"cafe", "a: 0-4 café+letter", ""},
+		{"cafes", "", ""},
+		{"xcafé", "", ""},
+		{"слово", "b: 4-6 о 8-10 о", "b: 4-6 о 8-10 о"},
+		{"oo", "", ""},
+		{"οdd", "b: 0-2 ο", "b: 0-2 ο"},
+		{"vip", "c: 0-3 VIP+case", "c: 0-3 VIP+case"},
+		{"ѵірs", "", ""},
+	};
+	for (int round = 0; round < 4; round++) {
+		char yaml[512];
+		struct bench b;
+		bool loose = round % 2;
+		if (round == 2)
+			add_many_words();
+		(void)snprintf(yaml, sizeof yaml,
+			       "pack: p\nfold: %s\nrules:\n  - {id: a, match: café}\n  - {id: b, match: [о, ο]}\n"
+			       "  - {id: c, match: VIP}\n",
+			       loose ? "loose" : "standard");
+		bench_init(&b, yaml);
+		for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+			expect(&b, rows[i].text, loose ? rows[i].loose : rows[i].standard);
+		bench_fini(&b);
+	}
+	/* One group: the list. */
+	struct bench b;
+	bench_init(&b, "pack: p\nfold: loose\nlists: {l: [cafe, café]}\nrules: [{id: a, match: {list: l}}]\n");
+	expect(&b, "cafés", "a: 0-5 cafe+letter");
+	expect(&b, "cafes", "");
+	bench_fini(&b);
+}
+
 /* ---- words ---- */
 
 static void check_words(void)
