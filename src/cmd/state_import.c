@@ -3,11 +3,13 @@
 /*
  * An import may take longer than a transaction may be open. So each partition first gets a note that
  * an import is under way, with which `run` refuses the state; then the subjects come, and what was
- * there and is not in the export goes; then, in one transaction, the markers come and the notes go.
+ * there and is not in the export goes; then, in one transaction, the markers come and the notes say
+ * that it is done.
  * Whatever breaks off in between is refused by `run`, and begun anew with --force.
  */
 #include "base/fault.h"
 #include "base/hash.h"
+#include "base/heap.h"
 #include "base/jobject.h"
 #include "cmd/state_topic.h"
 #include "consume/file.h"
@@ -15,7 +17,7 @@
 #include "kafka/producer.h"
 #include "state/codec.h"
 
-enum { INIT_MS = 30000, FLUSH_MS = 300000, COMMIT_MS = 8000, CORPS_MAX = 1024 };
+enum { INIT_MS = 30000, FLUSH_MS = 300000, COMMIT_MS = 8000, CLOCKS_FIRST = 64 };
 
 struct importing {
 	struct state *state;
@@ -25,8 +27,8 @@ struct importing {
 	struct {
 		struct str corpid;
 		int64_t ms;
-	} clocks[CORPS_MAX]; /* the greatest of each corp */
-	size_t clock_count;
+	} *clocks; /* the greatest of each corp */
+	size_t clock_count, clock_room, clock_next;
 	char ruleset[72];
 	int64_t ruleset_offset; /* of the marker it came from: the furthest one counts */
 	uint64_t subjects;
@@ -34,20 +36,33 @@ struct importing {
 	struct buf value;
 };
 
+/* Partitions mostly name the same corps in the same order. */
+static size_t find_clock(const struct importing *i, struct str corpid)
+{
+	size_t at = i->clock_next;
+
+	if (at < i->clock_count && str_eq(i->clocks[at].corpid, corpid))
+		return at;
+	for (at = 0; at < i->clock_count && !str_eq(i->clocks[at].corpid, corpid);)
+		at++;
+	return at;
+}
+
 static void take_clock(void *context, struct str corpid, int64_t ms)
 {
 	struct importing *i = context;
-	size_t at = 0;
+	size_t at = find_clock(i, corpid);
 
-	while (at < i->clock_count && !str_eq(i->clocks[at].corpid, corpid))
-		at++;
-	if (at == CORPS_MAX)
-		return; /* told by the count in import_all() */
+	if (at == i->clock_room) {
+		i->clock_room = MAX(i->clock_room * 2, (size_t)CLOCKS_FIRST);
+		i->clocks = heap_grown(i->clocks, i->clock_room * sizeof *i->clocks);
+	}
 	if (at == i->clock_count) {
 		i->clocks[i->clock_count++].corpid = arena_copy(&i->names, corpid);
 		i->clocks[at].ms = ms;
 	}
 	i->clocks[at].ms = MAX(i->clocks[at].ms, ms);
+	i->clock_next = at + 1;
 }
 
 static int open_producer(struct importing *i, const struct producer_settings *settings,
@@ -114,6 +129,7 @@ static int take_line(struct importing *i, struct str line, struct err *err)
 		return take_subject(i, subject, value, err);
 	if (!jobject_number(o, "next_offset", &number) || !jobject_text(o, "ruleset", &ruleset))
 		return err_set(err, ERR_DATA, "neither a subject nor a partition");
+	i->clock_next = 0;
 	jobject_each_number(o, "clocks", take_clock, i);
 	if (ruleset.len && ruleset.len < sizeof i->ruleset && number >= i->ruleset_offset) {
 		i->ruleset_offset = number;
@@ -167,6 +183,38 @@ static int begin_at(struct state *s, int32_t partition, struct consumer *c, int6
 	return 0;
 }
 
+/* `run` would not go on before what the group has committed, so that nothing is written for it. */
+static int check_committed(struct state *s, struct err *err)
+{
+	OWNED(consumer) *c = NULL;
+	OWNED_MEM struct consumer_partition *parts =
+		calloc((size_t)s->partitions, sizeof(struct consumer_partition));
+	struct consumer_settings settings = {.kafka = &s->brokers->settings,
+					     .group = s->config->pipeline};
+	int64_t offset;
+
+	if (!parts)
+		return err_set(err, ERR_OS, "out of memory");
+	for (int32_t p = 0; p < s->partitions; p++)
+		parts[p] = (struct consumer_partition){s->config->input.topic, p, -1};
+	if (consumer_new(&c, &settings, err) < 0 ||
+	    consumer_committed(c, parts, (size_t)s->partitions, STATE_ASK_MS, err) < 0)
+		return -1;
+	for (int32_t p = 0; p < s->partitions; p++) {
+		if (begin_at(s, p, c, &offset, err) < 0)
+			return -1;
+		if (parts[p].offset > offset)
+			return err_set(err, ERR_CONFIG,
+				       "`run` of pipeline %s has taken partition %d of %s up to offset %lld, "
+				       "and would begin at %lld again: %sanother name as `pipeline`, with a "
+				       "state topic of its own",
+				       s->config->pipeline, p, s->config->input.topic,
+				       (long long)parts[p].offset, (long long)offset,
+				       s->options->end ? "give it " : "say --at-end, or give it ");
+	}
+	return 0;
+}
+
 static int put_markers(struct importing *i, struct err *err)
 {
 	struct state *s = i->state;
@@ -197,7 +245,17 @@ static int put_markers(struct importing *i, struct err *err)
 	return 0;
 }
 
-/* The markers come and the notes go, all or none of them. */
+static int put_notes(struct importing *i, struct str body, struct err *err)
+{
+	buf_clear(&i->value);
+	codec_put_value(&i->value, shard_import_note, body);
+	for (int32_t p = 0; p < i->state->partitions; p++)
+		if (send(i, p, shard_import_note, buf_str(&i->value), err) < 0)
+			return -1;
+	return 0;
+}
+
+/* The markers come and the notes change, all or none of them. */
 static int finish(struct importing *i, struct err *err)
 {
 	struct state *s = i->state;
@@ -207,11 +265,9 @@ static int finish(struct importing *i, struct err *err)
 	(void)snprintf(id, sizeof id, "%s-state-import", s->config->pipeline);
 	producer_free(TAKE(i->producer));
 	if (open_producer(i, &settings, err) < 0 || producer_init(i->producer, INIT_MS, err) < 0 ||
-	    producer_begin(i->producer, err) < 0 || put_markers(i, err) < 0)
+	    producer_begin(i->producer, err) < 0 || put_markers(i, err) < 0 ||
+	    put_notes(i, shard_imported, err) < 0)
 		return -1;
-	for (int32_t p = 0; p < s->partitions; p++)
-		if (send(i, p, shard_import_note, (struct str){0}, err) < 0)
-			return -1;
 	fault_point("import_markers");
 	return producer_commit(i->producer, COMMIT_MS, err);
 }
@@ -219,11 +275,8 @@ static int finish(struct importing *i, struct err *err)
 /* A note on each partition, before anything else of the import. */
 static int begin(struct importing *i, struct err *err)
 {
-	buf_clear(&i->value);
-	codec_put_value(&i->value, shard_import_note, (struct str){0});
-	for (int32_t p = 0; p < i->state->partitions; p++)
-		if (send(i, p, shard_import_note, buf_str(&i->value), err) < 0)
-			return -1;
+	if (put_notes(i, STR(""), err) < 0)
+		return -1;
 	return producer_flush(i->producer, FLUSH_MS, err);
 }
 
@@ -271,14 +324,12 @@ static int import_all(struct importing *i, const char *path, struct err *err)
 				       "empty topic, or go on with a broken import by --force",
 				       s->config->state_topic);
 	/* The file before anything is written: a slip in its name would cost the state that is there. */
-	if (open_file(i, &source, path, err) < 0 || open_producer(i, &producer, err) < 0 ||
-	    begin(i, err) < 0)
+	if (open_file(i, &source, path, err) < 0 || check_committed(s, err) < 0 ||
+	    open_producer(i, &producer, err) < 0 || begin(i, err) < 0)
 		return -1;
 	fault_point("import_begun");
 	if (read_rest(i, source, err) < 0)
 		return -1;
-	if (i->clock_count == CORPS_MAX)
-		return err_set(err, ERR_CONFIG, "more than %d corps", CORPS_MAX);
 	if (forget_others(i, err) < 0 || producer_flush(i->producer, FLUSH_MS, err) < 0)
 		return -1;
 	fault_point("import_subjects");
@@ -302,6 +353,7 @@ static int import(const void *options, const char *const *arguments, int count, 
 	if (i) {
 		producer_free(i->producer);
 		arena_fini(&i->names);
+		free(i->clocks);
 		buf_fini(&i->value);
 	}
 	free(i);
@@ -327,14 +379,16 @@ const struct command cmd_state_import = {
 	.help = "Each subject goes to the partition of its key; every partition gets the greatest clock\n"
 		"of each corp and the rules in force. `run` then begins at the beginning of the archive,\n"
 		"or with --at-end at its end as it is now. The state topic must be empty; with --force\n"
-		"what is in it and not in the export is forgotten. No `run` may be on the pipeline. An\n"
-		"import that broke off leaves a state that `run` refuses: repeat it with --force.\n"
+		"what is in it and not in the export is forgotten. No `run` may be on the pipeline, and\n"
+		"none may have been on it that got further than where it would begin now. An import that\n"
+		"broke off leaves a state that `run` refuses: repeat it with --force. `verify` proves\n"
+		"nothing after an import: what came before is not in this archive.\n"
 		"\n"
 		"example:\n"
 		"  zstdcat state.jsonl.zst | chatmill state import -c new.yaml\n"
 		"\n"
-		"exit status: 0 done, 65 the file is no export, 78 there is a state already, or the export\n"
-		"is of a newer version",
+		"exit status: 0 done, 65 the file is no export, 78 there is a state already, `run` has got\n"
+		"further, or the export is of a newer version",
 	.options = import_rows,
 	.options_bytes = sizeof(struct state_options),
 	.arguments_max = 1,

@@ -4,7 +4,7 @@
  * Keys of the changelog:
  *	corpid "/" subject	a subject
  *	00 "pos"		the marker: next offset, clock of each corp, digest of the rules
- *	00 "imp"		an import is under way (shard_import_note); deleted with its end
+ *	00 "imp"		an import is under way (shard_import_note), or was done (shard_imported)
  *	00 "rul" offset		a switch of rules at that offset (8 bytes, big endian); never deleted
  *
  * Every value:

@@ -62,8 +62,8 @@ const struct shard_change *shard_changes(struct shard *s, size_t *count);
 MUST_CHECK int shard_load(struct shard *s, struct str key, struct str value, struct err *err);
 MUST_CHECK int shard_loaded(struct shard *s, struct err *err);
 /* While a record of this key stands in a partition, an import into it is under way or broke off, and
- * shard_loaded() refuses the state. */
-extern const struct str shard_import_note;
+ * shard_loaded() refuses the state; with the body shard_imported it was done. */
+extern const struct str shard_import_note, shard_imported;
 
 /* A subject that is loaded stays as it came until somebody asks for it: a third larger than it has to
  * be. This brings up to `subjects` of them into their small form, outside of a transaction, and goes

@@ -4,7 +4,7 @@
 
 #include "base/heap.h"
 
-const struct str shard_import_note = {"\0imp", 4};
+const struct str shard_import_note = {"\0imp", 4}, shard_imported = {"done", 4};
 const struct str shard_marker_key = {"\0pos", 4};
 static const struct str switch_prefix = {"\0rul", 4};
 
@@ -312,8 +312,10 @@ int shard_load(struct shard *s, struct str key, struct str value, struct err *er
 	if (str_eq(key, shard_marker_key) || str_starts(key, switch_prefix))
 		return load_marker(s, key, value, err);
 	if (str_eq(key, shard_import_note)) {
-		s->importing = value.data != NULL;
-		return value.data ? refuse(s, codec_open(key, value, &body), "a note", err) : 0;
+		enum codec_result result =
+			value.data ? codec_open(key, value, &body) : CODEC_DONE;
+		s->importing = value.data && !str_eq(body, shard_imported);
+		return refuse(s, result, "a note", err);
 	}
 	const char *slash = key.len ? memchr(key.data, '/', key.len) : NULL;
 	if (!slash)

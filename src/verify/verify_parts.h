@@ -47,6 +47,7 @@ struct verify {
 	struct inlet *inlets;
 	int32_t partitions, classes; /* of the archive; how many classes there are */
 	bool letters_begin_late;
+	bool imported; /* the state did not come from this archive alone */
 
 	struct consumer *archive, *events;
 	struct replay *replay;

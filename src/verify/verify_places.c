@@ -3,6 +3,7 @@
 #include "verify/verify_parts.h"
 
 #include "state/codec.h"
+#include "state/shard.h"
 #include "verify/stretch.h"
 
 enum { ASK_MS = 30000 };
@@ -68,6 +69,8 @@ static void take_mark(void *context, const struct consumed *got)
 	struct str body;
 	uint64_t next;
 
+	if (str_eq(r->key, shard_import_note))
+		v->imported |= r->value.data != NULL; /* under way or done */
 	if (str_eq(r->key, STR("\0pos")) && r->value.data &&
 	    codec_open(r->key, r->value, &body) == CODEC_DONE && codec_get_number(&body, &next))
 		v->inlets[r->partition].mark_after = (int64_t)next;
@@ -188,6 +191,11 @@ int verify_note_places(struct verify *v, struct err *err)
 		stretches[i] = (struct stretch){.partition = i, .at = CONSUMER_BEGINNING};
 	if (read_marks(v, stretches, err) < 0)
 		return -1;
+	if (v->imported)
+		return err_set(err, ERR_DATA,
+			       "the state in %s came from `state import`: what was before it is not in this "
+			       "archive, and nothing can be proved without it",
+			       v->config->state_topic);
 	for (int32_t i = 0; i < v->partitions; i++)
 		v->inlets[i].mark_before = v->inlets[i].mark_after;
 	if (v->settings->audit && audit_begin(v->settings->audit, err) < 0)

@@ -52,6 +52,9 @@ def test_state_moves_to_another_partition_count(pipeline, tmp_path, processes):
     run = wider.start("run")
     processes.append(run)
     wider.wait_run(run)
+    for more in ([], ["--no-past"]):
+        done = chatmill.run("verify", "-c", wider.file, "--no-database", *more, check=65)
+        assert b"`state import`" in done.stderr, done
     want, _ = audit.expected(rules, path, 1, tmp_path / "dead.jsonl")
     difference = audit.Difference("events", map(gist, want), map(gist, pipeline.events() + wider.events()))
     assert difference.total > 500 and not difference, str(difference)
@@ -140,6 +143,39 @@ def test_a_wrong_file_costs_no_state(pipeline, processes):
         chatmill.run("state", "import", "-c", pipeline.file, path, check=status)
     assert set(pipeline.kafka.high_watermarks(f"chatmill.{pipeline.name}.state").values()) == {0}
     assert chatmill.run("state", "export", "-c", pipeline.file, check=0).stdout == before
+
+
+def test_an_import_for_which_run_would_have_to_go_back_is_refused(pipeline, processes):
+    """It made a state that `run` refuses, of one that it did not."""
+    publish(pipeline, write_rules(pipeline))
+    rows, _ = write_input(pipeline.folder, 200, seed_of_today())
+    pipeline.kafka.produce(pipeline.topic["archive"], records(rows))
+    run = pipeline.start("run")
+    processes.append(run)
+    pipeline.wait_run(run)
+    assert run.terminate() == 0
+    state = f"chatmill.{pipeline.name}.state"
+    before = pipeline.kafka.high_watermarks(state)
+    export = chatmill.run("state", "export", "-c", pipeline.file, check=0).stdout
+    done = chatmill.run("state", "import", "-c", pipeline.file, "--force", stdin=export, check=78)
+    assert b"--at-end" in done.stderr and pipeline.topic["archive"].encode() in done.stderr
+    assert pipeline.kafka.high_watermarks(state) == before
+    chatmill.run("state", "import", "-c", pipeline.file, "--force", "--at-end", stdin=export, check=0)
+    run = pipeline.start("run")
+    processes.append(run)
+    run.wait_log('"event":"ready"')
+    assert run.terminate() == 0
+
+
+def test_an_import_takes_all_corps(pipeline):
+    clocks = {f"c{i}": make_sample.START_MS + i for i in range(3000)}
+    part = {"next_offset": 0, "ruleset": "", "clocks": clocks}
+    export = [{"format": "chatmill.state", "version": 3}, {"partition": 0, **part},
+              {"partition": 1, **part, "clocks": dict(reversed([*clocks.items(), ("c0", 1)]))}]
+    chatmill.run("state", "import", "-c", pipeline.file, check=0,
+                 stdin="".join(json.dumps(x) + "\n" for x in export).encode())
+    again = chatmill.lines(chatmill.run("state", "export", "-c", pipeline.file, check=0))
+    assert [x["clocks"] for x in again if "clocks" in x] == [clocks] * pipeline.partitions
 
 
 def test_state_of_one_customer(pipeline, processes):
