@@ -122,13 +122,14 @@ bool filter_message(struct matcher *m, const struct rule *rule)
 	       passes_staff(m, f) && passes_time(m, rule);
 }
 
-/* `*` in a pattern stands for any index. */
+/* `[*]` in a pattern stands for any index. */
 static bool path_fits(struct str pattern, struct str path)
 {
 	size_t at = 0;
 
 	for (size_t i = 0; i < pattern.len; i++) {
-		if (pattern.data[i] != '*') {
+		bool any = i > 0 && pattern.data[i] == '*' && str_starts(str_from(pattern, i - 1), STR("[*]"));
+		if (!any) {
 			if (at == path.len || path.data[at++] != pattern.data[i])
 				return false;
 			continue;

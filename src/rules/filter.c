@@ -115,31 +115,34 @@ static void read_types(const struct scope *s, const struct yaml_node *node, stru
 	add_other_spellings(s, &filter->types);
 }
 
-/* A path as in evidence: names parted by dots, each with an index or [*]. */
+/* A path as in evidence: names parted by dots, of whatever characters the keys of a message hold. */
 static bool path_ok(struct str path)
 {
 	bool begun = false;
 
 	for (size_t i = 0; i < path.len; i++) {
-		char c = path.data[i];
-		if (c == '[' && begun) {
-			size_t start = ++i;
-			if (i < path.len && path.data[i] == '*')
-				i++;
-			else
-				while (i < path.len && isdigit((unsigned char)path.data[i]))
-					i++;
-			if (i == start || i >= path.len || path.data[i] != ']')
-				return false;
-		} else if (c == '.' && begun) {
-			begun = false;
-		} else if (isalnum((unsigned char)c) || c == '_') {
-			begun = true;
-		} else {
+		if (path.data[i] == '.' && !begun)
 			return false;
-		}
+		begun = path.data[i] != '.';
 	}
-	return begun;
+	return begun && !memmem(path.data, path.len, "[]", 2);
+}
+
+/* Something in ASCII in brackets that is no index, and probably was meant for one: [n]. */
+static bool has_odd_index(struct str path)
+{
+	for (size_t i = 1; i < path.len; i++) {
+		struct str at = str_from(path, i);
+		const char *end = path.data[i] == '[' ? memchr(at.data, ']', at.len) : NULL;
+		bool digits = true, ascii = true;
+		for (const char *p = at.data + 1; end && p < end; p++) {
+			digits &= isdigit((unsigned char)*p) != 0;
+			ascii &= (unsigned char)*p < 0x80;
+		}
+		if (end && ascii && !digits && !str_starts(at, STR("[*]")))
+			return true;
+	}
+	return false;
 }
 
 static void read_fields(const struct scope *s, const struct yaml_node *node, struct strs *out)
@@ -151,6 +154,9 @@ static void read_fields(const struct scope *s, const struct yaml_node *node, str
 			ERROR_AT(s, item, "«%.*s» is no path; write one as in evidence, for instance "
 					  "text.content or mixed.item[*].content.content",
 				 STR_ARG(item->text));
+		else if (item->kind == YAML_SCALAR && has_odd_index(item->text))
+			WARN_AT(s, item, "«%.*s»: an index is a number, or * for any: item[0], item[*]",
+				STR_ARG(item->text));
 	}
 }
 

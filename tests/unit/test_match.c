@@ -897,7 +897,7 @@ Test(match, filters, .init = folder_make, .fini = folder_remove)
 		       "  - {id: staff, from: staff, match: 甲}\n"
 		       "  - {id: internal, chat: internal, match: 甲}\n"
 		       "  - {id: link, types: [link], match: 甲}\n"
-		       "  - {id: field, fields: ['a[*].b'], match: 甲}\n"
+		       "  - {id: field, fields: ['a[*].b', 'x.价格 [元]', x.a*b, x-y.*], match: 甲}\n"
 		       "  - {id: room, rooms: [wr1], match: 甲}\n"
 		       "  - {id: who, staff: [lisi], match: 甲}\n"
 		       "  - {id: corp, corps: [ww2], match: 甲}\n"
@@ -953,8 +953,16 @@ Test(match, filters, .init = folder_make, .fini = folder_remove)
 	m = usual;
 	text.path = STR("a[12].b");
 	EXPECT("field: 0-3 甲; night: 0-3 甲");
-	text.path = STR("a[x].b");
-	EXPECT("night: 0-3 甲");
+	static const char *const paths[] = {"x.价格 [元]", "x.a*b", "x-y.*"};
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		text.path = str_of(paths[i]);
+		EXPECT("field: 0-3 甲; night: 0-3 甲");
+	}
+	static const char *const others[] = {"a[x].b", "a[].b", "x.价格 [1]", "x.a1b", "x-y.1", "a[*].b"};
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		text.path = str_of(others[i]);
+		EXPECT("night: 0-3 甲");
+	}
 	text.forwarded = true;
 	EXPECT("forwarded: 0-3 甲");
 	text.forwarded = false;
