@@ -16,6 +16,7 @@
 enum { UNKNOWN_TOPIC_MS = 30000, UNKNOWN_ASK_MS = 5000 };
 
 enum { BATCH_MAX = 256, PREFETCH_BYTES = 1024, WAKE_MS = 100 };
+enum { SETTLE_MS = 200 }; /* brokers' threads answer within a few ms */
 enum { PREFETCH_PLACE = 18, PREFETCH_KEY = 16, PREFETCH_VALUE = 2 }; /* so many records before */
 
 struct consumer {
@@ -36,6 +37,7 @@ struct consumer {
 	_Atomic bool away; /* every broker; set by librdkafka's threads */
 	_Atomic bool was_away;
 	int64_t unknown_since_ms;
+	int64_t replaced_ms; /* when an assignment took the place of another one; 0: never */
 };
 
 static rd_kafka_topic_partition_list_t *list_of(const struct consumer_partition *parts,
@@ -223,6 +225,11 @@ void consumer_free(struct consumer *c)
 	forget_assigned(c);
 	if (c->queue)
 		rd_kafka_queue_destroy(c->queue);
+	/* Partitions that are still being stopped for an assignment that was replaced would be stopped
+	 * a second time, which librdkafka asserts not to happen (its issue 5573). */
+	int64_t settle_ms = c->replaced_ms ? c->replaced_ms + SETTLE_MS - clock_monotonic_ms() : 0;
+	if (settle_ms > 0)
+		clock_sleep_ms(settle_ms);
 	/* consumer_close() would call `revoked` and can hang on 2.0.2 (a leaked count of a deleted
 	 * partition); a static member does not leave anyway. */
 	if (c->rk)
@@ -251,6 +258,8 @@ int consumer_assign(struct consumer *c, const struct consumer_partition *parts, 
 			return err_set(err, ERR_BUG, "kafka: %s partition %d without an offset",
 				       parts[i].topic, parts[i].partition);
 	drop_batch(c);
+	if (c->assigned)
+		c->replaced_ms = clock_monotonic_ms();
 	forget_assigned(c);
 	c->assigned = list_of(parts, count);
 	rd_kafka_resp_err_t code = worst(rd_kafka_assign(c->rk, c->assigned), c->assigned);
@@ -386,8 +395,10 @@ static void take_batch(struct consumer *c)
 	c->batch_count = count > 0 ? (size_t)count : 0;
 	if (UNLIKELY(c->rebalanced)) {
 		drop_batch(c);
-		if (c->assigned)
+		if (c->assigned) {
+			c->replaced_ms = clock_monotonic_ms();
 			rd_kafka_assign(c->rk, c->assigned);
+		}
 	}
 	if (c->batch_count)
 		look_at_queue(c, c->batch[0]);
