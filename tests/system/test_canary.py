@@ -4,7 +4,7 @@ import json
 import os
 
 from support import audit, chatmill, make_sample, proc
-from test_operate import get, is_ready, scrape, start_run
+from support.scrape import get, is_ready, scrape, start_run
 
 RULES = """\
 pack: canary

@@ -8,34 +8,12 @@ import time
 
 import pytest
 
-from support import audit, chatmill, make_sample, proc
-from test_exactly_once import RULES, seed_of_today, write_input
+from support import chatmill, proc
+from support.load import RULES, check, publish, records, seed_of_today, write_input, write_rules
 
 PLACES = ["after_send_offsets", "in_commit", "in_revoke",
           *(pytest.param(p, marks=pytest.mark.long)
             for p in ("begin", "after_produce", "after_commit", "in_restore"))]
-
-
-def write_rules(setup, text=RULES, name="rules"):
-    folder = setup.folder / name
-    folder.mkdir()
-    (folder / "audit.yaml").write_text(text)
-    return folder
-
-
-def publish(setup, folder):
-    done = setup.publish(folder)
-    return done.stdout.decode().strip()
-
-
-def records(rows):
-    return [dict(key=audit.key(r), value=r, timestamp=make_sample.START_MS) for r in rows]
-
-
-def check(setup, rules, path):
-    differences = audit.compare(setup, rules, path, setup.folder)
-    assert differences[0].total > 100, "too few events to prove anything"
-    assert not any(differences), "\n".join(map(str, differences))
 
 
 @pytest.mark.parametrize("place", PLACES)

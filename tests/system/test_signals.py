@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support import audit, make_sample
-from test_exactly_once import RULES, Feeder, seed_of_today, write_input
+from support.load import RULES, Feeder, seed_of_today, write_input
 
 PROMISE_S = 30  # `run` gives up before, and says stop_deadline
 OPEN_MAX_S = 10  # transaction.timeout.ms of `run`

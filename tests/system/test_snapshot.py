@@ -5,8 +5,7 @@ import json
 import pytest
 
 from support import chatmill, proc
-from test_exactly_once import seed_of_today, write_input
-from test_run import check, publish, records, write_rules
+from support.load import check, publish, records, seed_of_today, write_input, write_rules
 
 OFTEN = "200ms"
 

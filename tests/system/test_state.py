@@ -6,8 +6,7 @@ import json
 import pytest
 
 from support import audit, chatmill, make_sample, proc
-from test_exactly_once import seed_of_today, write_input
-from test_run import publish, records, write_rules
+from support.load import publish, records, seed_of_today, write_input, write_rules
 
 
 def gist(e):

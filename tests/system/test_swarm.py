@@ -15,8 +15,7 @@ import pytest
 
 from support import audit, chatmill, proc
 from support.kafka import Cluster
-from test_exactly_once import Feeder, seed_of_today, write_input
-from test_run import publish, records, write_rules
+from support.load import Feeder, publish, records, seed_of_today, write_input, write_rules
 
 PARTITIONS = 8
 SESSION_S = 10  # and transaction.timeout.ms too

@@ -11,8 +11,7 @@ import time
 import pytest
 
 from support import audit, chatmill, make_sample
-from test_exactly_once import RULES, seed_of_today, write_input
-from test_run import publish, records, write_rules
+from support.load import RULES, publish, records, seed_of_today, write_input, write_rules
 
 EVENTS = ("tags", "stages", "alerts")
 

@@ -6,7 +6,7 @@ import signal
 import time
 
 from support import audit, chatmill, make_sample, proc
-from test_exactly_once import seed_of_today, write_input
+from support.load import seed_of_today, write_input
 
 RULES = """\
 pack: words
