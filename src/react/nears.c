@@ -36,6 +36,14 @@ static uint64_t open_parts(const struct near_state *n, const struct cond *cond, 
 	return parts;
 }
 
+/* NULL: the rules no longer know it. */
+static const struct cond *cond_of(const struct reactor *r, const struct near_state *n)
+{
+	const struct rule *rule = lookup_rule(&r->lookup, n->pack, n->rule);
+
+	return rule ? lookup_near(rule, n->node) : NULL;
+}
+
 const struct near_part *react_open(struct reactor *r, struct shard *shard,
 				   const struct ruleset *set, const struct message *message,
 				   struct arena *arena, size_t *count)
@@ -129,10 +137,11 @@ void nears_take(struct turn *t, const struct message *message, const struct matc
 
 	if (message->kind != MESSAGE_CHAT || !(s->nears.count || matches->seen_count))
 		return;
+	t->changed |= subject_drop_lapsed(s, t->clock_ms);
 	for (uint32_t i = 0; i < s->nears.count; i++)
 		if (is_of(&s->nears.items[i], talk)) {
 			s->nears.items[i].counted++;
-			advanced = true;
+			advanced |= cond_of(t->reactor, &s->nears.items[i]) != NULL;
 		}
 	for (size_t i = 0; i < matches->seen_count; i++) {
 		take_part(t, &matches->seen[i], talk, matches);
@@ -141,14 +150,15 @@ void nears_take(struct turn *t, const struct message *message, const struct matc
 	/* What the next message of the speaker can no longer reach. */
 	for (uint32_t i = s->nears.count; i-- > 0;) {
 		struct near_state *n = &s->nears.items[i];
-		const struct rule *rule = lookup_rule(&t->reactor->lookup, n->pack, n->rule);
-		const struct cond *cond = rule ? lookup_near(rule, n->node) : NULL;
+		const struct cond *cond = cond_of(t->reactor, n);
 		for (uint32_t k = n->sightings.count; cond && k-- > 0;)
 			if (n->counted + 1 - n->sightings.items[k].number >
 			    (uint32_t)cond->near_messages)
 				LIST_REMOVE(&n->sightings, k);
-		if (!cond || n->sightings.count == 0)
+		if (!cond || n->sightings.count == 0) {
 			LIST_REMOVE(&s->nears, i);
+			t->changed = true;
+		}
 	}
 	if (advanced) {
 		t->changed = true;

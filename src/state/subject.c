@@ -223,18 +223,21 @@ static void tidy_ladder(const struct tidy *t, struct ladder_state *ladder)
 	*base = (struct move){.stage = base->stage, .time_ms = base->time_ms, .told = TOLD_NONE};
 }
 
-static void tidy_nears(const struct tidy *t, int64_t clock_ms)
+bool subject_drop_lapsed(struct subject *s, int64_t clock_ms)
 {
-	struct subject *s = t->s;
+	bool dropped = false;
 
 	for (uint32_t i = s->nears.count; i-- > 0;) {
 		struct near_state *near = &s->nears.items[i];
 		for (uint32_t k = near->sightings.count; k-- > 0;)
-			if (near->sightings.items[k].time_ms + NEAR_LAPSE_MS <= clock_ms)
+			if (near->sightings.items[k].time_ms + NEAR_LAPSE_MS <= clock_ms) {
 				LIST_REMOVE(&near->sightings, k);
+				dropped = true;
+			}
 		if (near->sightings.count == 0)
 			LIST_REMOVE(&s->nears, i);
 	}
+	return dropped;
 }
 
 /* Visits every reference to a told message. */
@@ -309,6 +312,6 @@ void subject_tidy(struct subject *s, struct arena *arena, int64_t clock_ms, int6
 		if (ladder->moves.count == 1 && !base->stage.len && !base->time_ms)
 			LIST_REMOVE(&s->ladders, i);
 	}
-	tidy_nears(&t, clock_ms);
+	(void)subject_drop_lapsed(s, clock_ms); /* it is written anyway */
 	tidy_told(s);
 }

@@ -185,6 +185,8 @@ int64_t due_time_ms(struct due_time due, int64_t idle_ms);
 
 /* ---- changing ---- */
 
+/* Drops parts of nears whose day is over, and nears that have no others; true if there were any. */
+bool subject_drop_lapsed(struct subject *s, int64_t clock_ms);
 /* Drops what can no longer matter at `clock_ms`: proofs and moves that no recall can reach and
  * that are not the newest, lapsed nears, and now and then messages past `memory_ms`. */
 void subject_tidy(struct subject *s, struct arena *arena, int64_t clock_ms, int64_t memory_ms);

@@ -336,6 +336,10 @@ class Model:
 
     def note_nears(self, s, m):
         advanced = False
+        for key, state in list(s.nears.items()):
+            state["open"] = [o for o in state["open"] if o[2] + DAY > self.clock]
+            if not state["open"]:  # open no more: nothing to advance
+                del s.nears[key]
         for key, state in s.nears.items():
             if key[2:] == (m.frm, m.conversation):
                 state["n"] += 1

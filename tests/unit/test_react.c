@@ -291,6 +291,11 @@ static const struct story stories[] = {
 	 "0 c foo\n0:00:01 s bar\n0:00:02 c>t bar\n0:00:03 c hi\n0:00:04 c bar\n0:00:05 c bar\n"
 	 "0:00:06 c hi\n0:00:07 c hi\n0:00:08 c foo\n1:00:10 c bar",
 	 "0:00:04 alert n/rule m5\n"},
+	{"a near that has lapsed is advanced by no message, so that none is remembered for it",
+	 PACK "- {id: n, match: {near: {of: [foo, bar], messages: 5}}, then: {alert: {severity: low, category: c}}}\n"
+	      "- {id: a, match: [go], then: {tag: X}}\n",
+	 "0 c foo\n0:23:00 c hi\n0:23:01 c as 2 go\n1:00:01 c hi\n1:00:02 c as 4 go",
+	 "1:00:02 tag a/rule m4 +X\n"},
 	{"open parts of a near that was written anew are no parts of the new one",
 	 PACK "- {id: n, match: {near: {of: [foo, bar], messages: 5}}, then: {alert: {severity: low, category: c}}}\n"
 	      "====\n"
