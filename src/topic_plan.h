@@ -14,6 +14,11 @@ enum {
 	TOPIC_PLAN_DEAD_BYTES = 10485760 + 65536,
 };
 
+/* What to do where the archive has another number of partitions than its state. */
+#define TOPIC_PLAN_MOVE                                                                             \
+	"`chatmill state export`, a new name in state.topic, `topics apply` and `state import --at-end` " \
+	"carry it over (docs/operations.md, \"Another number of partitions\")"
+
 /* Fills `specs`, the archive first; returns how many. Names are the configuration's own, so that
  * they may be compared as pointers. */
 size_t topic_plan(const struct config *c, struct topic_spec specs[TOPIC_PLAN_MAX]);

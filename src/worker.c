@@ -293,6 +293,7 @@ static int make(struct worker *w, struct err *err)
 	};
 	struct topic_source_settings source = {
 		.kafka = &w->settings.brokers->settings,
+		.partitions = w->settings.partitions,
 		.group = config->pipeline,
 		.instance = w->settings.name,
 		.topic = config->input.topic,

@@ -4,6 +4,7 @@
 #include "base/fault.h"
 #include "base/heap.h"
 #include "base/log.h"
+#include "topic_plan.h"
 #include "worker_parts.h"
 
 enum {
@@ -115,7 +116,7 @@ static int check_partitions(struct worker *w, struct err *err)
 		return 0; /* 0: the topic is not known just now; polls tell if it is gone */
 	return err_set(err, ERR_CONFIG,
 		       "topic %s has %d partitions now, it had %d: customers would move between "
-		       "them; `chatmill state export` and `import` carry the state over",
+		       "them; of the state: " TOPIC_PLAN_MOVE,
 		       topic, now, w->settings.partitions);
 }
 

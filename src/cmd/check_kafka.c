@@ -16,13 +16,12 @@ static void compare_partitions(struct check *check, const struct topic_spec *spe
 
 	if (spec->name == c->input.topic && have != spec->partitions)
 		CHECK_ADD(check, FINDING_ERROR,
-		    "kafka: topic %s has %d partitions, input.partitions is %d: write input.partitions: "
-		    "%d, or carry the state over to a topic of %d (`chatmill state export` and `import`)",
-		    spec->name, have, spec->partitions, have, spec->partitions);
+		    "kafka: topic %s has %d partitions, input.partitions is %d: write input.partitions: %d",
+		    spec->name, have, spec->partitions, have);
 	if (spec->name == c->state_topic && archive && have != archive)
 		CHECK_ADD(check, FINDING_ERROR,
-		    "kafka: %s has %d partitions and the archive %s has %d: `run` refuses that; carry the "
-		    "state over with `chatmill state export` and `import`",
+		    "kafka: %s has %d partitions and the archive %s has %d: `run` refuses that; "
+		    TOPIC_PLAN_MOVE,
 		    spec->name, have, c->input.topic, archive);
 }
 

@@ -14,6 +14,7 @@
 #include "kafka/consumer.h"
 #include "publish.h"
 #include "slot.h"
+#include "topic_plan.h"
 #include "worker.h"
 
 enum {
@@ -185,7 +186,7 @@ static int wait_for_topics(struct run *r, struct err *err)
 	if (archive != state)
 		return err_set(err, ERR_CONFIG,
 			       "%s has %d partitions and its state %s has %d: customers would not "
-			       "find their state; `chatmill state export` and `import` carry it over",
+			       "find their state; " TOPIC_PLAN_MOVE,
 			       r->config->input.topic, archive, r->config->state_topic, state);
 	r->partitions = archive;
 	return 0;

@@ -16,6 +16,7 @@
 #include "kafka/consumer.h"
 #include "kafka/producer.h"
 #include "state/codec.h"
+#include "topic_plan.h"
 
 enum { INIT_MS = 30000, FLUSH_MS = 300000, COMMIT_MS = 8000, CLOCKS_FIRST = 64 };
 
@@ -308,20 +309,41 @@ static int forget_others(struct importing *i, struct err *err)
 	return f.status;
 }
 
+/* `run` would refuse what came of it. */
+static int check_archive(const struct state *s, struct err *err)
+{
+	OWNED(consumer) *c = NULL;
+	struct consumer_settings settings = {.kafka = &s->brokers->settings,
+					     .group = s->config->pipeline};
+	int32_t archive;
+
+	if (consumer_new(&c, &settings, err) < 0 ||
+	    consumer_need_topic(c, s->config->input.topic, STATE_ASK_MS, &archive, err) < 0)
+		return -1;
+	if (archive == s->partitions)
+		return 0;
+	return err_set(err, ERR_CONFIG,
+		       "%s has %d partitions and its state %s has %d; name a state.topic that is not there "
+		       "yet, and have `topics apply` make it: " TOPIC_PLAN_MOVE,
+		       s->config->input.topic, archive, s->config->state_topic, s->partitions);
+}
+
 static int import_all(struct importing *i, const char *path, struct err *err)
 {
 	struct state *s = i->state;
 	OWNED(file_source) *source = NULL;
 	struct producer_settings producer = {.kafka = &s->brokers->settings, .linger_ms = "20"};
 
+	if (check_archive(s, err) < 0)
+		return -1;
 	if (state_restore(s, 0, s->partitions, s->options->force, err) < 0)
 		return -1;
 	for (int32_t p = 0; p < s->partitions; p++)
 		if (!s->options->force && (shard_next_offset(s->shards[p]) >= 0 ||
 					   shard_stats(s->shards[p]).subjects))
 			return err_set(err, ERR_CONFIG,
-				       "%s already holds a state; import into a new pipeline or an "
-				       "empty topic, or go on with a broken import by --force",
+				       "%s already holds a state; name a new state.topic and have "
+				       "`topics apply` make it, or go on with a broken import by --force",
 				       s->config->state_topic);
 	/* The file before anything is written: a slip in its name would cost the state that is there. */
 	if (open_file(i, &source, path, err) < 0 || check_committed(s, err) < 0 ||
@@ -378,17 +400,19 @@ const struct command cmd_state_import = {
 	.summary = "state from an export, onto any number of partitions",
 	.help = "Each subject goes to the partition of its key; every partition gets the greatest clock\n"
 		"of each corp and the rules in force. `run` then begins at the beginning of the archive,\n"
-		"or with --at-end at its end as it is now. The state topic must be empty; with --force\n"
-		"what is in it and not in the export is forgotten. No `run` may be on the pipeline, and\n"
-		"none may have been on it that got further than where it would begin now. An import that\n"
-		"broke off leaves a state that `run` refuses: repeat it with --force. `verify` proves\n"
-		"nothing after an import: what came before is not in this archive.\n"
+		"or with --at-end at its end as it is now. The state topic must be empty (name a new\n"
+		"state.topic, `topics apply` makes it) and have as many partitions as the archive. With\n"
+		"--force what is in it and not in the export is forgotten. No `run` may be on the\n"
+		"pipeline, and none may have been on it that got further than where it would begin now.\n"
+		"An import that broke off leaves a state that `run` refuses: repeat it with --force.\n"
+		"`verify` proves nothing after an import: what came before is not in this archive.\n"
 		"\n"
 		"example:\n"
 		"  zstdcat state.jsonl.zst | chatmill state import -c new.yaml\n"
 		"\n"
-		"exit status: 0 done, 65 the file is no export, 78 there is a state already, `run` has got\n"
-		"further, or the export is of a newer version",
+		"exit status: 0 done, 65 the file is no export, 78 there is a state already, the topic has\n"
+		"other partitions than the archive, `run` has got further, or the export is of a newer\n"
+		"version",
 	.options = import_rows,
 	.options_bytes = sizeof(struct state_options),
 	.arguments_max = 1,

@@ -103,8 +103,8 @@ static int go(const struct topics_options *o, bool apply, struct err *err)
 	}
 	if (worst == 2)
 		return err_set(err, ERR_CONFIG,
-			       "partition counts differ from input.partitions; write there what is, "
-			       "or carry the state over with `chatmill state export` and `import`");
+			       "partition counts differ from input.partitions; write there what the "
+			       "archive has. If its state has another number: " TOPIC_PLAN_MOVE);
 	if (worst == 1 && !apply)
 		return err_set(err, ERR_NO, "%s", "");
 	return 0;

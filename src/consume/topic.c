@@ -82,11 +82,13 @@ int topic_source_new(struct topic_source **out, const struct topic_source_settin
 	if (!t || !(t->topic = strdup(settings->topic)))
 		return err_set(err, ERR_OS, "archive: out of memory");
 	t->events = settings->events;
+	char reads[300];
+	(void)snprintf(reads, sizeof reads, "%s:%d", settings->topic, (int)settings->partitions);
 	struct consumer_settings consumer = {
 		.kafka = settings->kafka,
 		.group = settings->group,
 		.instance = settings->instance,
-		.reads = settings->topic,
+		.reads = reads,
 		.events = {on_assigned, on_revoked, t},
 		.batch = true,
 		.ends = true,

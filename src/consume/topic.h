@@ -38,6 +38,7 @@ struct topic_events {
 struct topic_source_settings {
 	const struct kafka_settings *kafka;
 	const char *group, *instance, *topic;
+	int32_t partitions; /* of the topic: part of the name in the group, as who comes back gets what it had */
 	struct topic_events events;
 };
 

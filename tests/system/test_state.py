@@ -4,6 +4,7 @@ import collections
 import json
 
 import pytest
+from confluent_kafka.admin import NewPartitions
 
 from support import audit, chatmill, make_sample, proc
 from support.load import publish, records, seed_of_today, write_input, write_rules
@@ -191,3 +192,44 @@ def test_state_of_one_customer(pipeline, processes):
     assert collections.Counter(t["tag"] for t in shown["tags"]) == {"high": 1, "price": 1}
     assert shown["stages"] == {"life": "asked"} and shown["remembered"] == 1
     assert chatmill.run("state", "show", "-c", pipeline.file, customer + "x").returncode == 66
+
+
+def test_the_archive_gets_more_partitions(tmp_path, kafka, processes):
+    """As docs/operations.md has it: every refusal names state.topic, an import that `run` would not take is
+    refused, and with a new state topic the customers are known as before."""
+    setup = chatmill.Setup(tmp_path, kafka, partitions=1).apply()
+    rules = write_rules(setup)
+    publish(setup, rules)
+    rows, path = write_input(setup.folder, 2000, seed_of_today())
+    half = len(rows) // 2
+    kafka.produce(setup.topic["archive"], records(rows[:half]))
+    run = setup.start("run")
+    processes.append(run)
+    setup.wait_run(run)
+    assert run.terminate() == 0
+    export = tmp_path / "state.jsonl"
+    export.write_bytes(chatmill.run("state", "export", "-c", setup.file, check=0).stdout)
+
+    admin = kafka.admin()  # must outlive its futures
+    for f in admin.create_partitions([NewPartitions(setup.topic["archive"], 2)]).values():
+        f.result()
+    proc.wait_for(lambda: len(kafka.partitions(setup.topic["archive"])) == 2, 30, "two partitions")
+    values = setup.values()
+    wider = setup.write("wider.yaml", input=dict(values["input"], partitions=2))
+    for command in (["run"], ["topics", "apply"], ["state", "import"], ["state", "import", "--force"],
+                    ["config", "check", "--servers"]):
+        done = chatmill.run(*command, "-c", wider, *([export] if "import" in command else []), check=78)
+        assert b"state.topic" in done.stdout + done.stderr, done
+
+    wider = setup.write("wider.yaml", input=dict(values["input"], partitions=2),
+                        state=dict(values["state"], topic=f"{setup.name}.state2"))
+    chatmill.run("topics", "apply", "-c", wider, check=0)
+    chatmill.run("state", "import", "-c", wider, "--at-end", export, check=0)
+    kafka.produce(setup.topic["archive"], records(rows[half:]))
+    run = setup.start("run", file=wider)
+    processes.append(run)
+    setup.wait_run(run)
+    want, _ = audit.expected(rules, path, 1, tmp_path / "dead.jsonl")
+    difference = audit.Difference("events", map(gist, want), map(gist, setup.events()))
+    assert difference.total > 100 and not difference, str(difference)
+    assert run.terminate() == 0, run.log()
