@@ -12,15 +12,35 @@ static bool is_trick(uint32_t code)
 	       (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
+static bool is_control(uint32_t code)
+{
+	return code < 0x20 || (code >= 0x7f && code < 0xa0);
+}
+
 void plain_name(struct buf *out, struct str name)
 {
 	for (size_t i = 0; i < name.len;) {
 		unsigned len = utf8_len((unsigned char)name.data[i]);
 		uint32_t code = utf8_get(name.data + i);
-		if (code < 0x20 || (code >= 0x7f && code < 0xa0))
+		if (is_control(code))
 			buf_putc(out, ' ');
 		else if (!is_trick(code))
 			buf_put(out, (struct str){name.data + i, len});
+		i += len;
+	}
+}
+
+void plain_shown(struct buf *out, struct str text)
+{
+	for (size_t i = 0; i < text.len;) {
+		unsigned len = utf8_len((unsigned char)text.data[i]);
+		uint32_t code = utf8_get(text.data + i);
+		if (code == '\n' || code == '\t')
+			buf_put(out, code == '\n' ? STR("\\n") : STR("\\t"));
+		else if (is_control(code) || is_trick(code))
+			buf_printf(out, "\\u%04x", code);
+		else
+			buf_put(out, (struct str){text.data + i, len});
 		i += len;
 	}
 }

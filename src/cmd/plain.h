@@ -15,3 +15,7 @@ void plain_text(struct buf *out, struct str text, size_t from, size_t to);
 
 /* The same of a name or an id, without the mask. */
 void plain_name(struct buf *out, struct str name);
+
+/* A text to be looked at closely: what plain_name() leaves out or blanks is written as in JSON: \n, \t,
+ * \u001b, \u202e. */
+void plain_shown(struct buf *out, struct str text);

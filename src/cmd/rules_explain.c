@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cmd/commands.h"
+#include "cmd/plain.h"
 #include "cmd/probe.h"
 #include "cmd/rules_open.h"
 #include "consume/file.h"
@@ -22,6 +23,17 @@ struct explaining {
 };
 
 /* ---- texts, with their hits marked ---- */
+
+/* What comes from a message could else move the cursor, or pretend to be a line of ours. */
+static void show(struct str text)
+{
+	struct buf plain = {0};
+
+	plain_shown(&plain, text);
+	if (plain.len)
+		fwrite(plain.data, 1, plain.len, stdout); /* checked when the program ends */
+	buf_fini(&plain);
+}
 
 struct mark {
 	uint32_t start, end;
@@ -45,11 +57,14 @@ static void print_marked(const struct explaining *x, struct str text, struct mar
 		uint32_t start = marks[i].start, end = marks[i].end;
 		while (++i < count && marks[i].start < end) /* hits may overlap */
 			end = MAX(end, marks[i].end);
-		printf("%.*s%s%.*s%s", (int)(start - at), text.data + at, open, (int)(end - start),
-		       text.data + start, close);
+		show((struct str){text.data + at, start - at});
+		printf("%s", open);
+		show((struct str){text.data + start, end - start});
+		printf("%s", close);
 		at = end;
 	}
-	printf("%.*s\n", (int)(text.len - at), text.data + at);
+	show(str_from(text, at));
+	printf("\n");
 }
 
 static void print_folded(struct explaining *x, struct str text)
@@ -64,8 +79,11 @@ static void print_folded(struct explaining *x, struct str text)
 		if (!names[form] || !(engine_forms(x->book->engine) & 1u << form))
 			continue;
 		struct folded folded = fold((enum fold_form)form, text, &x->arena);
-		if (!str_eq(folded.text, text))
-			printf("  folded, %s: %.*s\n", names[form], STR_ARG(folded.text));
+		if (str_eq(folded.text, text))
+			continue;
+		printf("  folded, %s: ", names[form]);
+		show(folded.text);
+		printf("\n");
 	}
 }
 
@@ -91,7 +109,8 @@ static void print_texts(struct explaining *x)
 				marks[count++] = (struct mark){hit->start, hit->end};
 			}
 		}
-		printf("%.*s: ", STR_ARG(m->texts[t].path));
+		show(m->texts[t].path);
+		printf(": ");
 		print_marked(x, m->texts[t].content, marks, count);
 		print_folded(x, m->texts[t].content);
 	}
@@ -106,15 +125,18 @@ static void print_hits(struct explaining *x, const struct hit *hits, size_t coun
 
 	for (size_t i = 0; i < count && i < EVIDENCE_MAX; i++) {
 		struct str text = m->texts[hits[i].text].content;
-		printf("    «%.*s»", (int)(hits[i].end - hits[i].start), text.data + hits[i].start);
 		struct str found = {text.data + hits[i].start, hits[i].end - hits[i].start};
+		printf("    «");
+		show(found);
+		printf("»");
 		if (!str_eq(found, hits[i].word))
 			printf(" is a spelling of «%.*s»", STR_ARG(hits[i].word));
 		for (size_t f = 0, put = 0; f < ARRAY_LEN(names); f++)
 			if (hits[i].folds & 1u << f)
 				printf("%s%s", put++ ? " " : " by ", names[f]);
-		printf(", in %.*s%s\n", STR_ARG(m->texts[hits[i].text].path),
-		       m->texts[hits[i].text].forwarded ? " (forwarded)" : "");
+		printf(", in ");
+		show(m->texts[hits[i].text].path);
+		printf("%s\n", m->texts[hits[i].text].forwarded ? " (forwarded)" : "");
 	}
 }
 
@@ -155,9 +177,10 @@ static void print_filter(struct explaining *x, const char *filter)
 		printf(": this message is from %s", role_name(m->from_role));
 	else if (!strcmp(filter, "chat"))
 		printf(": this chat is %s", chats[m->chat]);
-	else if (!strcmp(filter, "types"))
-		printf(": this message is of type %.*s", STR_ARG(m->msgtype));
-	else if (!strcmp(filter, "amount") && m->amount_fen >= 0)
+	else if (!strcmp(filter, "types")) {
+		printf(": this message is of type ");
+		show(m->msgtype);
+	} else if (!strcmp(filter, "amount") && m->amount_fen >= 0)
 		printf(": this amount is %lld.%02lld", (long long)m->amount_fen / 100,
 		       (long long)m->amount_fen % 100);
 	printf("\n");
@@ -272,16 +295,24 @@ static int take_file(struct explaining *x, struct str *out, struct err *err)
 {
 	OWNED(file_source) *source = NULL;
 	struct record record;
+	struct err later;
+	bool found = false;
+	int got = 1;
 
 	if (file_source_open(&source, x->options.message, err) < 0)
 		return -1;
-	int got = file_source_fill(source, err);
+	while (!found && (got = file_source_fill(source, err)) > 0)
+		found = file_source_next(source, &record);
 	if (got < 0)
 		return -1;
-	if (got == 0 || !file_source_next(source, &record))
+	if (!found)
 		return err_set(err, ERR_DATA, "%s holds no message", x->options.message);
 	*out = arena_copy(&x->arena, record.value);
-	if (file_source_next(source, &record))
+	/* Whoever types has not written another one yet. */
+	while (!(found = file_source_next(source, &record)) && !file_source_waits(source))
+		if (file_source_fill(source, &later) <= 0)
+			break;
+	if (found)
 		fprintf(stderr, "only the first message of %s is explained\n", x->options.message);
 	return 0;
 }

@@ -33,6 +33,22 @@ def test_every_command_has_help_and_unknown_ones_are_told():
     assert chatmill.run("rules", "check", "--version", check=0).stdout == version
 
 
+def test_explain_finds_the_message_and_says_if_there_are_more(tmp_path):
+    """However many blank lines stand before it, and though the last line of a pipe has no end."""
+    line = json.dumps({"msgid": "m1", "action": "send", "from": "wmCUSTOMER0000000000000000000001", "tolist": ["z"],
+                       "msgtime": 1700000000000, "msgtype": "text", "text": {"content": "多少钱"}}).encode()
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "a.yaml").write_text("pack: p\nrules: [{id: r, match: 多少钱}]\n")
+    for stdin, more in ((line, False), (b"\n" * 100000 + line + b"\n \n", False), (line + b"\n" + line, True),
+                        (line + b"\n\n" + b"\n" * 100000 + line + b"\n", True)):
+        done = chatmill.run("rules", "explain", folder, "--message", "-", stdin=stdin, check=0)
+        assert "«多少钱»" in done.stdout.decode(), stdin[-300:]
+        assert (b"only the first" in done.stderr) == more, stdin[-300:]
+    done = chatmill.run("rules", "explain", folder, "--message", "-", stdin=b"\n" * 100000, check=65)
+    assert b"holds no message" in done.stderr
+
+
 def test_output_that_nobody_takes(tmp_path):
     """A full disk is a failure; a reader that left ends us as it ends every program of Unix."""
     scan = [chatmill.binary(), "scan", "--rules", proc.REPO / "rules", SAMPLE]
