@@ -67,5 +67,9 @@ extern const struct command *const commands[];
 MUST_CHECK int options_parse(const struct command *command, int argc, char **argv, void *options,
 			     const char **arguments, int *argument_count, struct err *err);
 
+/* ERR_USAGE where `path` (or NULL), a file that --`option` writes, is "-": standard output has the
+ * command's own data. */
+MUST_CHECK int output_check(const char *option, const char *path, struct err *err);
+
 /* --help of one command, to `out`. */
 void options_help(const struct command *command, FILE *out);

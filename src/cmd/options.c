@@ -121,3 +121,10 @@ void options_help(const struct command *command, FILE *out)
 		fprintf(out, "  %-26s %s\n", left, o->help);
 	}
 }
+
+int output_check(const char *option, const char *path, struct err *err)
+{
+	if (path && !strcmp(path, "-"))
+		return err_set(err, ERR_USAGE, "--%s -: standard output has other data; name a file, or ./-", option);
+	return 0;
+}

@@ -25,7 +25,7 @@ static int run(const void *given, const char *const *arguments, int count, struc
 	OWNED(rulebook) *after = NULL;
 	OWNED(diff) *diff = NULL;
 
-	if (rules_open(&before, arguments[0], o->staff, NULL, err) < 0 ||
+	if (corp_check(o->corp, err) < 0 || rules_open(&before, arguments[0], o->staff, NULL, err) < 0 ||
 	    rules_open(&after, arguments[1], o->staff, NULL, err) < 0 ||
 	    diff_new(&diff, before, after, 1, &settings, err) < 0)
 		return -1;

@@ -346,6 +346,8 @@ static int explain(const void *options, const char *const *arguments, int argume
 	if (!x.options.text == !x.options.message)
 		return err_set(err, ERR_USAGE, "explain takes either --text or --message");
 	x.underline = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+	if (corp_check(x.options.corp, err) < 0)
+		return -1;
 	int status = rules_open(&x.book, arguments[0], x.options.staff, NULL, err);
 	if (status == 0)
 		status = probe_new(&x.probe, x.book->set, corp, err);

@@ -325,6 +325,8 @@ static int test(const void *options, const char *const *arguments, int argument_
 {
 	struct testing t = {.options = *(const struct test_options *)options};
 	const char *dir = arguments[0];
+	if (output_check("junit", t.options.junit, err) < 0)
+		return -1;
 	int status = rules_open(&t.book, dir, t.options.staff, t.options.cache, err);
 
 	if (status == 0)

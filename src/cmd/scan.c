@@ -207,7 +207,8 @@ static int scan_init(struct scan *s, const struct scan_options *options, struct 
 	s->encode.source = STR("/chatmill/default");
 	if (s->options.partitions > PARTITIONS_MAX)
 		return err_set(err, ERR_USAGE, "--partitions is at most %d", PARTITIONS_MAX);
-	if (read_events(s, err) < 0 || read_evidence(s, err) < 0 ||
+	if (read_events(s, err) < 0 || read_evidence(s, err) < 0 || corp_check(options->corp, err) < 0 ||
+	    output_check("dead-letters", options->dead_letters, err) < 0 ||
 	    rules_open(&s->book, options->rules, options->staff, options->cache, err) < 0)
 		return -1;
 	s->how = (struct pipeline_settings){

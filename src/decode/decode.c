@@ -50,18 +50,24 @@ static bool is_corp(struct str corpid)
 	return corpid.len == 0 || !memchr(corpid.data, '/', corpid.len);
 }
 
+int decode_check_corpid(struct str corpid, struct err *err)
+{
+	if (corpid.len > MSGID_BYTES_MAX)
+		return err_set(err, ERR_CONFIG, "a corpid of %zu bytes; at most %d are read", corpid.len,
+			       MSGID_BYTES_MAX);
+	if (!is_corp(corpid))
+		return err_set(err, ERR_CONFIG, "a corpid has no \"/\", which ends it in keys");
+	return 0;
+}
+
 int decoder_new(struct decoder **out, const struct decode_settings *settings, struct err *err)
 {
 	if (settings->record_bytes_max > record_bytes_limit)
 		return err_set(err, ERR_CONFIG,
 		               "decode: records of %zu bytes; at most %zu are read",
 		               settings->record_bytes_max, record_bytes_limit);
-	if (settings->corpid.len > MSGID_BYTES_MAX)
-		return err_set(err, ERR_CONFIG,
-		               "decode: a corpid of %zu bytes; at most %d are read",
-		               settings->corpid.len, MSGID_BYTES_MAX);
-	if (!is_corp(settings->corpid))
-		return err_set(err, ERR_CONFIG, "decode: a corpid has no \"/\", which ends it in keys");
+	if (decode_check_corpid(settings->corpid, err) < 0)
+		return err_wrap(err, "decode");
 
 	OWNED(decoder) *d = calloc(1, sizeof *d);
 	if (!d || !(d->parser = json_parser_new()) || !(d->keys = key_table_new()))

@@ -69,6 +69,9 @@ struct decode_settings {
 	size_t record_bytes_max; /* 0: RECORD_BYTES_MAX */
 };
 
+/* ERR_CONFIG if no record may be of a corp that is called so; empty is fine. */
+MUST_CHECK int decode_check_corpid(struct str corpid, struct err *err);
+
 MUST_CHECK int decoder_new(struct decoder **out, const struct decode_settings *settings,
 			   struct err *err);
 void decoder_free(struct decoder *d); /* NULL is fine */

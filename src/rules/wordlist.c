@@ -87,6 +87,8 @@ static void read_file(const struct scope *s, const struct yaml_node *node, struc
 		take_line(s, *file, number, (struct str){text.data + start, len}, words);
 		start += len + 1;
 	}
+	if (!words->list.count)
+		WARN_AT(s, node, "no word in %.*s: a list without words matches nothing", STR_ARG(*file));
 	if (words->list.count > WORDS_MAX)
 		ERROR_AT(s, node, "more than %d words in one list", WORDS_MAX);
 }

@@ -316,6 +316,9 @@ def test_summary_is_on_standard_error(sample):
     (["--rules", str(RULES), "--evidence", "ful"], 64, "full"),
     (["--rules", str(RULES), "--events", "tags"], 64, "tag"),
     (["--rules", str(RULES), "--jobs", "many"], 64, "jobs"),
+    (["--rules", str(RULES), "--corp", "w" * 300], 64, "--corp"),
+    (["--rules", str(RULES), "--corp", "a/b"], 64, "--corp"),
+    (["--rules", str(RULES), "--dead-letters", "-"], 64, "--dead-letters -"),
 ])
 def test_wrong_use_is_told(args, status, hint):
     done = chatmill.run("scan", *args)
