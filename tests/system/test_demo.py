@@ -63,6 +63,6 @@ def test_an_interrupted_stack_demo_leaves_nothing(signum):
             break
     assert any("kafka.Kafka" in c for c in children_of(marker))
     os.kill(p.pid, signum)
-    proc.wait_for(lambda: not children_of(marker), 40, "end of all that the demo started")
+    proc.wait_for(lambda: not children_of(marker), 120, "end of all that the demo started")
     p.stderr.close()
     p.wait()
