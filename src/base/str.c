@@ -4,6 +4,19 @@
 
 #include <ctype.h>
 
+struct str str_line(struct str *rest)
+{
+	const char *end = rest->len ? memchr(rest->data, '\n', rest->len) : NULL;
+	struct str line = {rest->data, end ? (size_t)(end - rest->data) : rest->len};
+	const char *cr = line.len ? memchr(line.data, '\r', line.len) : NULL;
+
+	if (cr)
+		line.len = (size_t)(cr - line.data);
+	bool both = cr && cr + 1 == end;
+	*rest = str_from(*rest, line.len + (both ? 2 : 1));
+	return line;
+}
+
 bool str_to_u64(struct str s, uint64_t *out)
 {
 	uint64_t value = 0;

@@ -54,6 +54,9 @@ static inline struct str str_from(struct str s, size_t start)
 	return start >= s.len ? (struct str){0} : (struct str){s.data + start, s.len - start};
 }
 
+/* Takes the next line off `rest`, without its end: \n, \r\n, or \r as spreadsheets on a Macintosh write. */
+struct str str_line(struct str *rest);
+
 /* The unsigned decimal number that is all of `s`. Returns false for anything else. */
 bool str_to_u64(struct str s, uint64_t *out);
 /* The decimal number, with an optional minus, that is all of `s`. */

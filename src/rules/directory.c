@@ -99,6 +99,17 @@ static struct str trim(struct str s)
 	return s;
 }
 
+/* What spreadsheets and Chinese keyboards write for the comma: the whole line would be one userid. */
+static bool has_separator(struct str userid)
+{
+	static const struct str marks[] = {STR(" "), STR("\t"), STR(";"), STR("，"), STR("；"), STR("、"), STR("　")};
+
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++)
+		if (userid.len && memmem(userid.data, userid.len, marks[i].data, marks[i].len))
+			return true;
+	return false;
+}
+
 static void take_line(struct directory *d, struct arena *arena, struct str name, int number,
 		      struct str line, struct findings *findings)
 {
@@ -110,7 +121,13 @@ static void take_line(struct directory *d, struct arena *arena, struct str name,
 	/* The heading that spreadsheets put on top. */
 	if (number == 1 && str_eq(userid, STR("userid")))
 		return;
-	if (userid.len == 0 || userid.len > MSGID_BYTES_MAX || memchr(userid.data, ' ', userid.len) ||
+	if (has_separator(userid)) {
+		findings_add(findings, FINDING_ERROR, name, number, 1,
+			     "a line is `userid` or `userid,department`, with an ASCII comma between; no blank, "
+			     "tab or other comma stands in a userid");
+		return;
+	}
+	if (userid.len == 0 || userid.len > MSGID_BYTES_MAX ||
 	    memchr(department.data ? department.data : "", ',', department.len)) {
 		findings_add(findings, FINDING_ERROR, name, number, 1,
 			     "a line is `userid` or `userid,department`");
@@ -137,7 +154,7 @@ const struct directory *directory_parse(struct arena *arena, struct str name, st
 
 	size_t lines = 1, slots = 16;
 	for (size_t i = 0; i < text.len; i++)
-		lines += text.data[i] == '\n';
+		lines += text.data[i] == '\n' || text.data[i] == '\r';
 	while (slots < lines * 2)
 		slots *= 2;
 	struct directory *d = ARENA_NEW(arena, struct directory);
@@ -145,13 +162,10 @@ const struct directory *directory_parse(struct arena *arena, struct str name, st
 	d->mask = slots - 1;
 
 	int number = 1;
-	for (size_t start = 0; start < text.len; number++) {
-		const char *end = memchr(text.data + start, '\n', text.len - start);
-		size_t len = end ? (size_t)(end - text.data) - start : text.len - start;
-		struct str line = trim((struct str){text.data + start, len});
+	for (; text.len; number++) {
+		struct str line = trim(str_line(&text));
 		if (line.len && line.data[0] != '#')
 			take_line(d, arena, name, number, line, findings);
-		start += len + 1;
 	}
 	return d;
 }

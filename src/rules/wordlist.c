@@ -81,11 +81,9 @@ static void read_file(const struct scope *s, const struct yaml_node *node, struc
 		text = str_from(text, 3);
 	expect_lines(s, text, words);
 	int number = 1;
-	for (size_t start = 0; start < text.len; number++) {
-		const char *end = memchr(text.data + start, '\n', text.len - start);
-		size_t len = end ? (size_t)(end - text.data) - start : text.len - start;
-		take_line(s, *file, number, (struct str){text.data + start, len}, words);
-		start += len + 1;
+	for (; text.len; number++) {
+		struct str line = str_line(&text);
+		take_line(s, *file, number, line, words);
 	}
 	if (!words->list.count)
 		WARN_AT(s, node, "no word in %.*s: a list without words matches nothing", STR_ARG(*file));

@@ -636,7 +636,7 @@ Test(directory, overrules_the_prefix)
 {
 	struct findings findings = {0};
 	struct arena arena = {0};
-	struct str text = STR("userid,department\n# staff\n\nzhangsan,销售\r\n lisi \n"
+	struct str text = STR("userid,department\r# staff\n\nzhangsan,销售\r\n lisi \r"
 			      "wmSTAFF000000000000000000000001, 售后\n");
 	const struct directory *d = directory_parse(&arena, STR("staff.csv"), text, &findings);
 	struct str department;
@@ -662,6 +662,24 @@ Test(directory, overrules_the_prefix)
 		     ROLE_CUSTOMER);
 	findings_fini(&findings);
 	arena_fini(&arena);
+}
+
+/* A spreadsheet on a Macintosh ends lines with a bare CR. */
+Test(load, word_files_of_every_line_end, .init = folder_make, .fini = folder_remove)
+{
+	folder_write("a.yaml", "pack: a\nlists: {rivals: {file: w.txt}}\nrules: [{id: x, match: {list: rivals}}]\n");
+	folder_write("w.txt", "甲公司\r乙公司\r\n丙公司\n\r丁公司");
+	struct ruleset *set = load();
+	const struct word_row *row = &set->lists[0].rows[0];
+
+	cr_assert_eq(row->word_count, 4);
+	static const char *const words[] = {"甲公司", "乙公司", "丙公司", "丁公司"};
+	static const int lines[] = {1, 2, 3, 5};
+	for (size_t i = 0; i < 4; i++) {
+		cr_assert(str_eq(row->words[i].text, str_of(words[i])));
+		cr_assert_eq(row->words[i].line, lines[i]);
+	}
+	ruleset_free(set);
 }
 
 Test(directory, says_what_is_wrong)
