@@ -212,11 +212,36 @@ static void take_end(struct sink *s, const struct consumed *consumed)
 	sink_batch_offset(&s->batch, consumed->record.offset - 1, &s->parts[part]);
 }
 
+/* An offset of the database that the topic does not have: says of which and what to do. */
+static void explain_offset(struct sink *s, struct err *err)
+{
+	int64_t low, high;
+	struct err ignored;
+
+	for (size_t i = 0; i < s->part_count; i++) {
+		const char *topic = s->parts[i].topic;
+		int partition = s->parts[i].partition;
+		if (consumer_query_offsets(s->consumer, topic, partition, ASK_MS, &low, &high, &ignored) < 0 ||
+		    (s->nexts[i] >= low && s->nexts[i] <= high))
+			continue;
+		(void)err_set(err, ERR_CONFIG,
+			      "%s partition %d: the database wants offset %lld next and the topic has %lld to "
+			      "%lld: %s; UPDATE chatmill.sink_offset SET next_offset = %lld WHERE topic = '%s' AND "
+			      "partition = %d lets the sink go on (docs/operations.md, \"An event topic made anew\")",
+			      topic, partition, (long long)s->nexts[i], (long long)low, (long long)high,
+			      s->nexts[i] > high ? "it was made anew" : "its retention passed the sink", (long long)low,
+			      topic, partition);
+		return;
+	}
+}
+
 static int poll_once(struct sink *s, int timeout_ms, struct err *err)
 {
 	struct consumed consumed;
 	int result = consumer_poll(s->consumer, timeout_ms, &consumed, err);
 
+	if (result < 0 && err->kind == ERR_CONFIG)
+		explain_offset(s, err);
 	if (result == CONSUMER_RECORD)
 		take(s, &consumed);
 	else if (result == CONSUMER_END)

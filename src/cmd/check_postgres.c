@@ -34,7 +34,9 @@ static const char server_sql[] =
 	"current_user::text, (SELECT rolsuper::int4 FROM pg_roles WHERE rolname = current_user), "
 	"current_setting('server_version')::text, "
 	"coalesce(has_schema_privilege(to_regnamespace('chatmill'), 'USAGE'), false)::int4, "
-	"(to_regnamespace('chatmill') IS NOT NULL)::int4";
+	"(to_regnamespace('chatmill') IS NOT NULL)::int4, "
+	"coalesce((SELECT pg_has_role(current_user, oid, 'USAGE')::int4 FROM pg_roles "
+	"WHERE rolname = 'chatmill_sink'), 0)";
 
 /* Rows of alerts are guarded by policies: rights on the table are not enough. */
 static const char guard_sql[] =
@@ -50,6 +52,7 @@ struct talk {
 	struct check *check;
 	struct pg *pg;
 	char user[64];
+	bool member; /* of chatmill_sink, or itself: the role's own rights are lacking */
 };
 
 /* NULL after noting what is wrong. */
@@ -75,6 +78,7 @@ static bool check_server(struct talk *t)
 		return false;
 	struct str user = pg_text(row, 0, 1), version = pg_text(row, 0, 3);
 	(void)snprintf(t->user, sizeof t->user, "%.*s", STR_ARG(user));
+	t->member = pg_i64(row, 0, 6) != 0;
 	if (pg_i64(row, 0, 0) < VERSION_LEAST)
 		CHECK_ADD(t->check, FINDING_ERROR, "postgres: the server is version %.*s; 13 or newer is needed",
 		    STR_ARG(version));
@@ -88,8 +92,9 @@ static bool check_server(struct talk *t)
 	}
 	if (!pg_i64(row, 0, 4)) {
 		CHECK_ADD(t->check, FINDING_ERROR,
-		    "postgres: %s may not use the schema chatmill: GRANT chatmill_sink TO %s", t->user,
-		    t->user);
+		    "postgres: %s may not use the schema chatmill: GRANT %s TO %s", t->user,
+		    t->member ? "USAGE ON SCHEMA chatmill" : "chatmill_sink",
+		    t->member ? "chatmill_sink" : t->user);
 		t->check->missing_rights++;
 		return false;
 	}
@@ -128,14 +133,16 @@ static void check_role(struct talk *t)
 	for (int i = 0; missing && i < pg_rows(missing); i++) {
 		struct str what = pg_text(missing, i, 0);
 		CHECK_ADD(t->check, FINDING_ERROR,
-		    "postgres: %s lacks %.*s of schema chatmill: GRANT it, or make it a member of chatmill_sink",
-		    t->user, STR_ARG(what));
+		    "postgres: %s lacks %.*s of schema chatmill: GRANT it%s",
+		    t->user, STR_ARG(what), t->member ? " to chatmill_sink" : ", or make it a member of chatmill_sink");
 		t->check->missing_rights++;
 	}
 	if (guard && pg_i64(guard, 0, 0)) {
 		CHECK_ADD(t->check, FINDING_ERROR,
-		    "postgres: row security hides alerts from %s: GRANT chatmill_sink TO %s", t->user,
-		    t->user);
+		    "postgres: row security hides alerts from %s: %s%s", t->user,
+		    t->member ? "the policy sink of chatmill.alert is gone; `chatmill db migrate --print` has it"
+			      : "GRANT chatmill_sink TO ",
+		    t->member ? "" : t->user);
 		t->check->missing_rights++;
 	}
 	if (guard && pg_i64(guard, 0, 1))

@@ -433,7 +433,9 @@ const struct command cmd_dlq_list = {
 		"\n"
 		"examples:\n"
 		"  chatmill dlq list -c chatmill.yaml\n"
-		"  chatmill dlq list -c chatmill.yaml --error misrouted --json",
+		"  chatmill dlq list -c chatmill.yaml --error misrouted --json\n"
+		"\n"
+		"exit status: 0 told, 64 wrong usage, 69 no broker, 77 not permitted, 78 no such topic",
 	.options = list_rows,
 	.options_bytes = sizeof(struct dlq_options),
 	.run = list,

@@ -224,7 +224,9 @@ const struct command cmd_rules_list = {
 		"published, compressed bytes, by whom, and whether it is in force, with tabs between.\n"
 		"\n"
 		"example:\n"
-		"  chatmill rules list -c chatmill.yaml",
+		"  chatmill rules list -c chatmill.yaml\n"
+		"\n"
+		"exit status: 0 told, 69 no broker, 77 not permitted, 78 no such topic",
 	.options = list_rows,
 	.options_bytes = sizeof(struct list_options),
 	.run = list,

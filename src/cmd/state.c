@@ -235,7 +235,10 @@ const struct command cmd_state_export = {
 		"and one for each partition with its clocks, rules and position.\n"
 		"\n"
 		"example:\n"
-		"  chatmill state export -c chatmill.yaml | zstd > state.jsonl.zst",
+		"  chatmill state export -c chatmill.yaml | zstd > state.jsonl.zst\n"
+		"\n"
+		"exit status: 0 done, 69 no broker, 77 not permitted, 78 no such topic, or a state that this\n"
+		"version cannot read",
 	.options = export_rows,
 	.options_bytes = sizeof(struct state_options),
 	.run = export,

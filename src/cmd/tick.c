@@ -73,7 +73,8 @@ const struct command cmd_tick = {
 		"  chatmill tick -c chatmill.yaml\n"
 		"  chatmill tick -c chatmill.yaml --corp ww1 --behind 1h\n"
 		"\n"
-		"exit status: 0 done, 64 wrong usage, 69 no broker, 77 not permitted, 78 no such topic",
+		"exit status: 0 done, 64 wrong usage, 69 no broker, 75 try again, 77 not permitted, 78 no such\n"
+		"topic",
 	.options = options,
 	.options_bytes = sizeof(struct tick_options),
 	.run = tick,

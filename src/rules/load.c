@@ -217,14 +217,16 @@ static int load(struct ruleset **out, struct loaded *loaded, struct sources *sou
 	read_all(&loading);
 	assemble(l, loaded);
 	loaded->set.directory = directory_empty();
+	size_t of_rules = findings->errors - errors_before;
 	if ((staff = sources_find(sources, SOURCE_STAFF, STR("staff"))))
 		loaded->set.directory =
 			directory_parse(&loaded->arena, loaded->staff, staff->text, findings);
 	if (read_consents(l, &loaded->set, err) < 0)
 		return -1;
 	if (findings->errors > errors_before && !loaded->partly)
-		return err_set(err, ERR_DATA, "%zu error%s in the rules", findings->errors - errors_before,
-			       findings->errors - errors_before == 1 ? "" : "s");
+		return err_set(err, ERR_DATA, "%zu error%s in %.*s", findings->errors - errors_before,
+			       findings->errors - errors_before == 1 ? "" : "s",
+			       STR_ARG(of_rules ? STR("the rules") : loaded->staff));
 	sources_bundle(sources, &loaded->bundle);
 	if (loaded->bundle.len > BUNDLE_BYTES_MAX)
 		return err_set(err, ERR_DATA, "the rules and their word files are larger than %d MiB",

@@ -130,6 +130,10 @@ def test_schema_and_roles(tmp_path, kafka, postgres):
     assert sorted(missed) == sorted(what for what, _ in granted if what != "SELECT on migration")
     postgres.sql("; ".join(grant for _, grant in granted))
     assert "error" not in check(setup, 0, file=file)
+    postgres.sql("REVOKE USAGE ON SCHEMA chatmill FROM chatmill_sink")
+    assert "chatmill_sink may not use the schema chatmill: GRANT USAGE ON SCHEMA chatmill TO chatmill_sink" in check(
+        setup, 77, file=file)
+    postgres.sql("GRANT USAGE ON SCHEMA chatmill TO chatmill_sink")
     postgres.sql("GRANT DELETE ON chatmill.customer_tag TO chatmill_sink")
     postgres.sql("INSERT INTO chatmill.pipeline (name) VALUES ('other')")
     said = check(setup, 78, file=file)
@@ -148,7 +152,8 @@ def test_schema_and_roles(tmp_path, kafka, postgres):
     postgres.sql("INSERT INTO chatmill.migration (version, name, checksum) VALUES (999, 'later', 'x')")
     check(setup, 78, file=file)
     postgres.sql("ALTER DATABASE chatmill SET default_transaction_read_only = on")
-    assert "session is read-only" in check(setup, 69, file=file)
+    said = check(setup, 69, file=file)
+    assert "session is read-only" in said and "it takes no writes" in said and "is it there" not in said, said
 
 
 def test_servers_away(pipeline_db):

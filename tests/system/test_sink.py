@@ -4,6 +4,7 @@
 # Events are written by tests/support/events.py, which also works out what the tables must hold.
 import json
 import os
+import re
 import signal
 import time
 
@@ -200,6 +201,39 @@ def test_a_stop_does_not_wait_for_a_lock_without_end(setup, processes):
     again = setup.start("sink")
     processes.append(again)
     wait_through(setup, again)
+    check(setup, oracle)
+
+
+def test_a_topic_that_was_made_anew(setup, processes):
+    """The database is beyond the end of the new topic: the sink ends and says which statement lets it go on."""
+    events, oracle = generate(14, 600)
+    send(setup, events[:300])
+    sink = setup.start("sink")
+    processes.append(sink)
+    wait_through(setup, sink)
+    assert sink.terminate() == 0
+    topic = setup.topic["tags"]
+    count = len(setup.kafka.partitions(topic))
+    setup.kafka.delete_topic(topic)
+    proc.wait_for(lambda: not setup.kafka.partitions(topic), 30, "the topic gone")
+    setup.kafka.create_topic(topic, count)
+    for _ in range(count):
+        sink = setup.start("sink")
+        processes.append(sink)
+        proc.wait_for(lambda: not sink.running(), 60, "the end of the sink")
+        assert sink.p.returncode == 78, sink.log()
+        advice = re.search(r"it was made anew; (UPDATE chatmill\.sink_offset SET next_offset = 0 WHERE topic = "
+                           r"'[^']+' AND partition = \d+) lets the sink go on", sink.log())
+        assert advice, sink.log()[-2000:]
+        setup.postgres.sql(advice[1])
+        left = setup.postgres.sql("SELECT count(*) FROM chatmill.sink_offset WHERE next_offset > 0 AND topic = "
+                                  f"'{topic}'")[0][0]
+        if not left:
+            break
+    send(setup, events[300:])
+    sink = setup.start("sink")
+    processes.append(sink)
+    wait_through(setup, sink)
     check(setup, oracle)
 
 
