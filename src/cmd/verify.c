@@ -133,10 +133,11 @@ static void print_summary(const struct verifying *v, const struct verify_counts 
 {
 	if (v->options->json) {
 		printf("{\"result\":\"%s\",\"records\":%llu,\"events\":%llu,\"dead_letters\":%llu,"
-		       "\"rows\":%llu,\"not_yet\":%llu,\"passed\":%llu,\"findings\":{",
+		       "\"rows\":%llu,\"not_yet\":%llu,\"passed\":%llu,\"refused\":%llu,\"findings\":{",
 		       v->found_all ? "different" : "equal", (unsigned long long)c->records,
 		       (unsigned long long)c->events, (unsigned long long)c->letters,
-		       (unsigned long long)c->rows, (unsigned long long)c->not_yet, (unsigned long long)c->passed);
+		       (unsigned long long)c->rows, (unsigned long long)c->not_yet, (unsigned long long)c->passed,
+		       (unsigned long long)c->refused);
 		const char *comma = "";
 		for (int k = 0; k < DISCREPANCY_KIND_COUNT; k++)
 			if (v->found[k]) {
@@ -157,6 +158,9 @@ static void print_summary(const struct verifying *v, const struct verify_counts 
 	if (c->passed)
 		fprintf(stderr, "; %llu older than what topics and tables still hold",
 			(unsigned long long)c->passed);
+	if (c->refused)
+		fprintf(stderr, "; %llu that the database refused, see chatmill.sink_reject",
+			(unsigned long long)c->refused);
 	fprintf(stderr, "\n%s", v->found_all ? "different:" : "equal");
 	for (int k = 0; k < DISCREPANCY_KIND_COUNT; k++)
 		if (v->found[k])

@@ -318,7 +318,7 @@ int audit_take(struct audit *a, const struct audit_event *event, struct err *err
 		return 0;
 	if (audit_keys_has(&a->refused,
 			   key_of_place(str_of(event->topic), event->partition, event->offset))) {
-		a->counts.passed++;
+		a->counts.refused += event->asked;
 		return 0;
 	}
 	a->items[a->count] = (struct store_item){.event = event->event,

@@ -11,8 +11,8 @@
  * changes of an alert with tally.h. Who was erased is looked for in none of them. Not compared: the
  * counts of the boards (stage_day, alert_week), rule sets, reviews, stored messages.
  *
- * Events of months that were dropped, and rows that the database refused (sink_reject), count as
- * passed. Memory: a tally, one batch, and 16 bytes for each row to tell those that nobody made
+ * Events of months that were dropped count as passed, those that the database refused (sink_reject)
+ * as refused. Memory: a tally, one batch, and 16 bytes for each row to tell those that nobody made
  * (up to AUDIT_KEYS_MAX; beyond, such rows are not looked for).
  *
  * Thread: belongs to one thread; holds one connection with one open transaction.
@@ -44,7 +44,7 @@ struct audit_settings {
 };
 
 struct audit_counts {
-	uint64_t rows, passed;
+	uint64_t rows, passed, refused;
 };
 
 MUST_CHECK int audit_new(struct audit **out, const struct audit_settings *settings,

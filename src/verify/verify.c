@@ -83,6 +83,7 @@ int verify_all(const struct verify_settings *settings, struct verify_counts *cou
 		struct audit_counts a = audit_counts(settings->audit);
 		v.counts.passed += a.passed;
 		v.counts.rows = a.rows;
+		v.counts.refused = a.refused;
 	}
 	*counts = v.counts;
 	consumer_free(v.archive);

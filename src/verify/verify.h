@@ -49,6 +49,7 @@ struct verify_counts {
 	uint64_t records, events, letters; /* read from the archive; compared */
 	uint64_t not_yet; /* events and letters of records that `run` had not taken */
 	uint64_t passed;  /* older than what their topics and tables still hold */
+	uint64_t refused; /* by the database: they stand in sink_reject, and have no rows */
 	uint64_t rows;	  /* of tables, compared */
 };
 
