@@ -128,7 +128,7 @@ MUST_CHECK int worker_send_batch(struct worker *w, struct err *err);
 MUST_CHECK int worker_hand_over(struct worker *w, struct err *err);
 /* Commits what is open. *doubtful tells, on failure, whether the commit itself was tried. */
 MUST_CHECK int worker_commit(struct worker *w, int timeout_ms, bool *doubtful, struct err *err);
-/* Ends the broker's side of the transaction; `renew` says whether the producer may go on. */
+/* Ends the broker's side of the transaction. Its producer is not used again. */
 void worker_abort(struct worker *w);
 /* Makes good what a failed transaction left: all of it will be read again, or was committed. */
 MUST_CHECK int worker_heal(struct worker *w, bool doubtful, struct err *err);

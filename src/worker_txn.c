@@ -188,9 +188,12 @@ void worker_abort(struct worker *w)
 	w->open = false;
 	pipeline_clear(w->pipeline);
 	w->batch_records = w->batch_bytes = 0;
+	/* Never the same producer again: what of this transaction is still under way, records or its end,
+	 * would go on under the next one's epoch. */
+	w->renew = true;
 	if (sender_state(w->sender) == PRODUCER_DOUBTFUL ||
 	    sender_abort(w->sender, COMMIT_MS, &ignored) < 0)
-		w->renew = true;
+		return; /* the new producer's first word ends it */
 }
 
 static int rewind_to_begin(struct worker *w, struct err *err)
@@ -302,19 +305,16 @@ int worker_heal(struct worker *w, bool doubtful, struct err *err)
 		return -1;
 	doubtful &= sender_state(w->sender) != PRODUCER_ABORT;
 	worker_abort(w);
-	w->renew |= err->kind == ERR_CONFIG; /* opening names a topic that is gone, and waits for it */
 	if (failures > 1)
 		clock_sleep_ms(MIN(50 << MIN(failures, 10), BACKOFF_MAX_MS));
-	if (w->renew) {
-		uint64_t before = w->counts.restores;
-		if (fenced && wait_for_verdict(w, err) < 0)
-			return -1;
-		if (worker_renew_sender(w, err) < 0)
-			return -1;
-		if (w->counts.restores != before || w->holdings.count == 0) {
-			worker_uncount(w);
-			return 0; /* the group gave us partitions anew meanwhile, or took all */
-		}
+	uint64_t before = w->counts.restores;
+	if (fenced && wait_for_verdict(w, err) < 0)
+		return -1;
+	if (worker_renew_sender(w, err) < 0)
+		return -1;
+	if (w->counts.restores != before || w->holdings.count == 0) {
+		worker_uncount(w);
+		return 0; /* the group gave us partitions anew meanwhile, or took all */
 	}
 	return doubtful ? resolve(w, err) : roll_back(w, err);
 }
