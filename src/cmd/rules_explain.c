@@ -19,6 +19,7 @@ struct explaining {
 	struct rulebook *book;
 	struct probe *probe;
 	struct arena arena;
+	struct file_source *source; /* of --message, behind the message */
 	bool underline;
 };
 
@@ -293,28 +294,38 @@ static int take_text(struct explaining *x, struct str *out, struct err *err)
 
 static int take_file(struct explaining *x, struct str *out, struct err *err)
 {
-	OWNED(file_source) *source = NULL;
 	struct record record;
-	struct err later;
 	bool found = false;
 	int got = 1;
 
-	if (file_source_open(&source, x->options.message, err) < 0)
+	if (file_source_open(&x->source, x->options.message, err) < 0)
 		return -1;
-	while (!found && (got = file_source_fill(source, err)) > 0)
-		found = file_source_next(source, &record);
+	while (!found && (got = file_source_fill(x->source, err)) > 0)
+		found = file_source_next(x->source, &record);
 	if (got < 0)
 		return -1;
 	if (!found)
 		return err_set(err, ERR_DATA, "%s holds no message", x->options.message);
 	*out = arena_copy(&x->arena, record.value);
-	/* Whoever types has not written another one yet. */
-	while (!(found = file_source_next(source, &record)) && !file_source_waits(source))
-		if (file_source_fill(source, &later) <= 0)
+	return 0;
+}
+
+/* Says so if there is another message. All of the explanation is out by then: a pipe may take its
+ * time, and whoever types has done so already. */
+static void look_for_more(struct explaining *x)
+{
+	struct record record;
+	struct err ignored;
+	bool found;
+
+	if (!x->source || (str_eq(str_of(x->options.message), STR("-")) && isatty(STDIN_FILENO)))
+		return;
+	fflush(stdout);
+	while (!(found = file_source_next(x->source, &record)))
+		if (file_source_fill(x->source, &ignored) <= 0)
 			break;
 	if (found)
 		fprintf(stderr, "only the first message of %s is explained\n", x->options.message);
-	return 0;
 }
 
 static int explain_message(struct explaining *x, struct err *err)
@@ -333,6 +344,7 @@ static int explain_message(struct explaining *x, struct err *err)
 			       decode_result_name(result), decode_result_detail(result));
 	print_texts(x);
 	print_rules(x);
+	look_for_more(x);
 	return 0;
 }
 
@@ -353,6 +365,7 @@ static int explain(const void *options, const char *const *arguments, int argume
 		status = probe_new(&x.probe, x.book->set, corp, err);
 	if (status == 0)
 		status = explain_message(&x, err);
+	file_source_free(x.source);
 	probe_free(x.probe);
 	rulebook_free(x.book);
 	arena_fini(&x.arena);
