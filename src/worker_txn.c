@@ -188,8 +188,8 @@ void worker_abort(struct worker *w)
 	w->open = false;
 	pipeline_clear(w->pipeline);
 	w->batch_records = w->batch_bytes = 0;
-	/* Never the same producer again: what of this transaction is still under way, records or its end,
-	 * would go on under the next one's epoch. */
+	/* Never the same producer again (producer.h): what of this transaction is still under way, records
+	 * or its end, would be of the next one's epoch. */
 	w->renew = true;
 	if (sender_state(w->sender) == PRODUCER_DOUBTFUL ||
 	    sender_abort(w->sender, COMMIT_MS, &ignored) < 0)

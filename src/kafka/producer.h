@@ -17,6 +17,11 @@
  * transaction of the same epoch) is why a timeout or a lost connection during a transaction makes
  * a producer doubtful even when the call succeeded in the end. producer_hygiene() tells.
  *
+ * After producer_abort() the producer is renewed as well, whatever led there: 2.0.2 throws away what
+ * waits to be sent and gives its numbers to the records that come next (epoch_base_msgid in
+ * rd_kafka_toppar_purge_queues()). What waits to be sent again may be with the broker already, which
+ * then takes the next transaction's records for copies, and says that they are written.
+ *
  * Without `transactional_id` it is an idempotent producer: producer_send(), producer_flush().
  *
  * Thread: a producer belongs to one thread. Waiting calls end at their deadline.
