@@ -20,7 +20,8 @@
  * After producer_abort() the producer is renewed as well, whatever led there: 2.0.2 throws away what
  * waits to be sent and gives its numbers to the records that come next (epoch_base_msgid in
  * rd_kafka_toppar_purge_queues()). What waits to be sent again may be with the broker already, which
- * then takes the next transaction's records for copies, and says that they are written.
+ * then refuses the next transaction's records as out of order (seen once in 16 kills of a broker), or
+ * takes them for copies and says that they are written.
  *
  * Without `transactional_id` it is an idempotent producer: producer_send(), producer_flush().
  *
