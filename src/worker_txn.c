@@ -46,6 +46,18 @@ int worker_renew_sender(struct worker *w, struct err *err)
 
 /* ---- a transaction ---- */
 
+/* When a transaction that begins now is to be committed. Who has time keeps a beat: how long the commit
+ * before took does not put this one off. Each worker of the process has a beat of its own, so that they do
+ * not commit at the same time and wait for each other's processor and broker. */
+static int64_t due_ms(const struct worker *w, int64_t now_ms)
+{
+	int64_t interval_ms = w->settings.config->commit_interval_ms;
+	int64_t offset_ms = w->settings.number * interval_ms / w->settings.config->workers;
+	int64_t left_ms = interval_ms - (now_ms + interval_ms - offset_ms) % interval_ms;
+
+	return now_ms + (w->rested && left_ms >= interval_ms / 4 ? left_ms : interval_ms);
+}
+
 int worker_begin(struct worker *w, struct err *err)
 {
 	size_t count;
@@ -61,10 +73,7 @@ int worker_begin(struct worker *w, struct err *err)
 	w->open = true;
 	w->routes_begun = w->routes;
 	w->begun_us = clock_monotonic_us();
-	/* Who has time keeps the beat: how long the commit before took does not put this one off. */
-	int64_t interval_ms = w->settings.config->commit_interval_ms, now_ms = w->begun_us / 1000;
-	bool in_time = w->rested && w->due_ms + interval_ms / 2 > now_ms;
-	w->due_ms = (in_time ? w->due_ms : now_ms) + interval_ms;
+	w->due_ms = due_ms(w, w->begun_us / 1000);
 	w->txn_records = 0;
 	w->calm = w->rested;
 	w->rested = false;
