@@ -7,6 +7,7 @@
 enum { ASK_MS = 30000, FLUSH_MS = 300000 };
 
 struct archive_out {
+	struct archive_out_settings settings;
 	struct producer *producer;
 	struct producer_topic *topic;
 	struct decoder *decoder;
@@ -25,6 +26,24 @@ struct extras {
 	int64_t time_ms; /* of the line before, then of the record itself */
 };
 
+int archive_out_renew(struct archive_out *a, struct err *err)
+{
+	const struct archive_out_settings *settings = &a->settings;
+	struct producer_settings producer = {
+		.kafka = &settings->brokers->settings,
+		.transactional_id = settings->transactional_id,
+		.linger_ms = "20",
+	};
+	const char *topic = settings->topic ? settings->topic : settings->config->input.topic;
+
+	producer_free(TAKE(a->producer));
+	if (producer_new(&a->producer, &producer, err) < 0 ||
+	    (settings->transactional_id && producer_init(a->producer, ASK_MS, err) < 0) ||
+	    producer_need_topic(a->producer, topic, ASK_MS, &a->partitions, err) < 0)
+		return -1;
+	return producer_topic(a->producer, topic, &a->topic, err);
+}
+
 int archive_out_new(struct archive_out **out, const struct archive_out_settings *settings,
 		    struct err *err)
 {
@@ -34,20 +53,12 @@ int archive_out_new(struct archive_out **out, const struct archive_out_settings 
 		.corpid = str_of(config->input.corpid),
 		.record_bytes_max = (size_t)config->input.record_bytes_max,
 	};
-	struct producer_settings producer = {
-		.kafka = &settings->brokers->settings,
-		.transactional_id = settings->transactional_id,
-		.linger_ms = "20",
-	};
-	const char *topic = settings->topic ? settings->topic : config->input.topic;
 
 	if (!a)
 		return err_set(err, ERR_OS, "out of memory");
+	a->settings = *settings;
 	if (directory_open(&a->directory, &a->staff, config->staff, err) < 0 || decoder_new(&a->decoder, &decode, err) < 0 ||
-	    producer_new(&a->producer, &producer, err) < 0 ||
-	    (settings->transactional_id && producer_init(a->producer, ASK_MS, err) < 0) ||
-	    producer_need_topic(a->producer, topic, ASK_MS, &a->partitions, err) < 0 ||
-	    producer_topic(a->producer, topic, &a->topic, err) < 0)
+	    archive_out_renew(a, err) < 0)
 		return -1;
 	*out = TAKE(a);
 	return 0;

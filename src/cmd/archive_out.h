@@ -17,7 +17,7 @@ struct archive_out_settings {
 	const struct config *config;
 	const struct brokers *brokers;
 	const char *topic;	      /* NULL: input.topic */
-	const char *transactional_id; /* NULL: no transactions */
+	const char *transactional_id; /* NULL: no transactions; lives as long as the archive_out */
 };
 
 MUST_CHECK int archive_out_new(struct archive_out **out,
@@ -25,6 +25,8 @@ MUST_CHECK int archive_out_new(struct archive_out **out,
 void archive_out_free(struct archive_out *a); /* NULL is fine; drops what is not flushed */
 DEFINE_OWNED(archive_out);
 
+/* A new producer under the same id; what the one before left open is ended. */
+MUST_CHECK int archive_out_renew(struct archive_out *a, struct err *err);
 /* For begin and commit of a transaction. */
 struct producer *archive_out_producer(struct archive_out *a);
 

@@ -20,6 +20,7 @@ struct rekey_options {
 
 struct rekey {
 	const struct rekey_options *options;
+	char id[128]; /* of its transactions */
 	struct config *config;
 	struct brokers *brokers;
 	struct archive_out *out;
@@ -38,6 +39,9 @@ struct rekey {
 
 static int begin(struct rekey *r, struct err *err)
 {
+	/* What is still under way of the transaction before could end this one (producer.h). */
+	if (producer_hygiene(archive_out_producer(r->out)) && archive_out_renew(r->out, err) < 0)
+		return -1;
 	if (producer_begin(archive_out_producer(r->out), err) < 0)
 		return -1;
 	r->open = true;
@@ -186,7 +190,7 @@ static int copy_all(struct rekey *r, struct err *err)
 
 static int open_all(struct rekey *r, struct err *err)
 {
-	char group[128], id[128];
+	char group[128];
 	const char *topics[] = {r->options->from};
 	int32_t partitions;
 
@@ -197,9 +201,9 @@ static int open_all(struct rekey *r, struct err *err)
 	if (!strcmp(r->options->from, to))
 		return err_set(err, ERR_USAGE, "--from and --to are one topic");
 	(void)snprintf(group, sizeof group, "%s.rekey", r->config->pipeline);
-	(void)snprintf(id, sizeof id, "%s-rekey", r->config->pipeline);
+	(void)snprintf(r->id, sizeof r->id, "%s-rekey", r->config->pipeline);
 	struct archive_out_settings out = {
-		.config = r->config, .brokers = r->brokers, .topic = to, .transactional_id = id};
+		.config = r->config, .brokers = r->brokers, .topic = to, .transactional_id = r->id};
 	struct consumer_settings consumer = {
 		.kafka = &r->brokers->settings,
 		.group = group,
