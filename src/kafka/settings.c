@@ -37,6 +37,7 @@ static const struct refusal {
 	{"check.crcs", "true", "broken records must be seen"},
 	{"allow.auto.create.topics", "false", "topics are made by `chatmill topics apply`"},
 	{"group.protocol.type", NULL, "it is always consumer"},
+	{"log.connection.close", "true", "a producer that lost a connection must be renewed"},
 	{"plugin.library.paths", NULL, "it would run foreign code"},
 	{"ssl.engine.location", NULL, "it would run foreign code"},
 	{"sasl.kerberos.kinit.cmd", NULL, "it would run a command"},
