@@ -323,7 +323,12 @@ enum store_result store_write(struct store *s, const struct store_item *items, s
 		log_event(LOG_WARN, "sink_without_month", LOG_NUM("rows", s->months.outside));
 	s->counts.without_month += s->months.outside;
 	s->counts.batches++;
-	s->counts.items += count;
+	for (size_t i = 0; i < count; i++) /* of others only the offset moved */
+		s->counts.items += items[i].event || items[i].message;
+	for (size_t i = 0; i < s->writer.rejects.count; i++) {
+		const struct store_item *item = s->writer.rejects.rows[i].item;
+		s->counts.items -= item->event || item->message;
+	}
 	s->wait_ms = 0;
 	s->batch_max = MIN(s->batch_max * 2, BATCH_MAX);
 	*taken = count;
