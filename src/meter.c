@@ -76,7 +76,7 @@ struct meter {
 	struct series *sources[2], *snapshots[2];
 	struct series *stages[METER_STAGE_COUNT], *transaction_time, *restores, *restore_time;
 	struct series *partitions, *keys, *bytes, *switches, *brokers;
-	uint64_t events_pending[EVENT_TYPE_COUNT];
+	uint64_t events_pending[EVENT_TYPE_COUNT], switches_pending;
 	struct book_hits books[BOOKS_MAX];
 	size_t book_count, book_at; /* book_at: the next one that gives way */
 	struct corp corps[CORPS_MAX];
@@ -338,6 +338,9 @@ static void settle(struct meter *m, bool keep)
 			series_add(m->events[i], m->events_pending[i]);
 		m->events_pending[i] = 0;
 	}
+	if (keep)
+		series_add(m->switches, m->switches_pending);
+	m->switches_pending = 0;
 	for (size_t i = 0; i < m->part_count; i++) {
 		if (keep && m->parts[i].pending_ms)
 			m->parts[i].time_ms = m->parts[i].pending_ms;
@@ -375,7 +378,7 @@ void meter_transaction(struct meter *m, enum meter_transaction what)
 
 void meter_switched(struct meter *m)
 {
-	series_add(m->switches, 1);
+	m->switches_pending++;
 	m->looked_ms = 0;
 }
 

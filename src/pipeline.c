@@ -20,7 +20,7 @@ struct pipeline {
 	struct pipeline_last last;
 	struct matches matches; /* what last.matches points to */
 	uint64_t taken;
-	bool again; /* the record is counted already: PIPELINE_MORE was answered, or pipeline_again() */
+	bool again; /* the record is counted already: PIPELINE_MORE was answered, or pipeline_set_again() */
 };
 
 int pipeline_new(struct pipeline **out, const struct pipeline_settings *settings, struct err *err)
@@ -159,9 +159,14 @@ void pipeline_read(struct pipeline *p, const struct rulebook *book, const struct
 	}
 }
 
-void pipeline_again(struct pipeline *p)
+bool pipeline_is_again(const struct pipeline *p)
 {
-	p->again = true;
+	return p->again;
+}
+
+void pipeline_set_again(struct pipeline *p, bool again)
+{
+	p->again = again;
 }
 
 enum pipeline_step pipeline_apply(struct pipeline *p, struct shard *shard,

@@ -57,8 +57,9 @@ struct pipeline_last {
 	int64_t read_us, react_us;     /* -1: not measured */
 };
 
-/* The next pipeline_apply() is of a record that was counted already. */
-void pipeline_again(struct pipeline *p);
+/* Whether the next pipeline_apply() is of a record that was counted already. */
+bool pipeline_is_again(const struct pipeline *p);
+void pipeline_set_again(struct pipeline *p, bool again);
 
 enum pipeline_step { PIPELINE_DONE, PIPELINE_MORE, PIPELINE_SWITCH };
 

@@ -67,6 +67,7 @@ struct worker {
 	bool renew;	    /* the producer must be renewed before the next one */
 	int64_t begun_us, due_ms; /* when it began, when it is to be committed */
 	uint64_t txn_records;
+	bool again; /* its first record was counted in the one before */
 
 	struct routes routes, routes_begun; /* now; when the transaction began */
 };

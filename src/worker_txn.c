@@ -75,6 +75,7 @@ int worker_begin(struct worker *w, struct err *err)
 	w->begun_us = clock_monotonic_us();
 	w->due_ms = due_ms(w, w->begun_us / 1000);
 	w->txn_records = 0;
+	w->again = pipeline_is_again(w->pipeline);
 	w->calm = w->rested;
 	w->rested = false;
 	fault_point("begin");
@@ -185,6 +186,7 @@ void worker_uncount(struct worker *w)
 {
 	meter_rollback(w->meter, w->pipeline);
 	w->routes = w->routes_begun;
+	pipeline_set_again(w->pipeline, w->again);
 }
 
 void worker_abort(struct worker *w)

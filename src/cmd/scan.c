@@ -142,7 +142,7 @@ static int apply(void *context, const struct reading *reading, struct err *err)
 		if (pipeline_apply(s->pipeline, s->shards[at], s->book, reading) != PIPELINE_MORE) {
 			at++;
 			if (at < end) /* a clock is one record, however many follow it */
-				pipeline_again(s->pipeline);
+				pipeline_set_again(s->pipeline, true);
 		} else if (flush(s, err) < 0)
 			return -1;
 	}
