@@ -70,7 +70,8 @@ static struct str hmac(const struct erasure *e, const struct store_item *item, s
 	unsigned char *out = arena_alloc(arena, SHA256_BYTES);
 
 	memcpy(block, e->inner, sizeof e->inner);
-	memcpy(block + sizeof e->inner, name.data, name.len);
+	if (name.len) /* a record without a key has none, and memcpy() takes no NULL */
+		memcpy(block + sizeof e->inner, name.data, name.len);
 	memcpy(outer, e->outer, sizeof e->outer);
 	digest_sha256((struct str){block, sizeof e->inner + name.len}, outer + sizeof e->outer);
 	digest_sha256((struct str){(char *)outer, sizeof outer}, out);
