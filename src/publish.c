@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/zstd.h"
-#include "cmd/rules_open.h"
 #include "kafka/producer.h"
+#include "rules_open.h"
 
 enum { SHELF_READ_MS = 60000, INIT_MS = 60000, COMMIT_MS = 8000, ENTRIES_MAX = 4096, LEVEL = 9 };
 

@@ -41,7 +41,7 @@ FOLDER_DOORS = {
     "rules": "directory hours lint load names ruleset sample spelling suite variants vec zone",
     "state": "changelog codec names saver shard subject",
     "verify": "verify",
-    "cmd": "cmd commands rules_open version",
+    "cmd": "cmd commands version",
 }
 
 FORBIDDEN = [

@@ -70,6 +70,8 @@ MUST_CHECK int options_parse(const struct command *command, int argc, char **arg
 /* ERR_USAGE where `path` (or NULL), a file that --`option` writes, is "-": standard output has the
  * command's own data. */
 MUST_CHECK int output_check(const char *option, const char *path, struct err *err);
+/* Whether `corp`, of --corp (or NULL), can be that of records that name none; else ERR_USAGE. */
+MUST_CHECK int corp_check(const char *corp, struct err *err);
 
 /* --help of one command, to `out`. */
 void options_help(const struct command *command, FILE *out);

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/utf8.h"
 #include "cmd/cmd.h"
+#include "decode/decode.h"
 
 enum { OPTION_NAMES_MAX = 64 };
 
@@ -127,4 +128,12 @@ int output_check(const char *option, const char *path, struct err *err)
 	if (path && !strcmp(path, "-"))
 		return err_set(err, ERR_USAGE, "--%s -: standard output has other data; name a file, or ./-", option);
 	return 0;
+}
+
+int corp_check(const char *corp, struct err *err)
+{
+	if (decode_check_corpid(str_of(corp), err) == 0)
+		return 0;
+	err->kind = ERR_USAGE;
+	return err_wrap(err, "--corp");
 }

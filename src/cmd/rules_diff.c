@@ -3,7 +3,7 @@
 #include "cmd/commands.h"
 #include "cmd/diff.h"
 #include "cmd/lines.h"
-#include "cmd/rules_open.h"
+#include "rules_open.h"
 
 struct diff_options {
 	const char *staff, *corp;

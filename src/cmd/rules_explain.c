@@ -5,10 +5,10 @@
 #include "cmd/commands.h"
 #include "cmd/plain.h"
 #include "cmd/probe.h"
-#include "cmd/rules_open.h"
 #include "consume/file.h"
 #include "fold/fold.h"
 #include "rules/sample.h"
+#include "rules_open.h"
 
 struct explain_options {
 	const char *text, *message, *from, *chat, *corp, *staff;

@@ -2,10 +2,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/commands.h"
 #include "cmd/report.h"
-#include "cmd/rules_open.h"
 #include "cmd/trial.h"
 #include "consume/file.h"
 #include "rules/suite.h"
+#include "rules_open.h"
 
 struct test_options {
 	const char *staff, *cache, *junit, *baseline;

@@ -8,9 +8,9 @@
 #include "cmd/commands.h"
 #include "cmd/event_filter.h"
 #include "cmd/lines.h"
-#include "cmd/rules_open.h"
 #include "cmd/summary.h"
 #include "pipeline.h"
+#include "rules_open.h"
 #include "send/encode.h"
 
 enum {

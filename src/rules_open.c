@@ -1,8 +1,6 @@
 /* rules_open.c - loads, compiles, and tells what is wrong. */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cmd/rules_open.h"
-
-#include "decode/decode.h"
+#include "rules_open.h"
 
 static void print_errors(struct findings *findings)
 {
@@ -37,12 +35,4 @@ int rules_open(struct rulebook **out, const char *dir, const char *staff, const 
 	struct ruleset_inputs in = {.dir = dir, .staff = staff};
 
 	return rules_open_from(out, &in, cache_dir, err);
-}
-
-int corp_check(const char *corp, struct err *err)
-{
-	if (decode_check_corpid(str_of(corp), err) == 0)
-		return 0;
-	err->kind = ERR_USAGE;
-	return err_wrap(err, "--corp");
 }

@@ -1,4 +1,4 @@
-/* rules_open.h - rules from a folder, for every command that judges.
+/* rules_open.h - rules from a folder, for whoever judges by them at once.
  * SPDX-License-Identifier: Apache-2.0
  *
  * Thread: that of the command; takes as long as compiling the rules.
@@ -16,6 +16,3 @@ MUST_CHECK int rules_open(struct rulebook **out, const char *dir, const char *st
 /* The same with all that a rule set may be made of. */
 MUST_CHECK int rules_open_from(struct rulebook **out, const struct ruleset_inputs *in,
 			       const char *cache_dir, struct err *err);
-
-/* Whether `corp`, of --corp (or NULL), can be that of records that name none; else ERR_USAGE. */
-MUST_CHECK int corp_check(const char *corp, struct err *err);
