@@ -48,7 +48,7 @@ def unlisted():
     called = set()
     for path in (REPO / "src").rglob("*.c"):
         text = path.read_text()
-        for m in re.finditer(r"log_event\(\s*[^,]+,\s*([^,;)]+)", text):
+        for m in re.finditer(r"log_(?:event|progress)\(\s*[^,]+,\s*([^,;)]+)", text):
             called |= set(re.findall(r'"([a-z][a-z0-9_]*)"', m[1]))
         if "log_event(LOG_WARN, event," in text:
             called |= set(re.findall(r'event = "(\w+)"', text))
