@@ -39,7 +39,7 @@ void brokers_find(const struct config *config, bool insecure, struct findings *f
 }
 
 /* Checks every property of the `kafka` part and prints what is wrong as file:line:col. ERR_CONFIG
- * if there is anything. No bootstrap.servers is none of it: `scan` needs no broker. */
+ * if there is anything. */
 static int brokers_check(const struct config *config, bool insecure, struct err *err)
 {
 	struct findings findings = {0};

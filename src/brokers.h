@@ -19,8 +19,8 @@ struct brokers {
 /* Adds what is wrong in the `kafka` part: properties that are refused, PLAIN without TLS. */
 void brokers_find(const struct config *config, bool insecure, struct findings *findings);
 
-
-/* The same, and bootstrap.servers must be there. */
+/* The same, printed to standard error, and bootstrap.servers must be there; ERR_CONFIG. The caller owns
+ * *out, which borrows the configuration. */
 MUST_CHECK int brokers_new(struct brokers **out, const struct config *config, bool insecure,
 			   struct err *err);
 void brokers_free(struct brokers *b); /* NULL is fine */

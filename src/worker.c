@@ -81,7 +81,7 @@ static int commit_before(struct worker *w, const struct record *record, struct e
 static int switch_rules(struct worker *w, const struct record *record, struct err *err)
 {
 	struct holding *holding = holdings_find(&w->holdings, record->partition);
-	struct err ignored; /* that of get_book() is the same */
+	struct err ignored; /* that of worker_get_book() is the same */
 	struct rulebook *book;
 	char digest[72];
 

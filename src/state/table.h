@@ -51,8 +51,8 @@ uint32_t table_find(const struct table *t, uint32_t corp, struct str id);
 enum table_part { TABLE_INDEX, TABLE_SLOT, TABLE_BLOCK };
 void table_fetch(const struct table *t, uint32_t hash, enum table_part part);
 uint32_t table_hash(uint32_t corp, struct str id);
-/* The same for the id of a block outside of the table, which lives until table_set_packed() or
- * table_remove(): whoever may not stay leaves nothing behind. */
+/* Makes a subject that is not there; its block stands outside of the table, and lives until
+ * table_set_packed() or table_remove(): whoever may not stay leaves nothing behind. */
 uint32_t table_add_guest(struct table *t, uint32_t corp, struct block *guest);
 void table_remove(struct table *t, uint32_t slot);
 

@@ -49,7 +49,7 @@ struct field {
 	bool is_list;
 };
 
-/* Keys come first. Columns in the order in which rows.c and columns_of() lay them out. */
+/* Keys come first. Columns in the order in which rows.c and put_row() of audit_settle.c lay them out. */
 struct layout {
 	const char *table;
 	size_t keys, count;

@@ -70,12 +70,11 @@ int pg_rows(const struct pg_result *r);
 struct str pg_text(const struct pg_result *r, int row, int column); /* until the result is freed */
 int64_t pg_i64(const struct pg_result *r, int row, int column);     /* of int2, int4 and int8 */
 
-/* COPY … FROM STDIN (FORMAT binary): begin, any number of pieces, end. For bench/. */
+/* COPY … FROM STDIN (FORMAT binary): the statement, and all of its data. */
 MUST_CHECK int pg_copy(struct pg *pg, const char *sql, struct str data, struct pg_fault *fault);
 
 /* Ends a transaction that nobody wants, or the connection if that fails. */
 void pg_rollback(struct pg *pg);
-
 
 /* Hands notices of the server (RAISE NOTICE) to `print` instead of dropping them. */
 void pg_on_notice(struct pg *pg, void (*print)(const char *text));
