@@ -202,9 +202,9 @@ void worker_abort(struct worker *w)
 	/* Never the same producer again (producer.h): what of this transaction is still under way, records
 	 * or its end, would be of the next one's epoch. */
 	w->renew = true;
-	if (sender_state(w->sender) == PRODUCER_DOUBTFUL ||
-	    sender_abort(w->sender, COMMIT_MS, &ignored) < 0)
-		return; /* the new producer's first word ends it */
+	bool ended = sender_state(w->sender) != PRODUCER_DOUBTFUL &&
+		     sender_abort(w->sender, COMMIT_MS, &ignored) == 0;
+	(void)ended; /* if not, the new producer's first word ends it */
 }
 
 static int rewind_to_begin(struct worker *w, struct err *err)
