@@ -272,7 +272,7 @@ void encode_data(struct buf *out, const struct event *event, const struct encode
 	buf_putc(out, '}');
 }
 
-static void put_subject(struct buf *out, const struct event *event)
+void encode_key(struct buf *out, const struct event *event)
 {
 	buf_put(out, event->corpid);
 	buf_putc(out, '/');
@@ -317,30 +317,30 @@ void encode_structured(struct buf *out, const struct event *event,
 
 size_t encode_headers(struct buf *scratch, const struct event *event,
 		      const struct encode_settings *settings,
-		      struct encode_header out[ENCODE_HEADERS_MAX])
+		      struct kafka_header out[ENCODE_HEADERS_MAX])
 {
 	size_t count = 0;
 
 	/* Room first, so that the values do not move while they are written. */
 	buf_clear(scratch);
 	(void)buf_room(scratch, 64 + event->corpid.len + event->subject.len);
-	out[count++] = (struct encode_header){"ce_specversion", STR("1.0")};
-	out[count++] = (struct encode_header){"ce_id", {event->id, sizeof event->id}};
-	out[count++] = (struct encode_header){"ce_source", settings->source};
-	out[count++] = (struct encode_header){"ce_type", types[event->type]};
+	out[count++] = (struct kafka_header){"ce_specversion", STR("1.0")};
+	out[count++] = (struct kafka_header){"ce_id", {event->id, sizeof event->id}};
+	out[count++] = (struct kafka_header){"ce_source", settings->source};
+	out[count++] = (struct kafka_header){"ce_type", types[event->type]};
 	char *start = scratch->data + scratch->len;
 	buf_put_time(scratch, event->time_ms);
-	out[count++] = (struct encode_header){
+	out[count++] = (struct kafka_header){
 		"ce_time", {start, (size_t)(scratch->data + scratch->len - start)}};
 	start = scratch->data + scratch->len;
-	put_subject(scratch, event);
-	out[count++] = (struct encode_header){
+	encode_key(scratch, event);
+	out[count++] = (struct kafka_header){
 		"ce_subject", {start, (size_t)(scratch->data + scratch->len - start)}};
 	if (event->sequence) {
 		start = scratch->data + scratch->len;
 		buf_put_u64_padded(scratch, event->sequence, 20);
-		out[count++] = (struct encode_header){"ce_sequence", {start, 20}};
+		out[count++] = (struct kafka_header){"ce_sequence", {start, 20}};
 	}
-	out[count++] = (struct encode_header){"content-type", STR("application/json")};
+	out[count++] = (struct kafka_header){"content-type", STR("application/json")};
 	return count;
 }

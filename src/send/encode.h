@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "kafka/headers.h"
 #include "model.h"
 
 enum evidence_mode { EVIDENCE_MASKED, EVIDENCE_NONE, EVIDENCE_FULL };
@@ -17,6 +18,9 @@ struct encode_settings {
 	struct str source; /* "/chatmill/default" */
 	enum evidence_mode evidence;
 };
+
+/* The key of a Kafka record: corpid/subject. Appends to `out`. */
+void encode_key(struct buf *out, const struct event *event);
 
 /* The value of a Kafka record: the JSON object `data`. Appends to `out`. */
 void encode_data(struct buf *out, const struct event *event, const struct encode_settings *settings);
@@ -29,13 +33,9 @@ void encode_structured(struct buf *out, const struct event *event,
  * ce_sequence (not for hit and erase) and content-type. Values live in `scratch` (cleared first)
  * and in the event. Returns how many of the ENCODE_HEADERS_MAX were written. */
 enum { ENCODE_HEADERS_MAX = 8 };
-struct encode_header {
-	const char *name;
-	struct str value;
-};
 size_t encode_headers(struct buf *scratch, const struct event *event,
 		      const struct encode_settings *settings,
-		      struct encode_header out[ENCODE_HEADERS_MAX]);
+		      struct kafka_header out[ENCODE_HEADERS_MAX]);
 
 /* `text` with any run of 7 or more digits (of any script, whatever invisible stands between) as one `*`. */
 void encode_masked(struct buf *out, struct str text);

@@ -114,19 +114,14 @@ static int send(struct sender *s, const struct outgoing *record, struct err *err
 
 int sender_event(struct sender *s, const struct event *event, struct err *err)
 {
-	struct encode_header encoded[ENCODE_HEADERS_MAX];
 	struct kafka_header headers[ENCODE_HEADERS_MAX];
 	static const enum event_type every[] = {EVENT_TAG, EVENT_STAGE, EVENT_ALERT, EVENT_HIT};
 
 	buf_clear(&s->value);
 	buf_clear(&s->key);
 	encode_data(&s->value, event, &s->settings.encode);
-	size_t count = encode_headers(&s->headers, event, &s->settings.encode, encoded);
-	for (size_t i = 0; i < count; i++)
-		headers[i] = (struct kafka_header){encoded[i].name, encoded[i].value};
-	buf_put(&s->key, event->corpid);
-	buf_putc(&s->key, '/');
-	buf_put(&s->key, event->subject);
+	size_t count = encode_headers(&s->headers, event, &s->settings.encode, headers);
+	encode_key(&s->key, event);
 	struct outgoing record = {
 		.topic = s->topics[event->type],
 		.partition = PRODUCER_BY_KEY,

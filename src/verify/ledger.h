@@ -28,7 +28,7 @@ enum { LEDGER_WAITING_MAX = 5000000 }; /* then these topics are not of this arch
 /* An event as it stands, or should stand, on its topic. */
 struct sheet {
 	struct str key, value, id;
-	struct encode_header headers[ENCODE_HEADERS_MAX];
+	struct kafka_header headers[ENCODE_HEADERS_MAX];
 	size_t header_count;
 };
 

@@ -73,9 +73,7 @@ static void make_sheet(struct verify *v, const struct event *e, struct sheet *sh
 	buf_clear(&v->key);
 	encode_data(&v->value, e, &encode);
 	sheet->header_count = encode_headers(&v->scratch, e, &encode, sheet->headers);
-	buf_put(&v->key, e->corpid);
-	buf_putc(&v->key, '/');
-	buf_put(&v->key, e->subject);
+	encode_key(&v->key, e);
 	sheet->key = buf_str(&v->key);
 	sheet->value = buf_str(&v->value);
 	sheet->id = (struct str){e->id, sizeof e->id};

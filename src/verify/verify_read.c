@@ -80,8 +80,7 @@ static void read_sheet(const struct consumed *got, struct sheet *sheet)
 		if ((strncmp(name, "ce_", 3) != 0 && strcmp(name, "content-type") != 0) ||
 		    sheet->header_count == ENCODE_HEADERS_MAX)
 			continue;
-		sheet->headers[sheet->header_count++] =
-			(struct encode_header){name, headers[i].value};
+		sheet->headers[sheet->header_count++] = headers[i];
 		if (!strcmp(name, "ce_id"))
 			sheet->id = headers[i].value;
 	}

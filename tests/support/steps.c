@@ -91,7 +91,7 @@ __attribute__((noipa)) static void step_react(struct steps *s)
 __attribute__((noipa)) static void step_encode(struct steps *s)
 {
 	const struct encode_settings settings = {.source = STR("/chatmill/default")};
-	struct encode_header headers[ENCODE_HEADERS_MAX];
+	struct kafka_header headers[ENCODE_HEADERS_MAX];
 
 	for (size_t i = 0; i < s->events.count; i++) {
 		buf_clear(&s->out);

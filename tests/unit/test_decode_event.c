@@ -36,7 +36,7 @@ static struct record record_of(struct str text)
 static struct event_row back(const struct event *e)
 {
 	struct buf data = {0}, scratch = {0}, again = {0};
-	struct encode_header written[ENCODE_HEADERS_MAX];
+	struct kafka_header written[ENCODE_HEADERS_MAX];
 	struct event_header headers[ENCODE_HEADERS_MAX];
 	struct event_row row;
 

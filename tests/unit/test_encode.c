@@ -82,7 +82,7 @@ Test(encode, headers_of_binary_mode)
 	};
 	struct buf scratch = {0};
 	struct event e = tag_event();
-	struct encode_header got[ENCODE_HEADERS_MAX];
+	struct kafka_header got[ENCODE_HEADERS_MAX];
 
 	cr_assert_eq(encode_headers(&scratch, &e, &masked, got), ARRAY_LEN(want));
 	for (size_t i = 0; i < ARRAY_LEN(want); i++) {

@@ -29,7 +29,7 @@ static struct sheet sheet_of(char name, const char *value, char id[36])
 	memcpy(id, "00000000-0000-5000-8000-00000000000", 35);
 	id[35] = name;
 	struct sheet sheet = {.key = STR("ww1/x"), .value = str_of(value), .id = {id, 36}};
-	sheet.headers[sheet.header_count++] = (struct encode_header){"ce_time", STR("now")};
+	sheet.headers[sheet.header_count++] = (struct kafka_header){"ce_time", STR("now")};
 	return sheet;
 }
 
