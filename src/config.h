@@ -19,6 +19,8 @@
 #include "model.h"
 #include "send/encode.h"
 
+enum { CONFIG_KEYS_MAX = 64 };
+
 enum origin { ORIGIN_DEFAULT, ORIGIN_FILE, ORIGIN_ENVIRONMENT };
 
 /* Where a value was given. */
@@ -69,7 +71,7 @@ struct config {
 	char source[80];	 /* "/chatmill/" + pipeline */
 	char state_topic[128];	 /* state.topic, or chatmill.<pipeline>.state */
 	size_t denied;		 /* findings that are files which may not be read */
-	struct given given[64];	 /* by row of the table */
+	struct given given[CONFIG_KEYS_MAX]; /* by row of the table */
 };
 
 /* Reads `file`. The caller owns *out. -1 with findings.errors > 0 and err ERR_CONFIG for what is

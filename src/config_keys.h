@@ -7,8 +7,6 @@
 
 #include "base/base.h"
 
-enum { CONFIG_KEYS_MAX = 64 };
-
 enum key_type {
 	KEY_TEXT,
 	KEY_NAME,     /* [A-Za-z0-9._-]+, as identities need */
