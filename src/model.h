@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "base/str.h"
+#include "base/digest.h"
 
 /* ---- limits, each with its reason ---- */
 enum {
@@ -212,7 +212,7 @@ struct evidence {
 struct event {
 	enum event_type type;
 	enum cause cause;
-	char id[36];	    /* UUID, no NUL */
+	char id[UUID_LEN];  /* no NUL */
 	int64_t time_ms;
 	uint64_t sequence;  /* 0: none (hit, erase) */
 	struct str corpid, subject, external_userid; /* the last empty if no customer */
@@ -240,7 +240,7 @@ struct event {
 	uint64_t count;
 	const struct str *msgids;
 	size_t msgid_count;
-	char alert_id[36];
+	char alert_id[UUID_LEN];
 	bool recalled;
 };
 

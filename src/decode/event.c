@@ -4,7 +4,7 @@
 
 #include "decode/own.h"
 
-enum { UUID_LEN = 36, SEQUENCE_DIGITS = 20 };
+enum { SEQUENCE_DIGITS = 20 };
 
 /* In the order in which send/encode writes them, so that most are found at the first compare. */
 #define FIELDS(X)                                                                                  \

@@ -156,7 +156,7 @@ static const struct str causes[] = {CAUSE_NAMES(STR)};
  * U+001F, as UUID version 5. */
 static void event_id(const struct turn *t, enum event_type type, struct str msgid,
 		     struct source source, struct str target, int64_t due_ms, enum cause cause,
-		     char out[36])
+		     char out[UUID_LEN])
 {
 	char due[24] = "";
 	int due_len = due_ms ? snprintf(due, sizeof due, "@%lld", (long long)due_ms) : 0;
@@ -169,7 +169,7 @@ static void event_id(const struct turn *t, enum event_type type, struct str msgi
 }
 
 void alert_id(const struct turn *t, struct str msgid, struct source source, int64_t due_ms,
-	      char out[36])
+	      char out[UUID_LEN])
 {
 	event_id(t, EVENT_ALERT, msgid, source, (struct str){0}, due_ms, CAUSE_RULE, out);
 }

@@ -86,7 +86,7 @@ struct event *turn_event(struct turn *t, enum event_type type, enum cause cause,
 			 struct source source, struct str target);
 /* The id of the alert that a rule gave at a message. */
 void alert_id(const struct turn *t, struct str msgid, struct source source, int64_t due_ms,
-	      char out[36]);
+	      char out[UUID_LEN]);
 
 /* The evidence of a match, made once and shared by the events of its rule. */
 struct proof_texts {

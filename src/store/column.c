@@ -71,11 +71,11 @@ static unsigned nibble(char c)
 	return c <= '9' ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a' + 10);
 }
 
-void column_uuid(struct column *c, const char id[36])
+void column_uuid(struct column *c, const char id[UUID_LEN])
 {
 	assert(c->type == COLUMN_UUID);
 	put_u32(c, 16);
-	for (int i = 0; i < 36; i += 2) {
+	for (int i = 0; i < UUID_LEN; i += 2) {
 		if (id[i] == '-')
 			i++;
 		buf_putc(&c->data, (char)(nibble(id[i]) << 4 | nibble(id[i + 1])));

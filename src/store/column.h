@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/digest.h"
 #include "store/pg.h"
 
 enum column_type {
@@ -38,7 +39,7 @@ void column_begin(struct column *c, enum column_type type);
 
 void column_null(struct column *c);
 void column_str(struct column *c, struct str value); /* TEXT, JSON, BYTES */
-void column_uuid(struct column *c, const char id[36]);
+void column_uuid(struct column *c, const char id[UUID_LEN]);
 void column_number(struct column *c, int64_t value); /* TIME, DAY, I64, I32, BOOL */
 /* A text[]: in a row of COPY as it is (LIST); in an array of rows as its text, {"a","b"}, because
  * an array of arrays cannot be ragged (TEXT, and the statement casts). */

@@ -41,7 +41,7 @@ static struct column *field(struct row *row)
 	return row->next;
 }
 
-static void uuid(struct row *row, const char id[36])
+static void uuid(struct row *row, const char id[UUID_LEN])
 {
 	column_uuid(field(row), id);
 }

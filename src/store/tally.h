@@ -30,7 +30,7 @@ struct tally_row {
 	struct tally_row *next; /* of the tally */
 	enum tally_table table;
 	struct str corpid, subject, group, name; /* name: tag or ladder */
-	char alert_id[36];
+	char alert_id[UUID_LEN];
 	uint64_t sequence;
 	struct str pack, rule, msgid;
 	bool here, has_since; /* tag */
@@ -42,7 +42,7 @@ struct tally_row {
 	uint64_t count;		    /* alert */
 	bool recalled;
 	int64_t recalled_ms;
-	char event_id[36];
+	char event_id[UUID_LEN];
 	struct tally_place place;
 };
 

@@ -79,7 +79,7 @@ static struct entry **find(const struct ledger *l, const struct ledger_stream *s
 	for (struct entry **at = &l->buckets[hash & l->mask]; *at; at = &(*at)->next) {
 		const struct entry *e = *at;
 		if (e->hash == hash && e->found == found && e->stream->topic == stream->topic &&
-		    str_eq(id, (struct str){e->id, ID_LEN}))
+		    str_eq(id, (struct str){e->id, UUID_LEN}))
 			return at;
 	}
 	return NULL;
@@ -126,7 +126,7 @@ static struct entry *add(struct ledger *l, struct ledger_stream *stream, uint64_
 	struct entry *e = heap_zeroed(1, sizeof *e + (keep ? bytes : 0));
 
 	*e = (struct entry){.stream = stream, .hash = hash, .found = found, .offset = -1, .twin = -1};
-	memcpy(e->id, sheet->id.data, ID_LEN);
+	memcpy(e->id, sheet->id.data, UUID_LEN);
 	e->key_hash = hash_64(sheet->key);
 	e->headers_hash = hash_64(buf_str(&l->headers));
 	e->value_hash = hash_64(sheet->value);
@@ -159,7 +159,7 @@ void ledger_report(const struct ledger *l, enum discrepancy_kind kind,
 		.topic = stream->topic,
 		.partition = stream->partition,
 		.offset = offset,
-		.id = {id, ID_LEN},
+		.id = {id, UUID_LEN},
 		.source_partition = source_offset < 0 ? -1 : stream->source_partition,
 		.source_offset = source_offset,
 		.reason = reason,
@@ -233,7 +233,7 @@ static void note_range(struct ledger_stream *s, int64_t offset, int side)
 static void put_in_order(struct ledger *l, const struct entry *e, struct ledger_stream *stream,
 			 struct order_place *place)
 {
-	memcpy(place->id, e->id, ID_LEN);
+	memcpy(place->id, e->id, UUID_LEN);
 	if (e->found)
 		order_fill(&stream->order, e->place, place);
 	else
@@ -270,7 +270,7 @@ static void meet(struct ledger *l, const struct entry *e, const struct sheet *sh
 
 static uint64_t begin(struct ledger *l, const struct ledger_stream *stream, const struct sheet *sheet)
 {
-	assert(sheet->id.len == ID_LEN);
+	assert(sheet->id.len == UUID_LEN);
 	put_headers(&l->headers, sheet);
 	return hash_of(stream, sheet->id);
 }
@@ -341,7 +341,7 @@ void ledger_seen_again(struct ledger *l, const struct ledger_stream *stream, int
 
 	for (struct entry *e = l->buckets[hash & l->mask]; e; e = e->next)
 		if (e->found && e->hash == hash && e->stream->topic == stream->topic &&
-		    e->offset != offset && str_eq(id, (struct str){e->id, ID_LEN}))
+		    e->offset != offset && str_eq(id, (struct str){e->id, UUID_LEN}))
 			e->twin = offset;
 }
 

@@ -7,8 +7,6 @@
 
 #include "verify/ledger.h"
 
-enum { ID_LEN = 36 };
-
 struct ledger_group {
 	uint32_t refs, expected, met;
 };
@@ -18,7 +16,7 @@ struct entry {
 	struct ledger_stream *stream;
 	uint64_t hash; /* of topic and id */
 	bool found;    /* else expected */
-	char id[ID_LEN];
+	char id[UUID_LEN];
 	int64_t offset;	 /* found: on the topic */
 	int64_t twin;	 /* found: where the same id stands too; -1: nowhere */
 	uint64_t place;	 /* found: in the order of its stream */

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "base/str.h"
+#include "base/digest.h"
 
 enum { ORDER_PLACES_MAX = 65536 };
 
@@ -18,7 +18,7 @@ struct order_place {
 	uint64_t number; /* the how-manieth of the stream; 0: not known yet */
 	int64_t source_offset;
 	bool asked; /* a difference is reported */
-	char id[36];
+	char id[UUID_LEN];
 };
 
 struct order { /* a zeroed one is ready for use */

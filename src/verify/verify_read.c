@@ -98,7 +98,7 @@ static void take_event(struct verify *v, const struct consumed *got, bool again)
 	out->first_seen = true;
 	read_sheet(got, &sheet);
 	int32_t inlet = hash_partition(sheet.key, v->partitions);
-	bool is_event = sheet.id.len == 36, is_here = inlet % v->classes == v->class_at;
+	bool is_event = sheet.id.len == UUID_LEN, is_here = inlet % v->classes == v->class_at;
 	if (!is_event || !is_here) {
 		if (!again)
 			report_foreign(v, got, is_event ? sheet.id : (struct str){0},
