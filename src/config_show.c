@@ -8,7 +8,7 @@
 static void put_value(struct buf *out, const struct config *c, const struct key *key, bool json)
 {
 	const void *field = (const char *)c + key->offset;
-	static const char *const modes[] = {"masked", "none", "full"};
+	static const char *const modes[] = {EVIDENCE_NAMES(AS_NAME)};
 	struct str text = {0};
 	char time[32];
 

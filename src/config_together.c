@@ -70,7 +70,7 @@ static void look_at_topics(struct looking *l)
 
 static void look_at_consent(struct looking *l)
 {
-	static const char *const words[] = {"ignore", "alert_only", "drop"};
+	static const char *const words[] = {CONSENT_NAMES(AS_NAME)};
 	const struct config *c = l->config;
 
 	for (size_t i = 0; i < c->consent.count; i++) {

@@ -93,7 +93,7 @@ const char *config_put_value(struct config *c, const struct key *key, struct str
 		*(bool *)field = text.data[0] == 't';
 		return NULL;
 	case KEY_EVIDENCE: {
-		static const char *const modes[] = {"masked", "none", "full"}; /* evidence_mode */
+		static const char *const modes[] = {EVIDENCE_NAMES(AS_NAME)};
 		for (size_t i = 0; i < ARRAY_LEN(modes); i++)
 			if (str_eq(text, str_of(modes[i]))) {
 				*(enum evidence_mode *)field = (enum evidence_mode)i;

@@ -265,4 +265,5 @@ struct events {
 	X("chatmill.tag.v1"), X("chatmill.stage.v1"), X("chatmill.alert.v1"),                      \
 		X("chatmill.hit.v1"), X("chatmill.erase.v1")
 #define CAUSE_NAMES(X) X("rule"), X("staff"), X("expiry"), X("recall"), X("manual"), X("group")
+#define CONSENT_NAMES(X) X("ignore"), X("alert_only"), X("drop")
 #define SEVERITY_NAMES(X) X("low"), X("medium"), X("high"), X("critical")

@@ -170,7 +170,7 @@ static int read_events(struct scan *s, struct err *err)
 
 static int read_evidence(struct scan *s, struct err *err)
 {
-	static const char *const names[] = {"masked", "none", "full"}; /* enum evidence_mode */
+	static const char *const names[] = {EVIDENCE_NAMES(AS_NAME)};
 	const char *name = s->options.evidence ? s->options.evidence : "masked";
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)

@@ -167,8 +167,7 @@ static void assemble(struct loader *l, struct loaded *loaded)
 	set->ladder_count = l->ladders.count;
 }
 
-static const char *const consent_names[] = {
-	[CONSENT_IGNORE] = "ignore", [CONSENT_ALERT_ONLY] = "alert_only", [CONSENT_DROP] = "drop"};
+static const char *const consent_names[] = {CONSENT_NAMES(AS_NAME)};
 
 /* Lines of `corpid mode`, `*` for the default. */
 static int read_consents(struct loader *l, struct ruleset *set, struct err *err)

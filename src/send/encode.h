@@ -13,6 +13,7 @@
 #include "model.h"
 
 enum evidence_mode { EVIDENCE_MASKED, EVIDENCE_NONE, EVIDENCE_FULL };
+#define EVIDENCE_NAMES(X) X("masked"), X("none"), X("full") /* as model.h has its names */
 
 struct encode_settings {
 	struct str source; /* "/chatmill/default" */
