@@ -22,6 +22,7 @@ enum {
 	EVIDENCE_MAX = 100,		/* hits listed in an event; all count */
 	EVIDENCE_BYTES_MAX = 64 * 1024, /* of text in them: six times that in JSON fits any topic */
 	USERIDS_MAX = 20,		/* staff listed in an event */
+	TAG_STAFF_MAX = 64,		/* whom a tag was announced for: RULES.md section 4 */
 	MSGIDS_MAX = 100,		/* messages listed in a grouped alert */
 	MSGID_BYTES_MAX = 256,		/* ids and names in keys; the longest seen are 64 */
 };

@@ -18,7 +18,6 @@
 
 enum { /* limits for one subject; reaching one is counted, the oldest or the newest gives way */
 	SUBJECT_TAGS_MAX = 256,	  /* ten times what a sales team keeps on a customer */
-	TAG_STAFF_MAX = 64,	  /* RULES.md section 4 */
 	SUBJECT_SEEN_MAX = 1000,  /* remembered messages; bounds what a change costs */
 	SUBJECT_WINDOWS_MAX = 256,
 	WINDOW_ENTRIES_MAX = 1000, /* counts need no more than their threshold; sums may */

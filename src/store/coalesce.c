@@ -83,15 +83,15 @@ static size_t find(struct coalesced *c, char table, const struct str *parts, siz
 static void set_staff(struct coalesced *c, struct tag_row *row, const struct str *ids, size_t count)
 {
 	if (!row->userids)
-		row->userids = arena_alloc(c->arena, sizeof(struct str) * STAFF_OF_TAG_MAX);
+		row->userids = arena_alloc(c->arena, sizeof(struct str) * TAG_STAFF_MAX);
 	row->userid_count = 0;
-	for (size_t i = 0; i < count && row->userid_count < STAFF_OF_TAG_MAX; i++)
+	for (size_t i = 0; i < count && row->userid_count < TAG_STAFF_MAX; i++)
 		row->userids[row->userid_count++] = ids[i];
 }
 
 static void join_staff(struct tag_row *row, const struct str *ids, size_t count)
 {
-	for (size_t i = 0; i < count && row->userid_count < STAFF_OF_TAG_MAX; i++) {
+	for (size_t i = 0; i < count && row->userid_count < TAG_STAFF_MAX; i++) {
 		bool known = false;
 		for (size_t k = 0; k < row->userid_count && !known; k++)
 			known = str_eq(row->userids[k], ids[i]);

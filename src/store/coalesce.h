@@ -19,11 +19,9 @@
 #include "base/arena.h"
 #include "model.h"
 
-enum { STAFF_OF_TAG_MAX = 64 }; /* as many as the state remembers (RULES.md section 4) */
-
 struct tag_row {
 	struct str corpid, external_userid, group, tag, wecom_id;
-	struct str *userids; /* room for STAFF_OF_TAG_MAX; NULL: none were named */
+	struct str *userids; /* room for TAG_STAFF_MAX; NULL: none were named */
 	size_t userid_count;
 	bool reset;
 	bool has_since, removed;

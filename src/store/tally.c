@@ -133,7 +133,7 @@ static void note(struct tally *t, struct tally_row *row, const struct event *e,
 
 static void set_texts(struct tally *t, struct tally_row *row, const struct str *texts, size_t count)
 {
-	row->texts = heap_grown(row->texts, (MAX(count, (size_t)STAFF_OF_TAG_MAX)) * sizeof *row->texts);
+	row->texts = heap_grown(row->texts, (MAX(count, (size_t)TAG_STAFF_MAX)) * sizeof *row->texts);
 	row->text_count = count;
 	for (size_t i = 0; i < count; i++)
 		row->texts[i] = keep(t, texts[i]);
@@ -141,7 +141,7 @@ static void set_texts(struct tally *t, struct tally_row *row, const struct str *
 
 static void join_staff(struct tally *t, struct tally_row *row, const struct str *ids, size_t count)
 {
-	for (size_t i = 0; i < count && row->text_count < STAFF_OF_TAG_MAX; i++) {
+	for (size_t i = 0; i < count && row->text_count < TAG_STAFF_MAX; i++) {
 		bool known = false;
 		for (size_t k = 0; k < row->text_count && !known; k++)
 			known = str_eq(row->texts[k], ids[i]);
@@ -171,7 +171,7 @@ static void take_change(struct tally *t, const struct event *e, const struct tag
 	if (adds && e->cause == CAUSE_STAFF && row->here) {
 		join_staff(t, row, ids, count);
 	} else if (adds) {
-		set_texts(t, row, ids, MIN(count, (size_t)STAFF_OF_TAG_MAX));
+		set_texts(t, row, ids, MIN(count, (size_t)TAG_STAFF_MAX));
 		row->since_ms = e->time_ms;
 		row->has_since = row->here = true;
 	} else {
