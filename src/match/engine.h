@@ -21,6 +21,12 @@
 #define NO_INDEX UINT32_MAX
 
 enum edge { EDGE_NONE, EDGE_LETTER, EDGE_DIGIT };
+static inline enum edge edge_of(char c)
+{
+	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
+		return EDGE_LETTER;
+	return c >= '0' && c <= '9' ? EDGE_DIGIT : EDGE_NONE;
+}
 
 struct engine_word {
 	struct str text; /* what evidence names */

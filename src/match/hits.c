@@ -132,13 +132,6 @@ static void cursor_init(struct cursor *c, const struct folded *f, struct str ori
 
 /* ---- what is around a hit ---- */
 
-static enum edge class_of(char c)
-{
-	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
-		return EDGE_LETTER;
-	return c >= '0' && c <= '9' ? EDGE_DIGIT : EDGE_NONE;
-}
-
 /* What a letter or digit of the folded text is in the original: itself, or what looks like it. */
 enum look { LOOK_REAL, LOOK_LETTER, LOOK_OTHER };
 
@@ -149,10 +142,10 @@ static enum look look_of(const struct matcher *m, const struct folded *f, uint32
 
 	cursor_init(&c, f, m->message->texts[m->text].content, m->form, at);
 	uint32_t code = *standard = c.codes[c.index];
-	if (code < 0x80 && class_of((char)code) == class_of(f->text.data[at]))
+	if (code < 0x80 && edge_of((char)code) == edge_of(f->text.data[at]))
 		return LOOK_REAL;
 	spelling_of_standard(FORM_LOOSE, code, &one);
-	return one.len == 1 && class_of(one.bytes[0]) == EDGE_LETTER ? LOOK_LETTER : LOOK_OTHER;
+	return one.len == 1 && edge_of(one.bytes[0]) == EDGE_LETTER ? LOOK_LETTER : LOOK_OTHER;
 }
 
 /* Whether the look-alike `code` at an edge of a hit is what the word itself has there. */
@@ -182,7 +175,7 @@ static bool touches(const struct matcher *m, const struct folded *f, const struc
 		    uint32_t inside, uint32_t outside)
 {
 	bool right = outside > inside;
-	enum edge edge = (enum edge)(right ? p->right : p->left), beside = class_of(f->text.data[outside]);
+	enum edge edge = (enum edge)(right ? p->right : p->left), beside = edge_of(f->text.data[outside]);
 	uint32_t code;
 
 	if (beside == EDGE_NONE || (beside != edge && m->form != FORM_DIGITS))

@@ -88,13 +88,6 @@ static struct str folded(struct words *w, enum fold_form form, struct str text)
 
 /* ---- one spelling ---- */
 
-static enum edge edge_of(char c)
-{
-	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
-		return EDGE_LETTER;
-	return c >= '0' && c <= '9' ? EDGE_DIGIT : EDGE_NONE;
-}
-
 /* `number` is that of the folded spelling, `bytes` its text. */
 static void add_draft(struct words *w, enum fold_form form, uint32_t number, struct str bytes,
 		      const struct posting *posting)
