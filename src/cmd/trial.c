@@ -65,7 +65,7 @@ enum decode_result trial_next(struct trial *t, const struct record *record)
 	return judge(t, record);
 }
 
-enum decode_result trial_take_record(struct trial *t, struct str json)
+static enum decode_result take_record(struct trial *t, struct str json)
 {
 	/* Copied with the room behind it that simdjson reads. */
 	char *copy = arena_zalloc(pipeline_arena(t->pipeline), json.len + RECORD_PADDING);
@@ -80,14 +80,14 @@ enum decode_result trial_take(struct trial *t, const struct sample *sample, cons
 {
 	buf_clear(&t->json);
 	sample_record(sample, ++t->number, false, t->book->set, fit, &t->json);
-	return trial_take_record(t, buf_str(&t->json));
+	return take_record(t, buf_str(&t->json));
 }
 
 void trial_clock(struct trial *t, int64_t ms)
 {
 	buf_clear(&t->json);
 	buf_printf(&t->json, "{\"corpid\":\"" SAMPLE_CORPID "\",\"clock\":%lld}", (long long)ms);
-	enum decode_result result = trial_take_record(t, buf_str(&t->json));
+	enum decode_result result = take_record(t, buf_str(&t->json));
 	assert(result == DECODE_DONE);
 }
 

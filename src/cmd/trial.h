@@ -24,8 +24,6 @@ MUST_CHECK int trial_begin(struct trial *t, struct err *err);
 /* Judges one sample; `fit` (or NULL) as in sample_record(). A result other than DECODE_DONE means
  * that the archive would not have taken it. */
 enum decode_result trial_take(struct trial *t, const struct sample *sample, const struct rule *fit);
-/* Judges one record of the archive as it stands. */
-enum decode_result trial_take_record(struct trial *t, struct str json);
 /* Judges one record of a long file: what came before stays known, but its events are gone. */
 enum decode_result trial_next(struct trial *t, const struct record *record);
 /* Moves the clock of the samples' corp. */
