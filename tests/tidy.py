@@ -38,7 +38,7 @@ FOLDER_DOORS = {
     "send": "encode letter topic",
     "store": "store archive audit migrate pg",
     "kafka": "admin consumer headers producer rights settings",
-    "rules": "directory hours lint load names ruleset sample spelling suite variants vec zone",
+    "rules": "directory hours lint load name_table ruleset sample spelling suite variants vec zone",
     "state": "changelog codec names saver shard subject",
     "verify": "verify",
     "cmd": "cmd commands version",

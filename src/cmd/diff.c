@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "cmd/plain.h"
-#include "rules/names.h"
+#include "rules/name_table.h"
 
 enum { EXAMPLES_MAX = 3, CONTEXT_CHARS = 20 };
 
@@ -202,7 +202,7 @@ static int by_name(const void *left, const void *right)
 
 static void make_rows(struct diff *d)
 {
-	struct names names = {0};
+	struct name_table names = {0};
 	uint32_t index;
 
 	d->rows = ARENA_ARRAY(&d->arena, struct row,
@@ -212,9 +212,9 @@ static void make_rows(struct diff *d)
 		for (size_t i = 0; i < set->rule_count; i++) {
 			struct str name = arena_printf(&d->arena, "%.*s/%.*s", STR_ARG(set->rules[i].pack),
 						       STR_ARG(set->rules[i].id));
-			if (!names_find(&names, name, &index)) {
+			if (!name_table_find(&names, name, &index)) {
 				index = (uint32_t)d->row_count++;
-				names_add(&names, &d->arena, name, index);
+				name_table_add(&names, &d->arena, name, index);
 				d->rows[index].name = name;
 			}
 			d->rows[index].in[s] = true;

@@ -19,11 +19,11 @@ static bool front_name(const struct scope *s, const struct yaml_node *key, const
 }
 
 static bool first_of_its_name(const struct scope *s, const struct yaml_node *key, const char *what,
-			      const struct names *names, const struct str *places)
+			      const struct name_table *names, const struct str *places)
 {
 	uint32_t index;
 
-	if (!names_find(names, key->text, &index))
+	if (!name_table_find(names, key->text, &index))
 		return true;
 	ERROR_AT(s, key, "%s «%.*s» is defined already, in %.*s; tags and ladders belong to all "
 			 "packs together", what, STR_ARG(key->text), STR_ARG(places[index]));
@@ -46,11 +46,11 @@ static void add_tag_name(struct loader *l, struct str name, struct tag_ref ref)
 {
 	uint32_t index;
 
-	if (names_find(&l->tag_names, name, &index)) {
+	if (name_table_find(&l->tag_names, name, &index)) {
 		l->tags.items[index].ambiguous = true;
 		return;
 	}
-	names_add(&l->tag_names, l->scratch, name, (uint32_t)l->tags.count);
+	name_table_add(&l->tag_names, l->scratch, name, (uint32_t)l->tags.count);
 	*VEC_ADD(l->scratch, &l->tags) = (struct tag_name){ref, false};
 }
 
@@ -73,7 +73,7 @@ static bool read_tag(const struct scope *s, const struct yaml_node *name,
 static void read_values(const struct scope *s, const struct yaml_node *node, struct tag_group *group)
 {
 	VEC(struct tag) tags = {0};
-	struct names seen = {0};
+	struct name_table seen = {0};
 	struct loader *l = s->loader;
 	uint32_t ignored;
 
@@ -88,11 +88,11 @@ static void read_values(const struct scope *s, const struct yaml_node *node, str
 		struct tag tag = {0};
 		if (!read_tag(s, name, list ? NULL : node->pairs[i].value, &tag))
 			continue;
-		if (names_find(&seen, tag.name, &ignored)) {
+		if (name_table_find(&seen, tag.name, &ignored)) {
 			ERROR_AT(s, name, "tag «%.*s» stands here twice", STR_ARG(tag.name));
 			continue;
 		}
-		names_add(&seen, l->scratch, tag.name, 0);
+		name_table_add(&seen, l->scratch, tag.name, 0);
 		*VEC_ADD(l->arena, &tags) = tag;
 	}
 	group->tags = tags.items;
@@ -121,7 +121,7 @@ static void read_group(const struct scope *s, const struct yaml_pair *pair)
 		(void)field_duration(s, node, "expires", &group.expires_ms);
 
 	uint32_t index = (uint32_t)l->groups.count;
-	names_add(&l->group_names, l->scratch, group.name, index);
+	name_table_add(&l->group_names, l->scratch, group.name, index);
 	*VEC_ADD(l->scratch, &l->group_places) = place(s, pair->key);
 	*VEC_ADD(l->arena, &l->groups) = group;
 	for (size_t i = 0; i < group.tag_count; i++) {
@@ -149,7 +149,7 @@ bool catalog_tag(const struct scope *s, const struct yaml_node *node, struct tag
 
 	if (!field_text(s, node, "a tag", 2 * NAME_BYTES_MAX, &name))
 		return false;
-	if (!names_find(&l->tag_names, name, &index)) {
+	if (!name_table_find(&l->tag_names, name, &index)) {
 		ERROR_AT(s, node, "unknown tag «%.*s»%s", STR_ARG(name),
 			 field_hint_name(s, name, &l->tag_names));
 		return false;
@@ -170,16 +170,16 @@ static void add_stage_name(struct loader *l, struct str name, struct ladder_stag
 {
 	uint32_t index;
 
-	if (names_find(&l->stage_names, name, &index)) {
+	if (name_table_find(&l->stage_names, name, &index)) {
 		l->stages.items[index].ambiguous = true;
 		return;
 	}
-	names_add(&l->stage_names, l->scratch, name, (uint32_t)l->stages.count);
+	name_table_add(&l->stage_names, l->scratch, name, (uint32_t)l->stages.count);
 	*VEC_ADD(l->scratch, &l->stages) = (struct stage_name){ref, false};
 }
 
 static void read_stages(const struct scope *s, const struct yaml_node *node, struct ladder *ladder,
-			struct names *seen)
+			struct name_table *seen)
 {
 	VEC(struct tag) stages = {0};
 	uint32_t ignored;
@@ -192,11 +192,11 @@ static void read_stages(const struct scope *s, const struct yaml_node *node, str
 		struct str name;
 		if (!field_text(s, node->items[i], "a stage", NAME_BYTES_MAX, &name))
 			continue;
-		if (names_find(seen, name, &ignored)) {
+		if (name_table_find(seen, name, &ignored)) {
 			ERROR_AT(s, node->items[i], "stage «%.*s» stands here twice", STR_ARG(name));
 			continue;
 		}
-		names_add(seen, s->loader->scratch, name, (uint32_t)stages.count);
+		name_table_add(seen, s->loader->scratch, name, (uint32_t)stages.count);
 		*VEC_ADD(s->loader->arena, &stages) = (struct tag){.name = name};
 	}
 	ladder->stages = stages.items;
@@ -205,7 +205,7 @@ static void read_stages(const struct scope *s, const struct yaml_node *node, str
 
 /* `labels: {stage: WeCom id}`. `stages` are the ladder's own, still ours to write to. */
 static void read_labels(const struct scope *s, const struct yaml_node *node, struct ladder *ladder,
-			struct tag *stages, const struct names *seen)
+			struct tag *stages, const struct name_table *seen)
 {
 	if (node->kind != YAML_MAP) {
 		ERROR_AT(s, node, "labels is a mapping: stage: WeCom id of its tag");
@@ -219,7 +219,7 @@ static void read_labels(const struct scope *s, const struct yaml_node *node, str
 			continue;
 		if (ladder->lost.name.len && str_eq(key->text, ladder->lost.name))
 			ladder->lost.wecom_id = id;
-		else if (names_find(seen, key->text, &index) && index < ladder->stage_count)
+		else if (name_table_find(seen, key->text, &index) && index < ladder->stage_count)
 			stages[index].wecom_id = id;
 		else
 			ERROR_AT(s, key, "unknown stage «%.*s»%s", STR_ARG(key->text),
@@ -233,7 +233,7 @@ static void add_ladder(const struct scope *s, const struct yaml_node *key,
 	struct loader *l = s->loader;
 	uint32_t index = (uint32_t)l->ladders.count;
 
-	names_add(&l->ladder_names, l->scratch, ladder->name, index);
+	name_table_add(&l->ladder_names, l->scratch, ladder->name, index);
 	*VEC_ADD(l->scratch, &l->ladder_places) = place(s, key);
 	*VEC_ADD(l->arena, &l->ladders) = *ladder;
 	for (size_t i = 0; i <= ladder->stage_count; i++) {
@@ -253,7 +253,7 @@ static void read_ladder(const struct scope *s, const struct yaml_pair *pair)
 	struct loader *l = s->loader;
 	const struct yaml_node *about = pair->value, *node;
 	struct ladder ladder = {0};
-	struct names seen = {0};
+	struct name_table seen = {0};
 	uint32_t ignored;
 
 	if (!front_name(s, pair->key, "a ladder", &ladder.name) ||
@@ -267,11 +267,11 @@ static void read_ladder(const struct scope *s, const struct yaml_pair *pair)
 			 STR_ARG(ladder.name));
 	if ((node = yaml_find(about, STR("lost"))) &&
 	    field_text(s, node, "lost", NAME_BYTES_MAX, &ladder.lost.name)) {
-		if (names_find(&seen, ladder.lost.name, &ignored))
+		if (name_table_find(&seen, ladder.lost.name, &ignored))
 			ERROR_AT(s, node, "«%.*s» is a stage already; lost stands beside the stages",
 				 STR_ARG(ladder.lost.name));
 		else
-			names_add(&seen, l->scratch, ladder.lost.name, UINT32_MAX);
+			name_table_add(&seen, l->scratch, ladder.lost.name, UINT32_MAX);
 	}
 	if ((node = yaml_find(about, STR("labels"))))
 		read_labels(s, node, &ladder, (struct tag *)ladder.stages, &seen);
@@ -296,7 +296,7 @@ bool catalog_stage(const struct scope *s, const struct yaml_node *node, struct l
 
 	if (!field_text(s, node, "a stage", 2 * NAME_BYTES_MAX, &name))
 		return false;
-	if (!names_find(&l->stage_names, name, &index)) {
+	if (!name_table_find(&l->stage_names, name, &index)) {
 		ERROR_AT(s, node, "unknown stage «%.*s»%s", STR_ARG(name),
 			 field_hint_name(s, name, &l->stage_names));
 		return false;

@@ -47,14 +47,14 @@ static bool row_tag(const struct scope *s, const struct yaml_node *node, const s
 	struct loader *l = s->loader;
 	uint32_t group, index;
 
-	if (names_find(&l->group_names, list->name, &group)) {
+	if (name_table_find(&l->group_names, list->name, &group)) {
 		struct str full = arena_printf(l->scratch, "%.*s/%.*s", STR_ARG(list->name), STR_ARG(row));
-		if (names_find(&l->tag_names, full, &index) && !l->tags.items[index].ambiguous) {
+		if (name_table_find(&l->tag_names, full, &index) && !l->tags.items[index].ambiguous) {
 			*out = l->tags.items[index].ref;
 			return true;
 		}
 	}
-	if (names_find(&l->tag_names, row, &index) && !l->tags.items[index].ambiguous) {
+	if (name_table_find(&l->tag_names, row, &index) && !l->tags.items[index].ambiguous) {
 		*out = l->tags.items[index].ref;
 		return true;
 	}

@@ -49,10 +49,10 @@ const char *field_hint(const struct scope *s, struct str name, const char *const
 	return arena_printf(scratch, "; write one of %.*s", STR_ARG(all)).data;
 }
 
-const char *field_hint_name(const struct scope *s, struct str name, const struct names *names)
+const char *field_hint_name(const struct scope *s, struct str name, const struct name_table *names)
 {
 	struct arena *scratch = s->loader->scratch;
-	const char *nearest = names_nearest(names, scratch, name);
+	const char *nearest = name_table_nearest(names, scratch, name);
 
 	return nearest ? arena_printf(scratch, "; did you mean «%s»?", nearest).data : "";
 }

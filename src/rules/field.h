@@ -54,7 +54,7 @@ bool field_amount(const struct scope *s, const struct yaml_node *node, const cha
 const char *field_hint(const struct scope *s, struct str name, const char *const *names,
 		       size_t count);
 /* "; did you mean «x»?" or nothing. */
-const char *field_hint_name(const struct scope *s, struct str name, const struct names *names);
+const char *field_hint_name(const struct scope *s, struct str name, const struct name_table *names);
 
 /* Without blanks at both ends. */
 struct str field_trim(struct str s);

@@ -59,13 +59,13 @@ static void hold_spelling(struct lint *l, struct held *held, const struct sought
 {
 	for (enum fold_form form = s->form; form == s->form || form <= l->allow_form; form++) {
 		bool edged = form == s->form && form <= FORM_STANDARD && (s->left || s->right);
-		struct names *names = edged ? &held->edged[form] : &held->open[form];
+		struct name_table *names = edged ? &held->edged[form] : &held->open[form];
 		struct str text = sought_in(s, form, &l->arena, &l->buf);
 		uint32_t known;
 		held->unsure[form] |= !text.len;
 		held->len_max[form] = MAX(held->len_max[form], text.len);
-		if (text.len && !names_find(names, text, &known))
-			names_add(names, &l->arena, text, 0);
+		if (text.len && !name_table_find(names, text, &known))
+			name_table_add(names, &l->arena, text, 0);
 	}
 }
 
@@ -111,10 +111,10 @@ static bool holds(const struct held *held, enum fold_form form, struct str whole
 			uint32_t found;
 			if (len > held->len_max[form])
 				break;
-			if (names_find(&held->open[form], piece, &found))
+			if (name_table_find(&held->open[form], piece, &found))
 				return true;
 			bool free = !edges || (!touches(whole, at) && !touches(whole, at + len));
-			if (free && names_find(&held->edged[form], piece, &found))
+			if (free && name_table_find(&held->edged[form], piece, &found))
 				return true;
 		}
 	}

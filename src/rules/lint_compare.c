@@ -59,9 +59,9 @@ static bool is_news(struct lint *l, const struct word *word)
 	struct str key = {(const char *)&word, sizeof word};
 	uint32_t known;
 
-	if (names_find(&l->told, key, &known))
+	if (name_table_find(&l->told, key, &known))
 		return false;
-	names_add(&l->told, &l->arena, arena_copy(&l->arena, key), 0);
+	name_table_add(&l->told, &l->arena, arena_copy(&l->arena, key), 0);
 	return true;
 }
 
@@ -171,7 +171,7 @@ static void check_spot(struct lint *l, const struct alternatives *a, const struc
 	struct str whole = spot->key;
 	uint32_t first;
 
-	if (names_find(&a->names, whole, &first) && check_key(l, a, first, spot))
+	if (name_table_find(&a->names, whole, &first) && check_key(l, a, first, spot))
 		return;
 	for (size_t at = 0; !a->equal_only && at < whole.len; at += utf8_len((unsigned char)whole.data[at])) {
 		size_t len = 0;
@@ -180,7 +180,7 @@ static void check_spot(struct lint *l, const struct alternatives *a, const struc
 			if (len > a->len_max)
 				break;
 			if (len < whole.len &&
-			    names_find(&a->names, (struct str){whole.data + at, len}, &first) &&
+			    name_table_find(&a->names, (struct str){whole.data + at, len}, &first) &&
 			    check_key(l, a, first, spot))
 				return;
 		}
@@ -196,7 +196,7 @@ void lint_compare(struct lint *l, struct alternatives *a)
 	for (uint32_t i = 0; i < a->spots.count; i++) {
 		struct spot *spot = &a->spots.items[i];
 		sources |= spot->source != a->spots.items[0].source;
-		if (names_find(&a->names, spot->key, &first)) {
+		if (name_table_find(&a->names, spot->key, &first)) {
 			struct spot *last = &a->spots.items[a->spots.items[first].last];
 			/* One of a list stands for all that are written so in it. */
 			if (a->across && last->source == spot->source)
@@ -205,7 +205,7 @@ void lint_compare(struct lint *l, struct alternatives *a)
 			a->spots.items[first].last = i;
 			continue;
 		}
-		names_add(&a->names, &l->arena, spot->key, i);
+		name_table_add(&a->names, &l->arena, spot->key, i);
 		spot->last = i;
 		a->len_max = MAX(a->len_max, spot->key.len);
 	}

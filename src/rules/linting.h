@@ -12,7 +12,7 @@
 
 #include "base/utf8.h"
 #include "rules/lint.h"
-#include "rules/names.h"
+#include "rules/name_table.h"
 #include "rules/reach.h"
 #include "rules/vec.h"
 
@@ -41,8 +41,8 @@ struct list_use {
 
 /* Words, to find those that stand in another one: in texts of each form. */
 struct held {
-	struct names open[FORM_COUNT];
-	struct names edged[FORM_COUNT]; /* their edges must not be touched */
+	struct name_table open[FORM_COUNT];
+	struct name_table edged[FORM_COUNT]; /* their edges must not be touched */
 	size_t len_max[FORM_COUNT];
 	bool unsure[FORM_COUNT]; /* of one nothing is left in that form */
 };
@@ -68,7 +68,7 @@ struct lint {
 	struct buf buf;
 	struct lexicon *lexicons; /* by pack; items NULL until it is used */
 	struct list_use *uses; /* by list */
-	struct names told; /* addresses of words that are called superfluous */
+	struct name_table told; /* addresses of words that are called superfluous */
 	VEC(struct allow) allows;
 	enum fold_form allow_form; /* the widest in which an allow word is searched */
 };
@@ -81,7 +81,7 @@ struct alternatives {
 	bool equal_only; /* a longer word does something that a shorter one does not */
 	const struct rule *const *rules; /* that look for them */
 	size_t rule_count;
-	struct names names; /* key -> its first spot */
+	struct name_table names; /* key -> its first spot */
 	size_t len_max;
 };
 

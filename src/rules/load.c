@@ -13,7 +13,7 @@ struct loaded {
 	struct ruleset set; /* first: what callers hold is its address */
 	struct arena arena, words;
 	struct buf bundle;
-	struct names pack_names, *rule_ids; /* rule_ids by pack */
+	struct name_table pack_names, *rule_ids; /* rule_ids by pack */
 	struct str staff; /* what the directory file is called in findings */
 	bool partly; /* as in struct ruleset_inputs */
 };
@@ -151,9 +151,9 @@ static void assemble(struct loader *l, struct loaded *loaded)
 		packs[i].alias_count = l->packs.items[i].aliases.count;
 	}
 	set->packs = packs;
-	loaded->rule_ids = ARENA_ARRAY(l->arena, struct names, l->packs.count + 1);
+	loaded->rule_ids = ARENA_ARRAY(l->arena, struct name_table, l->packs.count + 1);
 	for (size_t i = 0; i < l->packs.count; i++) {
-		names_add(&loaded->pack_names, l->arena, packs[i].name, (uint32_t)i);
+		name_table_add(&loaded->pack_names, l->arena, packs[i].name, (uint32_t)i);
 		loaded->rule_ids[i] = l->packs.items[i].rule_ids;
 	}
 	set->pack_count = l->packs.count;
@@ -337,8 +337,8 @@ bool ruleset_find(const struct ruleset *set, struct str pack, struct str id, siz
 	const struct loaded *loaded = (const struct loaded *)set;
 	uint32_t pack_index, rule;
 
-	if (!names_find(&loaded->pack_names, pack, &pack_index) ||
-	    !names_find(&loaded->rule_ids[pack_index], id, &rule))
+	if (!name_table_find(&loaded->pack_names, pack, &pack_index) ||
+	    !name_table_find(&loaded->rule_ids[pack_index], id, &rule))
 		return false;
 	*out = rule;
 	return true;

@@ -17,7 +17,7 @@
 #include "base/findings.h"
 #include "base/yaml.h"
 #include "rules/load.h"
-#include "rules/names.h"
+#include "rules/name_table.h"
 #include "rules/source.h"
 #include "rules/vec.h"
 
@@ -26,9 +26,9 @@ struct pack_draft {
 	struct pack pack;
 	bool shadow;
 	struct str title_file, zone_file, fold_file, mode_file; /* who said so; empty: nobody yet */
-	struct names lists;	/* -> ruleset.lists */
-	struct names rule_ids;	/* -> ruleset.rules */
-	struct names alias_words; /* -> aliases */
+	struct name_table lists;	/* -> ruleset.lists */
+	struct name_table rule_ids;	/* -> ruleset.rules */
+	struct name_table alias_words; /* -> aliases */
 	VEC(struct alias) aliases;
 	VEC(const struct cond *) allow;
 };
@@ -51,15 +51,15 @@ struct loader {
 	struct sources *sources;
 
 	VEC(struct pack_draft) packs;
-	struct names pack_names;
+	struct name_table pack_names;
 	VEC(struct word_list) lists;
 	VEC(struct rule) rules;
 
 	VEC(struct tag_group) groups;
 	VEC(struct ladder) ladders;
-	struct names group_names, ladder_names; /* -> the vectors above */
+	struct name_table group_names, ladder_names; /* -> the vectors above */
 	VEC(struct str) group_places, ladder_places; /* where each was defined, for findings */
-	struct names tag_names, stage_names; /* "tag" and "group/tag" -> the vectors below */
+	struct name_table tag_names, stage_names; /* "tag" and "group/tag" -> the vectors below */
 	VEC(struct tag_name) tags;
 	VEC(struct stage_name) stages;
 };

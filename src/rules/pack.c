@@ -26,11 +26,11 @@ bool pack_find(struct scope *s, const struct yaml_node *root)
 		ERROR_AT(s, node, "the name of a pack is 1 to 32 of a-z, 0-9 and -");
 		return false;
 	}
-	if (names_find(&l->pack_names, node->text, &s->pack))
+	if (name_table_find(&l->pack_names, node->text, &s->pack))
 		return true;
 	struct str name = arena_copy(l->arena, node->text);
 	s->pack = (uint32_t)l->packs.count;
-	names_add(&l->pack_names, l->scratch, name, s->pack);
+	name_table_add(&l->pack_names, l->scratch, name, s->pack);
 	*VEC_ADD(l->scratch, &l->packs) = (struct pack_draft){
 		.pack = {.name = name, .title = name, .zone = zone_china(), .fold = FORM_STANDARD}};
 	return true;

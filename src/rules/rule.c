@@ -77,12 +77,12 @@ static void read_id(struct reading *r, struct rule *rule)
 	if (!id_ok(rule->id))
 		ERROR_AT(&r->scope, id, "id «%.*s» holds a blank or a slash; write it as ask-price",
 			 STR_ARG(rule->id));
-	else if (names_find(&pack->rule_ids, rule->id, &other))
+	else if (name_table_find(&pack->rule_ids, rule->id, &other))
 		ERROR_AT(&r->scope, id, "id «%.*s» is taken by the rule at %.*s:%d; ids are unique inside "
 					"a pack", STR_ARG(rule->id),
 			 STR_ARG(l->rules.items[other].file), l->rules.items[other].line);
 	else
-		names_add(&pack->rule_ids, l->arena, rule->id, (uint32_t)l->rules.count);
+		name_table_add(&pack->rule_ids, l->arena, rule->id, (uint32_t)l->rules.count);
 }
 
 static void read_choices(struct reading *r, struct rule *rule)

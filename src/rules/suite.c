@@ -9,9 +9,9 @@ typedef VEC(struct suite_test) suite_tests;
 /* Names that an expected event may hold: of anything else none would ever come, and a mistyped
  * `not` would pass for ever. */
 struct known {
-	struct names rules; /* pack/id */
-	struct names ids;   /* -> index of the first rule of that id */
-	struct names tags, stages, categories;
+	struct name_table rules; /* pack/id */
+	struct name_table ids;   /* -> index of the first rule of that id */
+	struct name_table tags, stages, categories;
 };
 
 struct reader {
@@ -22,16 +22,16 @@ struct reader {
 
 /* ---- known names ---- */
 
-static void know(struct names *names, struct arena *arena, struct str name, size_t value)
+static void know(struct name_table *names, struct arena *arena, struct str name, size_t value)
 {
 	uint32_t known;
 
-	if (name.len && !names_find(names, name, &known))
-		names_add(names, arena, name, (uint32_t)value);
+	if (name.len && !name_table_find(names, name, &known))
+		name_table_add(names, arena, name, (uint32_t)value);
 }
 
 /* By itself and with its group or ladder in front. */
-static void know_both(struct names *names, struct arena *arena, struct str front, struct str name)
+static void know_both(struct name_table *names, struct arena *arena, struct str front, struct str name)
 {
 	if (!name.len)
 		return;
@@ -67,17 +67,17 @@ static void know_all(struct known *k, struct arena *arena, const struct ruleset 
 
 /* A text that is among `names`; false with a finding. */
 static bool read_known(const struct reader *r, const struct yaml_node *node, const char *what,
-		       const struct names *names, struct str *out)
+		       const struct name_table *names, struct str *out)
 {
 	const struct scope *s = &r->scope;
 	uint32_t index;
 
 	if (!field_text(s, node, what, 2 * NAME_BYTES_MAX, out))
 		return false;
-	if (names_find(names, *out, &index))
+	if (name_table_find(names, *out, &index))
 		return true;
 	const char *hint = field_hint_name(s, *out, names);
-	if (names == &r->known->rules && names_find(&r->known->ids, *out, &index))
+	if (names == &r->known->rules && name_table_find(&r->known->ids, *out, &index))
 		hint = arena_printf(s->loader->scratch, "; did you mean «%.*s/%.*s»?",
 				    STR_ARG(r->set->rules[index].pack), STR_ARG(*out)).data;
 	ERROR_AT(s, node, "unknown %s «%.*s»%s", what, STR_ARG(*out), hint);

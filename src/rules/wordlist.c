@@ -173,7 +173,7 @@ static void read_list(const struct scope *s, const struct yaml_pair *pair)
 
 	if (!field_text(s, pair->key, "the name of a list", NAME_BYTES_MAX, &list.name))
 		return;
-	if (names_find(&pack->lists, list.name, &index)) {
+	if (name_table_find(&pack->lists, list.name, &index)) {
 		ERROR_AT(s, pair->key, "list «%.*s» is in another file of this pack already",
 			 STR_ARG(list.name));
 		return;
@@ -187,7 +187,7 @@ static void read_list(const struct scope *s, const struct yaml_pair *pair)
 		list.rows = row;
 		list.row_count = 1;
 	}
-	names_add(&pack->lists, l->scratch, list.name, (uint32_t)l->lists.count);
+	name_table_add(&pack->lists, l->scratch, list.name, (uint32_t)l->lists.count);
 	*VEC_ADD(l->arena, &l->lists) = list;
 }
 
@@ -208,7 +208,7 @@ bool wordlist_find(const struct scope *s, const struct yaml_node *node, uint32_t
 
 	if (!field_text(s, node, "the name of a list", NAME_BYTES_MAX, &name))
 		return false;
-	if (names_find(&pack->lists, name, out))
+	if (name_table_find(&pack->lists, name, out))
 		return true;
 	ERROR_AT(s, node, "unknown list «%.*s» in pack %.*s%s", STR_ARG(name),
 		 STR_ARG(pack->pack.name), field_hint_name(s, name, &pack->lists));
@@ -250,7 +250,7 @@ void wordlist_read_aliases(const struct scope *s, const struct yaml_node *map)
 		struct word word;
 		if (!field_word(s, map->pairs[i].key, &word) || !field_filled(s, node, "aliases"))
 			continue;
-		if (names_find(&pack->alias_words, word.text, &index)) {
+		if (name_table_find(&pack->alias_words, word.text, &index)) {
 			ERROR_AT(s, map->pairs[i].key, "aliases of «%.*s» are in another file of this "
 						       "pack already", STR_ARG(word.text));
 			continue;
@@ -263,7 +263,7 @@ void wordlist_read_aliases(const struct scope *s, const struct yaml_node *map)
 		if (spellings.count >= ALIASES_MAX)
 			ERROR_AT(s, node, "%zu spellings of one word; at most %d", spellings.count + 1,
 				 ALIASES_MAX);
-		names_add(&pack->alias_words, l->scratch, word.text, (uint32_t)pack->aliases.count);
+		name_table_add(&pack->alias_words, l->scratch, word.text, (uint32_t)pack->aliases.count);
 		*VEC_ADD(l->arena, &pack->aliases) =
 			(struct alias){word.text, {spellings.items, spellings.count}};
 	}

@@ -1,13 +1,13 @@
-/* names.c - open addressing over XXH3. */
+/* name_table.c - open addressing over XXH3. */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "rules/names.h"
+#include "rules/name_table.h"
 
 #include "base/hash.h"
 
 /* Beyond that many names a suggestion is not worth the time of comparing them. */
 enum { COMPARED_MAX = 512 };
 
-static struct name_slot *find_slot(const struct names *n, struct str name)
+static struct name_slot *find_slot(const struct name_table *n, struct str name)
 {
 	size_t mask = n->slot_count - 1, at = (size_t)hash_64(name) & mask;
 
@@ -16,7 +16,7 @@ static struct name_slot *find_slot(const struct names *n, struct str name)
 	return &n->slots[at];
 }
 
-bool names_find(const struct names *n, struct str name, uint32_t *value)
+bool name_table_find(const struct name_table *n, struct str name, uint32_t *value)
 {
 	if (!n->slot_count)
 		return false;
@@ -27,11 +27,11 @@ bool names_find(const struct names *n, struct str name, uint32_t *value)
 	return true;
 }
 
-void names_add(struct names *n, struct arena *arena, struct str name, uint32_t value)
+void name_table_add(struct name_table *n, struct arena *arena, struct str name, uint32_t value)
 {
 	assert(name.data);
 	if (n->count * 2 >= n->slot_count) {
-		struct names old = *n;
+		struct name_table old = *n;
 		n->slot_count = MAX(old.slot_count * 2, (size_t)16);
 		n->slots = ARENA_ARRAY(arena, struct name_slot, n->slot_count);
 		for (size_t i = 0; i < old.slot_count; i++)
@@ -49,7 +49,7 @@ static int by_name(const void *left, const void *right)
 	return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-const char *names_nearest(const struct names *n, struct arena *arena, struct str name)
+const char *name_table_nearest(const struct name_table *n, struct arena *arena, struct str name)
 {
 	const char **all = ARENA_ARRAY(arena, const char *, MIN(n->count, (size_t)COMPARED_MAX) + 1);
 	size_t count = 0;
