@@ -108,7 +108,7 @@ static void look_at_state(struct looking *l)
 {
 	const struct config *c = l->config;
 
-	if (c->state.idle_days * 86400000LL < c->state.memory_ms)
+	if (c->state.idle_days * DAY_MS < c->state.memory_ms)
 		complain(l, row_at(offsetof(struct config, state.idle_days)),
 			 "is shorter than state.memory, so that messages would be forgotten early, with who "
 			 "wrote them; write at least as many days as state.memory has, or a shorter "

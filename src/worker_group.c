@@ -87,7 +87,7 @@ int worker_restore(struct worker *w, struct owned *owned, size_t count, struct e
 			      .snapshots = w->settings.snapshots,
 			      .pipeline = config->pipeline},
 		.shard = {.memory_ms = config->state.memory_ms,
-			  .idle_ms = config->state.idle_days * 86400000LL},
+			  .idle_ms = config->state.idle_days * DAY_MS},
 		.archive = config->input.topic,
 		.consumer = topic_source_consumer(w->source),
 	};

@@ -23,6 +23,8 @@
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+#define DAY_MS INT64_C(86400000)
+
 enum { CACHE_LINE = 64 };
 /* Brings `bytes` from `at` on into the cache, while something else is done. Any address will do. */
 static inline void prefetch(const void *at, size_t bytes)

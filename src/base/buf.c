@@ -201,9 +201,9 @@ void buf_put_time(struct buf *b, int64_t ms)
 {
 	/* Days to civil date in the proleptic Gregorian calendar: the algorithm of Howard
 	 * Hinnant's «chrono-Compatible Low-Level Date Algorithms», era of 400 years. */
-	int64_t days = ms / 86400000, rest = ms % 86400000;
+	int64_t days = ms / DAY_MS, rest = ms % DAY_MS;
 	if (rest < 0) {
-		rest += 86400000;
+		rest += DAY_MS;
 		days--;
 	}
 	days += 719468;

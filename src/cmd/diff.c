@@ -305,7 +305,7 @@ bool diff_print(struct diff *d, bool json)
 static int open_side(struct diff *d, struct side *side, struct rulebook *book,
 		     const struct pipeline_settings *settings, struct err *err)
 {
-	struct shard_settings memory = {.memory_ms = 7 * INT64_C(86400000)};
+	struct shard_settings memory = {.memory_ms = 7 * DAY_MS};
 
 	side->book = rulebook_ref(book);
 	side->shards = calloc((size_t)d->partitions, sizeof(struct shard *));

@@ -184,8 +184,8 @@ static int read_evidence(struct scan *s, struct err *err)
 static int make_shards(struct scan *s, struct err *err)
 {
 	struct shard_settings settings = {
-		.memory_ms = 7 * 86400000LL,
-		.idle_ms = IDLE_DAYS * 86400000LL,
+		.memory_ms = 7 * DAY_MS, /* as state.memory */
+		.idle_ms = IDLE_DAYS * DAY_MS,
 	};
 
 	s->shard_count = (int32_t)s->options.partitions;

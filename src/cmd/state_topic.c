@@ -35,7 +35,7 @@ int state_restore(struct state *s, int32_t from, int32_t to, bool unfinished, st
 {
 	OWNED_MEM struct restored *items = calloc((size_t)(to - from), sizeof(struct restored));
 	struct shard_settings settings = {.memory_ms = s->config->state.memory_ms,
-					  .idle_ms = s->config->state.idle_days * 86400000LL};
+					  .idle_ms = s->config->state.idle_days * DAY_MS};
 	struct changelog_settings changelog = {
 		.kafka = &s->brokers->settings,
 		.group = s->config->pipeline,

@@ -38,7 +38,7 @@ void trial_free(struct trial *t)
 
 int trial_begin(struct trial *t, struct err *err)
 {
-	struct shard_settings settings = {.memory_ms = 7 * INT64_C(86400000)};
+	struct shard_settings settings = {.memory_ms = 7 * DAY_MS};
 
 	shard_free(TAKE(t->shard));
 	pipeline_clear(t->pipeline);

@@ -217,7 +217,7 @@ bool field_duration(const struct scope *s, const struct yaml_node *node, const c
 				  "10m, 24h, 7d, 2w", what, STR_ARG(node->text));
 		return false;
 	}
-	if (ms <= 0 || ms > INT64_C(86400000) * DURATION_DAYS_MAX) {
+	if (ms <= 0 || ms > DURATION_DAYS_MAX * DAY_MS) {
 		ERROR_AT(s, node, "%s: «%.*s» is not between 1ms and %dd", what,
 			 STR_ARG(node->text), DURATION_DAYS_MAX);
 		return false;

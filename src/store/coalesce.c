@@ -4,8 +4,6 @@
 
 #include "base/hash.h"
 
-enum { DAY_MS = 86400000 };
-
 /* Key → number of its row. Open addressing; at most half full. The key's hash has 64 bits and the
  * whole key is compared. */
 struct index {

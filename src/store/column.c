@@ -4,7 +4,7 @@
 
 #include <endian.h>
 
-enum { HEADER_BYTES = 20, DAY_MS = 86400000, DAYS_1970_TO_2000 = 10957 };
+enum { HEADER_BYTES = 20, DAYS_1970_TO_2000 = 10957 };
 
 /* Types by OID (src/include/catalog/pg_type.dat; fixed for ever). */
 static const struct {
@@ -89,7 +89,7 @@ static int64_t time_of(int64_t ms)
 {
 	int64_t since_2000_ms, us;
 
-	if (__builtin_sub_overflow(ms, (int64_t)DAYS_1970_TO_2000 * DAY_MS, &since_2000_ms) ||
+	if (__builtin_sub_overflow(ms, DAYS_1970_TO_2000 * DAY_MS, &since_2000_ms) ||
 	    __builtin_mul_overflow(since_2000_ms, (int64_t)1000, &us))
 		return INT64_MAX - 1;
 	return us;

@@ -7,7 +7,6 @@
 #include "store/column.h"
 
 enum {
-	DAY_MS = 86400000,
 	MONTHS_AHEAD = 2,
 	AHEAD_AGAIN_MS = 5 * 60 * 1000,
 	FIRST_MONTH = (2010 - 1970) * 12, /* before it WeCom was not; as in make_partitions() */

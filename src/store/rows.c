@@ -9,8 +9,6 @@
 #include "store/statements.h"
 #include "store/store.h"
 
-enum { DAY_MS = 86400000 };
-
 static const struct str chats[] = {CHAT_NAMES(STR)};
 static const struct str roles[] = {ROLE_NAMES(STR)};
 static const struct str causes[] = {CAUSE_NAMES(STR)};

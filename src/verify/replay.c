@@ -155,7 +155,7 @@ static int begin(struct replay *r, struct part *part, int32_t partition, struct 
 {
 	const struct config *config = r->settings.config;
 	struct shard_settings settings = {.memory_ms = config->state.memory_ms,
-					  .idle_ms = config->state.idle_days * 86400000LL};
+					  .idle_ms = config->state.idle_days * DAY_MS};
 
 	if (shard_new(&part->shard, partition, &settings, NULL, err) < 0)
 		return -1;

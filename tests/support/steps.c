@@ -126,7 +126,7 @@ static void init(struct steps *s, const char *rules)
 {
 	struct decode_settings decode = {0};
 	struct react_settings react = {0};
-	struct shard_settings shard = {7 * 86400000LL, 400 * 86400000LL};
+	struct shard_settings shard = {7 * DAY_MS, 400 * DAY_MS};
 	struct findings findings = {0};
 	struct ruleset *set;
 	struct err err;

@@ -10,7 +10,7 @@
 #include "pipeline.h"
 #include "send/encode.h"
 
-enum { DAY_MS = 86400000, HOUR_MS = 3600000, MINUTE_MS = 60000 };
+enum { HOUR_MS = 3600000, MINUTE_MS = 60000 };
 static const int64_t START_MS = 1700000000000;
 
 static inline struct rulebook *world_rules(const char *yaml)
