@@ -13,7 +13,7 @@ enum {
 
 /* Hits by rule of one rule set. */
 struct book_hits {
-	char digest[72];
+	char digest[DIGEST_TEXT_SIZE];
 	size_t rule_count;
 	struct series **series; /* by rule; NULL until its first hit */
 	uint32_t *pending;	/* by rule */
@@ -25,7 +25,7 @@ struct part {
 	int32_t partition;
 	struct series *lag_records, *lag_seconds, *position;
 	int64_t time_ms, pending_ms; /* of the last record, committed and not; 0: unknown */
-	char digest[72];
+	char digest[DIGEST_TEXT_SIZE];
 };
 
 struct corp {

@@ -196,7 +196,7 @@ int publish_load(struct rulebook **out, const struct publish_settings *settings,
 	return rules_open_from(out, &in, settings->cache_dir, err);
 }
 
-int publish_rules(const struct publish_settings *settings, char digest[72], struct err *err)
+int publish_rules(const struct publish_settings *settings, char digest[DIGEST_TEXT_SIZE], struct err *err)
 {
 	OWNED(rulebook) *book = NULL;
 

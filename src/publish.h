@@ -28,7 +28,7 @@ enum publish_result { PUBLISH_DONE, PUBLISH_NOT_NEW };
 
 /* Writes the set's digest to `digest`. Findings go to standard error. Returns an enum
  * publish_result, or -1: ERR_DATA for rules that are wrong. */
-MUST_CHECK int publish_rules(const struct publish_settings *settings, char digest[72],
+MUST_CHECK int publish_rules(const struct publish_settings *settings, char digest[DIGEST_TEXT_SIZE],
 			     struct err *err);
 
 /* Rules, directory and consents, compiled: all that a set of this host is made of. */

@@ -203,7 +203,7 @@ static bool compile_next(struct shelf *s)
 	struct buf bundle = {0};
 	struct err err = {0};
 	struct rulebook *book = NULL;
-	char digest[72];
+	char digest[DIGEST_TEXT_SIZE];
 
 	pthread_mutex_lock(&s->lock);
 	struct entry *e = s->entries;
@@ -425,7 +425,7 @@ enum shelf_answer shelf_get(struct shelf *s, struct str digest, int timeout_ms,
 	return now;
 }
 
-enum shelf_answer shelf_first(struct shelf *s, int timeout_ms, char out[72], struct err *err)
+enum shelf_answer shelf_first(struct shelf *s, int timeout_ms, char out[DIGEST_TEXT_SIZE], struct err *err)
 {
 	int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
 	enum shelf_answer result;

@@ -50,13 +50,13 @@ enum shelf_answer shelf_get(struct shelf *s, struct str digest, int timeout_ms,
 
 /* The digest of the set that was published first, which judges what stands in the archive before
  * its record; sets that were tried and cannot be used here are passed over. Empty in *out (and SHELF_MISSING) when none was. */
-enum shelf_answer shelf_first(struct shelf *s, int timeout_ms, char out[72], struct err *err);
+enum shelf_answer shelf_first(struct shelf *s, int timeout_ms, char out[DIGEST_TEXT_SIZE], struct err *err);
 
 /* Waits until everything that is on the topic now was read. */
 MUST_CHECK int shelf_wait(struct shelf *s, int timeout_ms, struct err *err);
 
 struct shelf_entry {
-	char digest[72];
+	char digest[DIGEST_TEXT_SIZE];
 	char by[128];
 	int64_t at_ms, published_ms, first_ms; /* 0: not published */
 	size_t bytes, pieces;

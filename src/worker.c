@@ -83,7 +83,7 @@ static int switch_rules(struct worker *w, const struct record *record, struct er
 	struct holding *holding = holdings_find(&w->holdings, record->partition);
 	struct err ignored; /* that of worker_get_book() is the same */
 	struct rulebook *book;
-	char digest[72];
+	char digest[DIGEST_TEXT_SIZE];
 
 	(void)snprintf(digest, sizeof digest, "%.*s", STR_ARG(pipeline_digest(w->pipeline)));
 	if (shelf_get(w->settings.shelf, str_of(digest), 0, &book, err) != SHELF_READY) {

@@ -55,7 +55,7 @@ struct worker {
 	bool busy;	     /* worker_keep_house() wants a turn soon */
 	int64_t quiet_ms;    /* when memory was given back last; 0: not yet */
 	int64_t moved_ms;    /* when partitions came or went last, which counts as busy; 0: never */
-	char fitted[BOOKS_MAX][72]; /* digests: the pipeline has room for these sets */
+	char fitted[BOOKS_MAX][DIGEST_TEXT_SIZE]; /* digests: the pipeline has room for these sets */
 	size_t fitted_count;
 	size_t batch_records, batch_bytes; /* not handed to the producer yet */
 	int64_t batch_ms;		   /* when the first of them came */

@@ -45,8 +45,8 @@ int worker_get_book(struct worker *w, struct str digest, struct rulebook **out, 
 /* The rulebook of the set that was published first, of those that this program can judge by. */
 static int get_first_book(struct worker *w, struct rulebook **out, struct err *err)
 {
-	char tried[72] = "", digest[72] = "";
-	struct err ignored; /* that of get_book() says more */
+	char tried[DIGEST_TEXT_SIZE] = "", digest[DIGEST_TEXT_SIZE] = "";
+	struct err ignored; /* that of worker_get_book() says more */
 
 	while (shelf_first(w->settings.shelf, IDLE_MS, digest, &ignored) == SHELF_READY &&
 	       strcmp(digest, tried) != 0) {
@@ -62,7 +62,7 @@ static int get_first_book(struct worker *w, struct rulebook **out, struct err *e
 int worker_fetch_book(struct worker *w, struct holding *holding, struct rulebook **out,
 		      struct err *err)
 {
-	char digest[72];
+	char digest[DIGEST_TEXT_SIZE];
 
 	(void)snprintf(digest, sizeof digest, "%.*s", STR_ARG(shard_ruleset(holding->shard)));
 	return digest[0] ? worker_get_book(w, str_of(digest), out, err) : get_first_book(w, out, err);
@@ -88,7 +88,7 @@ int worker_sync_book(struct worker *w, struct holding *holding, struct err *err)
 int worker_wait_for_rules(struct worker *w, struct err *err)
 {
 	bool told = false;
-	char digest[72];
+	char digest[DIGEST_TEXT_SIZE];
 
 	for (;;) {
 		enum shelf_answer answer = shelf_first(w->settings.shelf, IDLE_MS, digest, err);

@@ -7,7 +7,8 @@
 
 #include "base/str.h"
 
-enum { UUID_LEN = 36, SHA256_BYTES = 32, DIGEST_TEXT_LEN = 7 + 64 };
+enum { UUID_LEN = 36, SHA256_BYTES = 32, DIGEST_TEXT_LEN = 7 + 64,
+       DIGEST_TEXT_SIZE = DIGEST_TEXT_LEN + 1 /* with a NUL */ };
 
 /* UUID version 5 (RFC 4122 section 4.3) of the bytes `parts[0]` … joined as they stand, in the
  * namespace 6ba7b812 (that of OIDs; CONTRACT.md section 3 fixes it):

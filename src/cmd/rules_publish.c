@@ -34,7 +34,7 @@ static int publish(const void *given, const char *const *arguments, int count, s
 	const struct publish_options *o = given;
 	OWNED(config) *config = NULL;
 	OWNED(brokers) *brokers = NULL;
-	char digest[72];
+	char digest[DIGEST_TEXT_SIZE];
 	int64_t lead_ms = 10000;
 
 	if ((o->minutes || o->json) && !o->dry_run)

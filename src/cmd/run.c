@@ -202,7 +202,7 @@ static int publish(struct run *r, struct err *err)
 		.only_new = true,
 		.cache_dir = r->cache_dir,
 	};
-	char digest[72];
+	char digest[DIGEST_TEXT_SIZE];
 	int result = publish_rules(&settings, digest, err);
 
 	if (result == PUBLISH_NOT_NEW)

@@ -7,6 +7,7 @@
  * that it is done.
  * Whatever breaks off in between is refused by `run`, and begun anew with --force.
  */
+#include "base/digest.h"
 #include "base/fault.h"
 #include "base/hash.h"
 #include "base/heap.h"
@@ -30,7 +31,7 @@ struct importing {
 		int64_t ms;
 	} *clocks; /* the greatest of each corp */
 	size_t clock_count, clock_room, clock_next;
-	char ruleset[72];
+	char ruleset[DIGEST_TEXT_SIZE];
 	int64_t ruleset_offset; /* of the marker it came from: the furthest one counts */
 	uint64_t subjects;
 	bool headed;

@@ -11,7 +11,7 @@
 
 struct lookup {
 	const struct ruleset *set; /* that it was built for */
-	char digest[72];	   /* of that set: another one may come to live at its address */
+	char digest[DIGEST_TEXT_SIZE];	   /* of that set: another one may come to live at its address */
 	uint32_t *rules;	   /* open addressing: rule + 1; 0: free */
 	size_t rules_size, rules_cap;
 	bool staff_waits, customer_waits; /* some rule waits for that role */

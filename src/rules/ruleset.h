@@ -10,6 +10,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/digest.h"
 #include "model.h"
 
 struct zone;	  /* rules/zone.h: a time zone as a table */
@@ -216,7 +217,7 @@ struct consent_rule {
 };
 
 struct ruleset {
-	char digest[72]; /* "sha256:…", NUL-terminated: covers everything that judges */
+	char digest[DIGEST_TEXT_SIZE]; /* "sha256:…", NUL-terminated: covers everything that judges */
 	const struct pack *packs;
 	size_t pack_count;
 	const struct rule *rules;

@@ -21,7 +21,7 @@ struct replay {
 	struct part {
 		struct shard *shard; /* NULL: not begun */
 		struct rulebook *book; /* NULL: none yet, or one that cannot be used */
-		char digest[72];       /* that the last rules record named; empty: none did */
+		char digest[DIGEST_TEXT_SIZE];       /* that the last rules record named; empty: none did */
 	} * parts;
 	size_t batch_records, batch_bytes, told; /* events of the batch that were handed on */
 };
@@ -107,7 +107,7 @@ static int get_book(struct replay *r, const char *digest, struct rulebook **out,
 /* The set that was published first, of those that this program can use. */
 static int get_first_book(struct replay *r, struct rulebook **out, struct err *err)
 {
-	char tried[72] = "", digest[72] = "";
+	char tried[DIGEST_TEXT_SIZE] = "", digest[DIGEST_TEXT_SIZE] = "";
 	enum shelf_answer answer;
 
 	while ((answer = shelf_first(r->settings.shelf, ASK_MS, digest, err)) == SHELF_WAIT ||
