@@ -17,10 +17,8 @@
  * FILE, all numbers uint32 in little endian: number of headers + 1 (0: a change of state), then each
  * as its length and its bytes: key, value, and of each header name and value.
  */
-#include <librdkafka/rdkafka.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "handle.h"
 
 static struct {
 	const char *brokers, *topic, *out, *state, *group, *payloads;
@@ -62,25 +60,6 @@ static long now_ms(void)
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* Pairs of name and value, ended by NULL. */
-static rd_kafka_t *handle_new(rd_kafka_type_t type, ...)
-{
-	char why[512];
-	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	va_list ap;
-	va_start(ap, type);
-	for (const char *name; (name = va_arg(ap, const char *));) {
-		const char *value = va_arg(ap, const char *);
-		if (rd_kafka_conf_set(conf, name, value, why, sizeof why) != RD_KAFKA_CONF_OK)
-			die(name, why);
-	}
-	va_end(ap);
-	rd_kafka_t *rk = rd_kafka_new(type, conf, why, sizeof why);
-	if (!rk)
-		die("new", why);
-	return rk;
 }
 
 struct worker {

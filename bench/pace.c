@@ -13,9 +13,7 @@
  * …, "p50": ms, "p90": …, "p99": …, "p999": …, "max": …, "gap_max": the longest time between two
  * records}. It waits for what is late until nothing has come for 2 s, 30 s at most.
  */
-#include <librdkafka/rdkafka.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,7 +22,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "tool.h"
+#include "handle.h"
 
 static struct {
 	const char *brokers, *topic, *messages, *out;
@@ -61,23 +59,6 @@ static int64_t clock_us(clockid_t id)
 static int64_t wall_ms(void)
 {
 	return clock_us(CLOCK_REALTIME) / 1000;
-}
-
-/* Pairs of name and value, ended by NULL. */
-static rd_kafka_t *handle_new(rd_kafka_type_t type, ...)
-{
-	char why[512];
-	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	va_list ap;
-	va_start(ap, type);
-	for (const char *name; (name = va_arg(ap, const char *));)
-		if (rd_kafka_conf_set(conf, name, va_arg(ap, const char *), why, sizeof why))
-			die(name, why);
-	va_end(ap);
-	rd_kafka_t *rk = rd_kafka_new(type, conf, why, sizeof why);
-	if (!rk)
-		die("new", why);
-	return rk;
 }
 
 /* ---- what is sent ---- */
