@@ -342,12 +342,6 @@ class Cluster(Client):
         proc.end(node.p, signal.SIGTERM, 60)
         node.p = None
 
-    def pause(self, number=1):
-        os.kill(self.nodes[number - 1].p.pid, signal.SIGSTOP)
-
-    def resume(self, number=1):
-        os.kill(self.nodes[number - 1].p.pid, signal.SIGCONT)
-
     def restart(self, number=1):
         """Starts a node again on the same port and data, after kill() or terminate()."""
         self.nodes[number - 1].launch()
