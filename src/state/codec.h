@@ -60,12 +60,12 @@
 
 enum { CODEC_VERSION = 3, CODEC_HEAD_BYTES = 9 };
 
-/* Appends head and body. Every name of `s` is kept in the shard's names: equal texts are the same
- * pointer. The others are reused working memory. */
 struct codec_names { /* the names of one value, as they come up */
 	struct str *items;
 	uint32_t count, cap;
 };
+/* Appends head and body. Every name of `s` is kept in the shard's names: equal texts are the same
+ * pointer. `scratch` and `names` are working memory, to be used again. */
 void codec_put_subject(struct buf *out, struct str key, const struct subject *s,
 		       struct buf *scratch, struct codec_names *names);
 
