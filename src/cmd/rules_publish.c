@@ -207,8 +207,9 @@ const struct command cmd_rules_publish = {
 		"  chatmill rules publish -c chatmill.yaml rules\n"
 		"  chatmill rules publish -c chatmill.yaml --lead 0s --by anna rules\n"
 		"\n"
-		"exit status: 0 in force, 1 --dry-run found a difference, 65 rules that are wrong (nothing was written), 69 no broker,\n"
-		"75 another publisher came in between, 78 no such topic",
+		"exit status: 0 in force, 1 --dry-run found a difference, 65 rules that are wrong\n"
+		"(nothing was written), 69 no broker, 75 another publisher came in between, 78 no such\n"
+		"topic",
 	.options = publish_rows,
 	.options_bytes = sizeof(struct publish_options),
 	.arguments_min = 1,
