@@ -36,8 +36,8 @@ struct http_source {
 	void *context;
 };
 
-/* Listens on "host:port", ":port" or "[::1]:port", as the configuration has checked; `shown` stands for it in the log and in errors.
- * Borrows the source for its life. */
+/* Listens on "host:port", ":port" or "[::1]:port", as the configuration has checked; `shown` stands
+ * for it in the log and in errors. Borrows what the source points to for its life. */
 MUST_CHECK int http_start(struct http **out, const char *listen, const char *shown,
 			  const struct http_source *source, struct err *err);
 void http_stop(struct http *h); /* NULL is fine */

@@ -49,6 +49,7 @@ static inline struct str buf_str(const struct buf *b)
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
 /* ---- to a place with room: DIGITS_ROOM, JSON_ROOM(s.len). They return where they ended. ---- */
 enum { DIGITS_ROOM = 20 };
 /* The longest escape is six bytes (\u001f); two quotation marks; words of 16 bytes are written. */

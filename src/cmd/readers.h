@@ -30,8 +30,8 @@ void readers_free(struct readers *r); /* NULL is fine; ends the threads */
 DEFINE_OWNED(readers);
 
 /* Takes the next whole block of `source` (after file_source_fill() said 1), at most `limit`
- * records, and lets it be read; the source goes on in other memory. There must be room: readers_full() is false. Returns
- * how many records it took. */
+ * records, and lets it be read; the source goes on in other memory. There must be room:
+ * readers_full() is false. Returns how many records it took. */
 size_t readers_give(struct readers *r, struct file_source *source, size_t limit);
 
 bool readers_full(const struct readers *r);

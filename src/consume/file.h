@@ -6,8 +6,8 @@
  *			use the record; its bytes live until the next fill
  *
  * A line is a record; blank lines are none. One that is longer than any record may be
- * (RECORD_BYTES_LIMIT) is handed out cut, one byte too long, and the rest of it is passed over. Each record is readable RECORD_PADDING
- * bytes past its end. Thread: a source belongs to one thread.
+ * (RECORD_BYTES_LIMIT) is handed out cut, one byte too long, and the rest of it is passed over. Each
+ * record is readable RECORD_PADDING bytes past its end. Thread: a source belongs to one thread.
  */
 #pragma once
 

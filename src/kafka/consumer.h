@@ -105,8 +105,8 @@ struct consumed {
 /* Waits up to `timeout_ms` for a record. Returns an enum consumer_result, or -1. */
 MUST_CHECK int consumer_poll(struct consumer *c, int timeout_ms, struct consumed *out,
 			     struct err *err);
-/* Partition and key of the record that the `ahead`-th poll (from 1) from now would give, if it is here already and
- * nothing happens in between. The key lives until the next poll. */
+/* Partition and key of the record that the `ahead`-th poll (from 1) from now would give, if it is here
+ * already and nothing happens in between. The key lives until the next poll. */
 bool consumer_peek(const struct consumer *c, size_t ahead, int32_t *partition, struct str *key);
 
 /* The first `max` headers of the record, in order. Returns how many there were. */

@@ -71,8 +71,8 @@ void turn_remember(struct turn *t);
 /* Ends the turn: the subject is tidied if it changed. */
 void turn_end(struct turn *t);
 
-/* With whom the subject of a chat message talks, never empty: the room, else the staff of the single chat, else, where
- * there is no staff, the other one (itself, if the message names nobody else). */
+/* With whom the subject of a chat message talks, never empty: the room, else the staff of the single
+ * chat, else, where there is no staff, the other one (itself, if the message names nobody else). */
 struct str message_pair(const struct message *message);
 
 /* Whose effect an event tells: names of the state or of the rules. */

@@ -25,8 +25,8 @@
 enum spelling_kind { SPELLING_KEEP, SPELLING_ONE, SPELLING_MANY, SPELLING_GONE };
 
 /* An entry: bits 0-1 its kind in the standard form, 2-6 the FOLD_WIDTH … FOLD_INVISIBLE bits, 7
- * set if it is a separator, 8 if spelling_specials has more about what it becomes, from 9 on the code point (ONE) or the
- * place in spelling_many (MANY: a length and so many bytes). */
+ * set if it is a separator, 8 if spelling_specials has more about what it becomes, from 9 on the code
+ * point (ONE) or the place in spelling_many (MANY: a length and so many bytes). */
 enum { SPELLING_SEPARATOR = 1 << 7, SPELLING_SPECIAL = 1 << 8 };
 
 /* What else a code point of the standard form can stand for; 0: nothing. */
@@ -63,7 +63,6 @@ static inline uint32_t spelling_value(uint32_t entry)
 {
 	return entry >> 9;
 }
-
 
 /* One code point in a form. */
 enum { SPELLED_MAX = 128 };

@@ -48,7 +48,7 @@ struct suite {
 	size_t count;
 };
 
-/* Reads all tests below `dir`, for the rules of `set`. -1 with findings.errors > 0 for tests that make no sense, or with
- * the err of the file system. */
+/* Reads all tests below `dir`, for the rules of `set`. -1 with findings.errors > 0 for tests that make
+ * no sense, or with the err of the file system. */
 MUST_CHECK int suite_read(struct suite *out, struct arena *arena, const char *dir,
 			  const struct ruleset *set, struct findings *findings, struct err *err);

@@ -40,7 +40,7 @@ struct restored {
 	bool from_snapshot; /* out: the changelog was read from the snapshot's marker on only */
 };
 
-/* Logs event=restore_begin, restore_progress, restore_end, snapshot_used, snapshot_unused. ERR_CONFIG when a value cannot be read
- * or a marker stays behind. */
+/* Logs event=restore_begin, restore_progress, restore_end, snapshot_used, snapshot_unused. ERR_CONFIG
+ * when a value cannot be read or a marker stays behind. */
 MUST_CHECK int changelog_restore(const struct changelog_settings *settings,
 				 struct restored *items, size_t count, struct err *err);

@@ -181,7 +181,6 @@ struct due_time subject_due_time(const struct subject *s);
 /* INT64_MAX: never. */
 int64_t due_time_ms(struct due_time due, int64_t idle_ms);
 
-
 /* ---- changing ---- */
 
 /* Drops parts of nears whose day is over, and nears that have no others; true if there were any. */

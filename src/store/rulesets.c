@@ -4,7 +4,6 @@
 
 #include "base/digest.h"
 
-
 void rulesets_fini(struct rulesets *r)
 {
 	column_fini(&r->times);
