@@ -148,12 +148,9 @@ def test_a_record_on_the_wrong_partition_is_misrouted(pipeline, rules, processes
     assert run.terminate() == 0
 
 
-def test_what_fits_the_archive_fits_the_dead_letters(pipeline, processes):
+def test_what_fits_the_archive_fits_the_dead_letters(pipeline, rules, processes):
     """A record as large as the archive takes does not stop its partition (topics of `topics apply`)."""
-    folder = pipeline.folder / "rules"
-    folder.mkdir()
-    (folder / "pack.yaml").write_text(RULES)
-    pipeline.publish(folder)
+    pipeline.publish(rules)
     run = pipeline.start("run")
     processes.append(run)
     rng = random.Random(3)
@@ -168,13 +165,10 @@ def test_what_fits_the_archive_fits_the_dead_letters(pipeline, processes):
     assert len(pipeline.events()) == 1 and run.terminate() == 0
 
 
-def test_what_is_read_again_is_not_counted_twice_as_misrouted(kafka, tmp_path, processes):
+def test_what_is_read_again_is_not_counted_twice_as_misrouted(kafka, tmp_path, rules, processes):
     """95 misrouted records are allowed; that their transaction was undone and done again adds none."""
     setup = chatmill.Setup(tmp_path, kafka, partitions=2, workers=1, commit_interval_ms=5000, instance="x").apply()
-    folder = tmp_path / "rules"
-    folder.mkdir()
-    (folder / "pack.yaml").write_text(RULES)
-    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", folder, check=0)
+    setup.publish(rules)
     kafka.produce(setup.topic["archive"], [dict(key=f"ww1/{CUSTOMER}".encode(), value=good(1), timestamp=START)])
     wrong = 1 - partition_of(kafka, setup.topic["archive"])
     run = setup.start("run")
@@ -190,7 +184,7 @@ def test_what_is_read_again_is_not_counted_twice_as_misrouted(kafka, tmp_path, p
     assert run.terminate() == 0
 
 
-def test_what_a_topic_never_takes_ends_run_and_is_named(kafka, tmp_path, processes):
+def test_what_a_topic_never_takes_ends_run_and_is_named(kafka, tmp_path, rules, processes):
     """It went on for ever behind "Erroneous state", and /readyz said 200."""
     port = proc.free_ports(1)[0]
     setup = chatmill.Setup(tmp_path, kafka, partitions=1, workers=1, commit_interval_ms=5000,
@@ -199,10 +193,7 @@ def test_what_a_topic_never_takes_ends_run_and_is_named(kafka, tmp_path, process
     admin = kafka.admin()  # must outlive its futures
     for f in admin.alter_configs([ConfigResource("topic", alerts, set_config={"max.message.bytes": "90"})]).values():
         f.result()
-    folder = tmp_path / "rules"
-    folder.mkdir()
-    (folder / "pack.yaml").write_text(RULES)
-    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", folder, check=0)
+    setup.publish(rules)
     run = setup.start("run")
     processes.append(run)
     said, numbers = set(), itertools.count()
@@ -224,14 +215,11 @@ def test_what_a_topic_never_takes_ends_run_and_is_named(kafka, tmp_path, process
     assert any("3 transactions in a row failed" in s for s in said), said
 
 
-def test_what_no_dead_letter_can_hold_goes_without_its_bytes(kafka, tmp_path, processes):
+def test_what_no_dead_letter_can_hold_goes_without_its_bytes(kafka, tmp_path, rules, processes):
     """Compressed they fit the archive, and who knows how well we compress: partitions go on."""
     setup = chatmill.Setup(tmp_path, kafka, partitions=1, workers=1).apply()
     topic, key = setup.topic["archive"], f"ww1/{CUSTOMER}".encode()
-    folder = tmp_path / "rules"
-    folder.mkdir()
-    (folder / "pack.yaml").write_text(RULES)
-    chatmill.run("rules", "publish", "-c", setup.file, "--lead", "0s", folder, check=0)
+    setup.publish(rules)
     large, first = b'{"a":"' + b"x" * (16 << 20) + b'"}', kafka.high_watermarks(topic)[0]
     many = [(f"h{i}", b"%d" % i) for i in range(300)]
     wide = [("wide", b"y" * (12 << 20)), ("null", None)]
