@@ -96,7 +96,7 @@ class Feeder(threading.Thread):
 def write_rules(setup, text=RULES, name="rules"):
     folder = setup.folder / name
     folder.mkdir()
-    (folder / "audit.yaml").write_text(text)
+    (folder / "rules.yaml").write_text(text)
     return folder
 
 

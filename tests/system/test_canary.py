@@ -4,6 +4,7 @@ import json
 import os
 
 from support import audit, chatmill, make_sample, proc
+from support.load import write_rules
 from support.scrape import get, is_ready, scrape, start_run
 
 RULES = """\
@@ -62,9 +63,7 @@ def key(raw):
 
 
 def test_canaries_stay_silent(pipeline, processes, postgres):
-    rules = pipeline.folder / "rules"
-    rules.mkdir()
-    (rules / "canary.yaml").write_text(RULES)
+    rules = write_rules(pipeline, RULES)
     pipeline.publish(rules)
     secret = pipeline.folder / "password"
     secret.write_text("SECRET" + WORD)

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from support import audit, chatmill, make_sample
-from support.load import RULES, Feeder, seed_of_today, write_input
+from support.load import Feeder, seed_of_today, write_input, write_rules
 
 PARTITIONS = 8
 
@@ -85,9 +85,7 @@ class Hangman:
 
 def exactly_once(setup, seed, count, run_kills, sink_kills, found_open, away):
     """`away`: at so many of the kills the process stays away longer than its session lasts."""
-    rules = setup.folder / "rules"
-    rules.mkdir()
-    (rules / "audit.yaml").write_text(RULES)
+    rules = write_rules(setup)
     rows, path = write_input(setup.folder, count, seed)
     records = [dict(key=audit.key(row), value=row, timestamp=make_sample.START_MS) for row in rows]
     setup.publish(rules)

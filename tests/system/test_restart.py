@@ -6,6 +6,7 @@ import signal
 import time
 
 from support import audit, make_sample, proc
+from support.load import write_rules
 
 RULES = """\
 pack: restart
@@ -19,10 +20,7 @@ OPEN_MAX_S = 10  # transaction.timeout.ms of `run`
 
 
 def publish(setup):
-    folder = setup.folder / "rules"
-    folder.mkdir()
-    (folder / "restart.yaml").write_text(RULES)
-    setup.publish(folder)
+    setup.publish(write_rules(setup, RULES))
 
 
 def row(number):

@@ -5,8 +5,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support import audit, make_sample
-from support.load import RULES, Feeder, seed_of_today, write_input
+from support import audit
+from support.load import Feeder, records, seed_of_today, write_input, write_rules
 
 PROMISE_S = 30  # `run` gives up before, and says stop_deadline
 OPEN_MAX_S = 10  # transaction.timeout.ms of `run`
@@ -17,13 +17,10 @@ def terminate_often(setup, processes, count, times):
     the last one works off the rest. What stands on the topics is then what `scan` says."""
     seed = seed_of_today()
     rng = random.Random(seed)
-    rules = setup.folder / "rules"
-    rules.mkdir()
-    (rules / "audit.yaml").write_text(RULES)
+    rules = write_rules(setup)
     rows, path = write_input(setup.folder, count, seed)
     setup.publish(rules)
-    feeder = Feeder(setup, [dict(key=audit.key(r), value=r, timestamp=make_sample.START_MS) for r in rows],
-                    rate=count / (3.0 * times))
+    feeder = Feeder(setup, records(rows), rate=count / (3.0 * times))
     feeder.start()
     topics = [setup.topic[k] for k in ("tags", "stages", "alerts", "deadletter")]
 

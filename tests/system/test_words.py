@@ -6,7 +6,7 @@ import signal
 import time
 
 from support import audit, chatmill, make_sample, proc
-from support.load import seed_of_today, write_input
+from support.load import seed_of_today, write_input, write_rules
 
 RULES = """\
 pack: words
@@ -23,10 +23,7 @@ CUSTOMER = "wm" + "W" * 30
 
 
 def start(pipeline, processes):
-    folder = pipeline.folder / "rules"
-    folder.mkdir()
-    (folder / "words.yaml").write_text(RULES)
-    pipeline.publish(folder)
+    pipeline.publish(write_rules(pipeline, RULES))
     run = pipeline.start("run")
     processes.append(run)
     return run
