@@ -6,10 +6,8 @@
 #include <unistd.h>
 
 #include "base/bug.h"
-#include "base/clock.h"
 #include "base/fault.h"
 #include "cmd/cmd.h"
-#include "cmd/commands.h"
 #include "cmd/version.h"
 
 static void list_commands(FILE *out)

@@ -2,7 +2,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/check.h"
 #include "cmd/commands.h"
-#include "kafka/settings.h"
 #include "store/pg.h"
 
 struct check_options {

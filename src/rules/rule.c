@@ -2,7 +2,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <ctype.h>
 
-#include "base/buf.h"
 #include "rules/field.h"
 #include "rules/sample.h"
 

@@ -2,8 +2,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/store.h"
 
-#include "base/clock.h"
-#include "base/digest.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "store/archive.h"

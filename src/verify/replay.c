@@ -2,7 +2,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verify/replay.h"
 
-#include "base/log.h"
 #include "consume/topic.h"
 
 enum {
