@@ -73,5 +73,12 @@ MUST_CHECK int output_check(const char *option, const char *path, struct err *er
 /* Whether `corp`, of --corp (or NULL), can be that of records that name none; else ERR_USAGE. */
 MUST_CHECK int corp_check(const char *corp, struct err *err);
 
+/* Writes to standard output. What did not get there is told by main(), which looks at the stream. */
+static inline void output_put(struct str text)
+{
+	if (text.len)
+		(void)fwrite(text.data, 1, text.len, stdout);
+}
+
 /* --help of one command, to `out`. */
 void options_help(const struct command *command, FILE *out);

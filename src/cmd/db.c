@@ -78,7 +78,7 @@ static int db_migrate(const void *given, const char *const *arguments, int count
 		struct buf script = {0};
 		for (int i = 0; i < migration_count; i++)
 			migrate_script(&script, i);
-		fwrite(script.data, 1, script.len, stdout);
+		output_put(buf_str(&script));
 		buf_fini(&script);
 		return 0;
 	}

@@ -3,6 +3,7 @@
 #include "cmd/diff.h"
 
 #include "base/buf.h"
+#include "cmd/cmd.h"
 #include "cmd/plain.h"
 #include "rules/name_table.h"
 
@@ -292,8 +293,7 @@ bool diff_print(struct diff *d, bool json)
 		else
 			print_row(row);
 	}
-	if (out.len)
-		fwrite(out.data, 1, out.len, stdout); /* main sees to it that standard output was written */
+	output_put(buf_str(&out));
 	buf_fini(&out);
 	fprintf(stderr, "%llu messages, %llu dead letters\n", (unsigned long long)d->messages,
 		(unsigned long long)d->dead);

@@ -123,7 +123,7 @@ static int list_one(void *context, const struct consumed *got, struct err *err)
 			buf_printf(&line, "\tof %.*s: %s left out", STR_ARG(bytes), left_out);
 		buf_putc(&line, '\n');
 	}
-	fwrite(line.data, 1, line.len, stdout); /* checked when main flushes it */
+	output_put(buf_str(&line));
 	buf_fini(&line);
 	return 0;
 }
@@ -173,7 +173,7 @@ static void show_json(const struct record *r, const struct kafka_headers *header
 		buf_putc(&line, '"');
 	}
 	buf_put(&line, STR("}\n"));
-	fwrite(line.data, 1, line.len, stdout); /* checked when main flushes it */
+	output_put(buf_str(&line));
 	buf_fini(&line);
 }
 
@@ -190,7 +190,7 @@ static int show_one(void *context, const struct consumed *got, struct err *err)
 		return without_bytes(&(struct place){got->record.partition, got->record.offset}, headers,
 				     err);
 	if (d->options->raw)
-		fwrite(got->record.value.data, 1, got->record.value.len, stdout);
+		output_put(got->record.value);
 	else
 		show_json(&got->record, headers);
 	return ++d->found == d->place_count;

@@ -71,7 +71,7 @@ static void print_json(struct findings *findings)
 		buf_put_json(&out, it->text);
 		buf_put(&out, STR("}\n"));
 	}
-	fwrite(out.data, 1, out.len, stdout); /* main sees to it that standard output was written */
+	output_put(buf_str(&out));
 	buf_fini(&out);
 }
 

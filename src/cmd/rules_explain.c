@@ -31,8 +31,7 @@ static void show(struct str text)
 	struct buf plain = {0};
 
 	plain_shown(&plain, text);
-	if (plain.len)
-		fwrite(plain.data, 1, plain.len, stdout); /* checked when the program ends */
+	output_put(buf_str(&plain));
 	buf_fini(&plain);
 }
 

@@ -118,7 +118,7 @@ static void print_entry(const struct shelf_entry *e, bool in_force, bool json)
 			   : in_force		? "in force"
 						: "");
 	}
-	fwrite(line.data, 1, line.len, stdout); /* checked when main flushes it */
+	output_put(buf_str(&line));
 	buf_fini(&line);
 }
 
@@ -155,7 +155,7 @@ static int show(const void *given, const char *const *arguments, int count, stru
 		return -1;
 	int status = shelf_bundle(shelf, str_of(arguments[0]), &bundle, err);
 	if (status == 0)
-		fwrite(bundle.data, 1, bundle.len, stdout); /* checked when main flushes it */
+		output_put(buf_str(&bundle));
 	buf_fini(&bundle);
 	return status;
 }

@@ -8,7 +8,7 @@
 static void put_line(struct buf *line)
 {
 	buf_putc(line, '\n');
-	fwrite(line->data, 1, line->len, stdout); /* checked when main flushes it */
+	output_put(buf_str(line));
 	buf_clear(line);
 }
 

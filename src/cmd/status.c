@@ -101,7 +101,7 @@ static int print_rules(const struct status *s, struct err *err)
 	buf_put(&line, s->json ? STR(",\"published\":\"") : STR(" "));
 	buf_put_time(&line, last->published_ms);
 	buf_put(&line, s->json ? STR("\"}\n") : STR("\n"));
-	(void)fwrite(line.data, 1, line.len, stdout); /* main() looks at the stream */
+	output_put(buf_str(&line));
 	buf_fini(&line);
 	return 0;
 }

@@ -31,7 +31,7 @@ say(bool json, const char *what, const char *name, const char *fmt, ...)
 	} else {
 		buf_printf(&line, "%s\t%s\t%s\n", what, name, how);
 	}
-	fwrite(line.data, 1, line.len, stdout); /* main sees to it that it was written */
+	output_put(buf_str(&line));
 	buf_fini(&line);
 }
 

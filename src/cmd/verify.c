@@ -96,7 +96,7 @@ static void report(void *context, const struct discrepancy *d)
 	else
 		put_text(&v->line, d);
 	progress_end(&v->progress);
-	(void)fwrite(v->line.data, 1, v->line.len, stdout); /* main() looks at the stream */
+	output_put(buf_str(&v->line));
 }
 
 static void report_row(void *context, const struct audit_row *row)
