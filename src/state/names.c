@@ -12,8 +12,7 @@ void names_init(struct names *n)
 	*n = (struct names){.cap = TABLE_START / 2, .count = 1, .table_size = TABLE_START};
 	n->items = heap_grown(NULL, n->cap * sizeof *n->items);
 	n->items[0] = (struct str){0};
-	n->table = heap_grown(NULL, n->table_size * sizeof *n->table);
-	memset(n->table, 0, n->table_size * sizeof *n->table);
+	n->table = heap_zeroed(n->table_size, sizeof *n->table);
 	n->bytes = n->cap * sizeof *n->items + n->table_size * sizeof *n->table;
 }
 

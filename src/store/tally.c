@@ -25,11 +25,10 @@ struct tally {
 
 struct tally *tally_new(void)
 {
-	struct tally *t = heap_grown(NULL, sizeof *t);
+	struct tally *t = heap_zeroed(1, sizeof *t);
 
-	*t = (struct tally){.mask = SLOTS_FIRST - 1};
-	t->slots = heap_grown(NULL, SLOTS_FIRST * sizeof *t->slots);
-	memset(t->slots, 0, SLOTS_FIRST * sizeof *t->slots);
+	t->mask = SLOTS_FIRST - 1;
+	t->slots = heap_zeroed(SLOTS_FIRST, sizeof *t->slots);
 	names_init(&t->names);
 	return t;
 }
@@ -56,9 +55,8 @@ void tally_free(struct tally *t)
 static void grow(struct tally *t)
 {
 	size_t mask = t->mask * 2 + 1;
-	struct slot *slots = heap_grown(NULL, (mask + 1) * sizeof *slots);
+	struct slot *slots = heap_zeroed(mask + 1, sizeof *slots);
 
-	memset(slots, 0, (mask + 1) * sizeof *slots);
 	for (size_t i = 0; i <= t->mask; i++) {
 		size_t at = t->slots[i].hash & mask;
 		if (!t->slots[i].row)
