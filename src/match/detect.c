@@ -418,13 +418,13 @@ static bool is_host_char(char c)
  * *tld is its last label. */
 static uint32_t read_host(const struct scanned *s, uint32_t at, struct str *tld)
 {
-	uint32_t end = at, best = 0, label = at;
+	uint32_t end = at, label = at;
 
 	for (; end < s->to && is_host_char(s->text.data[end]); end++) {
 		if (s->text.data[end] != '.')
 			continue;
 		if (end == label)
-			return best; /* an empty label */
+			break; /* an ellipsis behind the name, or an empty label */
 		label = end + 1;
 	}
 	while (end > label && s->text.data[end - 1] == '-')

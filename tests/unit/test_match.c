@@ -836,6 +836,9 @@ Test(match, detectors, .init = folder_make, .fini = folder_remove)
 	expect(&b, "138-0000-0000 138 1234 5678", "phone: 14-27 phone+gap");
 	expect(&b, "a.b@c-d.com.cn，", "mail: 0-14 email");
 	expect(&b, "a@b", "");
+	expect(&b, "发abc@qq.com……谢谢", "mail: 3-13 email");
+	expect(&b, "abc@qq.com...或www.baidu.com...", "mail: 0-10 email; url: 16-29 url");
+	expect(&b, "a@..com a@b..com www...com", "");
 	expect(&b, "看https://t.cn/a?b=1。 www.x.ai/ our.cn 报价.com v1.2", "url: 3-21 url 25-34 url");
 	expect(&b, "我的微信：abc_123 好", "wechat: 15-22 wechat_id");
 	expect(&b, "我的微信号是一二三四五六七八九abc_123", "");
