@@ -125,8 +125,14 @@ static void find_in(struct matcher *m, const struct regex *regex, uint32_t from,
 
 	m->report_count = 0;
 	bool known = false;
+	size_t again_bytes = 0;
 	for (unsigned hits = 0; from < to && hits < REGEX_HITS_MAX; hits++) {
 		if (!known) {
+			/* A search for hits of limited length ends behind the next one. */
+			if (hits && regex->max_width == UINT_MAX)
+				again_bytes += to - from;
+			if (again_bytes > REGEX_AGAIN_BYTES_MAX)
+				return;
 			m->report_count = 0;
 			s.any = false;
 			s.base = from;

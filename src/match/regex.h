@@ -13,7 +13,9 @@
 #include "base/arena.h"
 #include "match/matcher.h"
 
-enum { REGEX_HITS_MAX = 1000 }; /* of one regex in one text: RULES.md section 1 */
+/* Of one regex in one text: RULES.md section 1. The bytes are those searched again behind hits; a text
+ * of less than 64 KiB does not come to so many. */
+enum { REGEX_HITS_MAX = 1000, REGEX_AGAIN_BYTES_MAX = 64 << 20 };
 
 /* Whether the place where a text begins makes a difference to a regex. */
 enum start_sight {

@@ -764,6 +764,38 @@ Test(match, regexes, .init = folder_make, .fini = folder_remove)
 	bench_fini(&b);
 }
 
+/* How many hits a text of a megabyte gets, each row of it with four of them. */
+static uint32_t hits_of_a_megabyte(const char *regex)
+{
+	enum { ROW = 16 };
+	static char content[(1 << 20) + 1];
+	char rules[100];
+	struct bench b;
+
+	for (size_t i = 0; i + ROW < sizeof content; i += ROW)
+		memcpy(content + i, "xab xab xab xab ", ROW);
+	(void)snprintf(rules, sizeof rules, "pack: p\nrules: [{id: r, match: {regex: '%s'}}]\n", regex);
+	bench_init(&b, rules);
+	struct text text = text_of(&b, content);
+	struct message m = plain();
+	m.texts = &text;
+	m.text_count = 1;
+	struct matches found = scan(&b, &m, NULL, 0);
+	uint32_t count = found.count ? found.items[0].hit_count : 0;
+	bench_fini(&b);
+	return count;
+}
+
+/* A regex without a greatest length that may see where a text begins is searched to the end of the text
+ * behind each hit: 64 times in a megabyte. Others get their thousand hits. */
+Test(match, regexes_in_long_texts, .init = folder_make, .fini = folder_remove)
+{
+	cr_expect_eq(hits_of_a_megabyte("\\Bab+"), 65);
+	cr_expect_eq(hits_of_a_megabyte("ab+"), 1000);
+	cr_expect_eq(hits_of_a_megabyte("\\Bab"), 1000);
+	cr_expect_eq(hits_of_a_megabyte("(?<n>ab{1,9})"), 1000);
+}
+
 /* An escape says the same inside of a class as without folding. */
 Test(match, escapes_in_classes, .init = folder_make, .fini = folder_remove)
 {
