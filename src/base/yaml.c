@@ -38,13 +38,27 @@ static struct yaml_place place_of(yaml_mark_t mark)
 	return (struct yaml_place){(int)mark.line + 1, (int)mark.column + 1};
 }
 
+/* Of characters that it refuses libyaml tells the offset only; people want the line. */
+static struct yaml_place place_in(struct str text, size_t offset)
+{
+	struct yaml_place place = {.line = 1};
+	size_t start = 0;
+
+	offset = MIN(offset, text.len);
+	for (const char *end; (end = memchr(text.data + start, '\n', offset - start)); place.line++)
+		start = (size_t)(end - text.data) + 1;
+	place.col = (int)utf8_count((struct str){text.data + start, offset - start}) + 1;
+	return place;
+}
+
 static void complain_syntax(struct reader *r)
 {
 	const yaml_parser_t *p = &r->parser;
 	struct yaml_stumble stumble = {
 		.problem = p->problem ? p->problem : "not YAML",
 		.context = p->context,
-		.at = place_of(p->problem_mark),
+		.at = p->error == YAML_READER_ERROR ? place_in(r->text, p->problem_offset)
+						    : place_of(p->problem_mark),
 		.begun = p->context ? place_of(p->context_mark) : (struct yaml_place){0},
 		.quote = r->quote,
 	};

@@ -139,6 +139,8 @@ static const char *advice(struct str text, const struct yaml_stumble *s)
 		return "; lines are indented with blanks, never with a tab";
 	if (strstr(s->problem, "cannot start any token"))
 		return "; a word that begins with such a character is written in quotes";
+	if (strstr(s->problem, "control characters"))
+		return "; delete it, even if it cannot be seen";
 	if (strstr(s->problem, "found unexpected ':'"))
 		return "; behind a name stand a colon and a blank: «name: value»";
 	if (strstr(s->problem, "could not find expected ':'"))
