@@ -141,6 +141,8 @@ static const char *advice(struct str text, const struct yaml_stumble *s)
 		return "; a word that begins with such a character is written in quotes";
 	if (strstr(s->problem, "control characters"))
 		return "; delete it, even if it cannot be seen";
+	if (strstr(s->problem, "unknown escape character"))
+		return "; in double quotes \\ begins an escape: write it in single quotes, as '\\d+'";
 	if (strstr(s->problem, "found unexpected ':'"))
 		return "; behind a name stand a colon and a blank: «name: value»";
 	if (strstr(s->problem, "could not find expected ':'"))

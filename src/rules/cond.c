@@ -72,7 +72,11 @@ static struct cond *read_regex(const struct reading *r, const struct yaml_node *
 
 	cond->word.line = node->line;
 	cond->word.col = node->col;
-	return field_text(r->scope, node, "a regex", PATTERN_BYTES_MAX, &cond->word.text) ? cond : NULL;
+	if (!field_text(r->scope, node, "a regex", PATTERN_BYTES_MAX, &cond->word.text))
+		return NULL;
+	if (memchr(cond->word.text.data, '\b', cond->word.text.len))
+		ERROR_AT(r->scope, node, "\\b in double quotes is a backspace; write the regex in single quotes");
+	return cond;
 }
 
 static struct cond *read_list(const struct reading *r, const struct yaml_node *node)
