@@ -105,6 +105,11 @@ static bool holds(struct str text, struct str piece)
 	return memmem(text.data, text.len, piece.data, piece.len) != NULL;
 }
 
+static bool holds_chinese_comma(struct str text)
+{
+	return holds(text, STR("，")) || holds(text, STR("、"));
+}
+
 /* A comma between digits is part of a number: 1,000元. */
 static bool holds_plain_comma(struct str text)
 {
@@ -134,8 +139,7 @@ bool field_word(const struct scope *s, const struct yaml_node *node, struct word
 			 node->text.len);
 		return false;
 	}
-	if (!node->quoted && (holds(node->text, STR("，")) || holds(node->text, STR("、")) ||
-			      holds_plain_comma(node->text))) {
+	if (!node->quoted && (holds_chinese_comma(node->text) || holds_plain_comma(node->text))) {
 		ERROR_AT(s, node,
 			 "a comma inside a word; write several words as a list ([a, b]); if the "
 			 "comma belongs to the word, quote it");
@@ -158,6 +162,19 @@ bool field_text(const struct scope *s, const struct yaml_node *node, const char 
 	}
 	*out = arena_copy(s->loader->arena, node->text);
 	return true;
+}
+
+bool field_id(const struct scope *s, const struct yaml_node *node, const char *what, size_t max,
+	      struct str *out)
+{
+	if (!field_text(s, node, what, max, out))
+		return false;
+	if (node->quoted || !(holds_chinese_comma(*out) || holds(*out, STR(","))))
+		return true;
+	ERROR_AT(s, node,
+		 "%s: a comma inside a name; write several names as a list ([a, b]); if the comma belongs to "
+		 "the name, quote it", what);
+	return false;
 }
 
 bool field_choice(const struct scope *s, const struct yaml_node *node, const char *what,

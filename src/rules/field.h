@@ -33,6 +33,9 @@ bool field_word(const struct scope *s, const struct yaml_node *node, struct word
 /* Any text that is not blank, of at most `max` bytes, copied to stay. */
 bool field_text(const struct scope *s, const struct yaml_node *node, const char *what, size_t max,
 		struct str *out);
+/* A name or an id: a text in which a comma, a Chinese one too, is a slip unless it stands in quotes. */
+bool field_id(const struct scope *s, const struct yaml_node *node, const char *what, size_t max,
+	      struct str *out);
 
 /* One of `names`; *out is its index. */
 bool field_choice(const struct scope *s, const struct yaml_node *node, const char *what,

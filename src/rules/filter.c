@@ -53,7 +53,7 @@ static void read_strs(const struct scope *s, const struct yaml_node *node, const
 		return;
 	for (size_t i = 0; i < field_count(node); i++) {
 		struct str item;
-		if (field_text(s, field_item(node, i), what, NAME_BYTES_MAX, &item))
+		if (field_id(s, field_item(node, i), what, NAME_BYTES_MAX, &item))
 			*VEC_ADD(s->loader->arena, &items) = item;
 	}
 	*out = (struct strs){items.items, items.count};
@@ -173,7 +173,7 @@ static void read_staff(const struct scope *s, const struct yaml_node *node, stru
 		const struct yaml_node *item = field_item(node, i);
 		struct str text;
 		if (item->kind != YAML_MAP) {
-			if (field_text(s, item, "staff", NAME_BYTES_MAX, &text))
+			if (field_id(s, item, "staff", NAME_BYTES_MAX, &text))
 				*VEC_ADD(arena, &ids) = text;
 			continue;
 		}
@@ -185,7 +185,7 @@ static void read_staff(const struct scope *s, const struct yaml_node *node, stru
 			continue;
 		}
 		for (size_t k = 0; field_filled(s, names, "department") && k < field_count(names); k++)
-			if (field_text(s, field_item(names, k), "department", NAME_BYTES_MAX, &text))
+			if (field_id(s, field_item(names, k), "department", NAME_BYTES_MAX, &text))
 				*VEC_ADD(arena, &departments) = text;
 	}
 	filter->staff = (struct strs){ids.items, ids.count};
