@@ -23,6 +23,7 @@ enum piece_kind {
 	PIECE_PART,	/* one part of the condition */
 	PIECE_NO_ALLOW, /* the part without allow words */
 	PIECE_ALL_TEXTS, /* the part with one filter of texts open */
+	PIECE_OPEN,	/* the part without allow words, in all texts */
 	PIECE_INSIDE,	/* what is inside a none */
 };
 
@@ -170,6 +171,9 @@ static void add_part(struct probe *p, const struct rule *rule, const struct cond
 		struct rule *copy = add_piece(p, rule, piece);
 		(void)copy_filter(&copy->filter, &open, (enum piece_filter)f);
 	}
+	struct rule *copy = add_piece(p, rule, (struct piece){.kind = PIECE_OPEN, .part = part});
+	copy->filter = open_filter();
+	copy->allow_count = 0;
 }
 
 /* Filters of texts that a message without such a text fails: those of a rule without a condition. */
@@ -288,6 +292,9 @@ static struct probe_answer why(const struct probe *p, size_t piece, size_t end)
 		case PIECE_ALL_TEXTS:
 			answer.failure = PROBE_TEXT;
 			answer.filter = filter_names[p->pieces.items[piece].filter];
+			return answer;
+		case PIECE_OPEN: /* it is there, and no one thing keeps it */
+			answer.failure = PROBE_SEVERAL;
 			return answer;
 		case PIECE_INSIDE:
 			answer.failure = PROBE_FORBIDDEN;
