@@ -1,9 +1,9 @@
 /* rules_test.c - `chatmill rules test`: examples, tests beside the rules, innocent text. */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/commands.h"
+#include "cmd/lines.h"
 #include "cmd/report.h"
 #include "cmd/trial.h"
-#include "consume/file.h"
 #include "rules/suite.h"
 #include "rules_open.h"
 
@@ -246,35 +246,56 @@ static int run_test(struct testing *t, const struct suite_test *test, struct err
 
 /* ---- innocent text ---- */
 
+struct innocent {
+	struct testing *testing;
+	uint64_t messages, dead;
+	uint64_t *hits; /* by rule */
+};
+
+static int take_innocent(void *context, const struct reading *reading, struct err *err)
+{
+	struct innocent *in = context;
+	struct trial *trial = in->testing->trial;
+
+	if (reading->result != DECODE_DONE) {
+		in->dead += reading->result != DECODE_NULL;
+		return 0;
+	}
+	enum message_kind kind = reading->message.kind;
+	in->messages += kind != MESSAGE_CLOCK && kind != MESSAGE_CONTROL && kind != MESSAGE_RULES;
+	trial_next(trial, reading);
+	count_hits(in->testing, trial_events(trial), in->hits);
+	return 0;
+}
+
 static int run_baseline(struct testing *t, struct err *err)
 {
 	const struct ruleset *set = t->book->set;
-	uint64_t messages = 0, *counts = ARENA_ARRAY(&t->arena, uint64_t, set->rule_count + 1);
-	OWNED(file_source) *source = NULL;
-	struct record record;
-	int got;
+	struct innocent in = {
+		.testing = t,
+		.hits = ARENA_ARRAY(&t->arena, uint64_t, set->rule_count + 1),
+	};
+	struct pipeline_settings settings = {.decode = {.corpid = STR(SAMPLE_CORPID)}};
+	struct lines_settings how = {
+		.pipeline = &settings, .book = t->book, .jobs = 1, .take = take_innocent, .context = &in};
 
-	if (file_source_open(&source, t->options.baseline, err) < 0 || trial_begin(t->trial, err) < 0)
+	if (trial_begin(t->trial, err) < 0 || lines_read(&how, &t->options.baseline, 1, err) < 0)
 		return -1;
-	while ((got = file_source_fill(source, err)) > 0) {
-		while (file_source_next(source, &record)) {
-			messages += trial_next(t->trial, &record) == DECODE_DONE;
-			count_hits(t, trial_events(t->trial), counts);
-		}
-	}
-	if (got < 0)
-		return -1;
+	fprintf(stderr, "baseline: %llu message%s, %llu dead letter%s\n", (unsigned long long)in.messages,
+		in.messages == 1 ? "" : "s", (unsigned long long)in.dead, in.dead == 1 ? "" : "s");
+	if (!in.messages)
+		return err_set(err, ERR_DATA, "%s holds no message that can be used", t->options.baseline);
 	for (size_t i = 0; i < set->rule_count; i++) {
 		const struct rule *rule = &set->rules[i];
 		struct report_case it = {
 			.file = rule->file, .line = rule->line, .col = rule->col, .suite = STR("baseline"),
 			.name = arena_printf(&t->arena, "%.*s/%.*s", STR_ARG(rule->pack), STR_ARG(rule->id)),
 		};
-		if (counts[i] > (uint64_t)t->options.max_hits)
+		if (in.hits[i] > (uint64_t)t->options.max_hits)
 			it.failure = arena_printf(&t->arena, "%.*s hits %llu of %llu innocent messages, "
 							     "more than %lld", STR_ARG(it.name),
-						  (unsigned long long)counts[i],
-						  (unsigned long long)messages,
+						  (unsigned long long)in.hits[i],
+						  (unsigned long long)in.messages,
 						  (long long)t->options.max_hits);
 		report_add(t->report, &it);
 	}
@@ -371,7 +392,8 @@ const struct command cmd_rules_test = {
 		"  chatmill rules test rules\n"
 		"  chatmill rules test rules --baseline innocent.jsonl.zst --max-hits 20 --junit out.xml\n"
 		"\n"
-		"exit status: 0 all passed, 1 one failed, 65 bad rules or tests, 66 no such file",
+		"exit status: 0 all passed, 1 one failed, 65 bad rules or tests, or a baseline without a message,\n"
+		"66 no such file",
 	.options = options,
 	.options_bytes = sizeof(struct test_options),
 	.arguments_min = 1,

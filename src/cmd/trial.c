@@ -49,20 +49,18 @@ int trial_begin(struct trial *t, struct err *err)
 	return 0;
 }
 
-static enum decode_result judge(struct trial *t, const struct record *record)
+static void apply(struct trial *t, const struct reading *reading)
 {
-	pipeline_read(t->pipeline, t->book, record, &t->reading);
-	while (pipeline_apply(t->pipeline, t->shard, t->book, &t->reading) == PIPELINE_MORE)
+	while (pipeline_apply(t->pipeline, t->shard, t->book, reading) == PIPELINE_MORE)
 		; /* without a limit on what falls due there is never more */
-	return t->reading.result;
 }
 
-enum decode_result trial_next(struct trial *t, const struct record *record)
+void trial_next(struct trial *t, const struct reading *reading)
 {
 	shard_commit(t->shard);
 	shard_begin(t->shard);
 	pipeline_clear(t->pipeline);
-	return judge(t, record);
+	apply(t, reading);
 }
 
 static enum decode_result take_record(struct trial *t, struct str json)
@@ -73,7 +71,9 @@ static enum decode_result take_record(struct trial *t, struct str json)
 	memcpy(copy, json.data, json.len);
 	t->record = (struct record){.value = {copy, json.len}, .time_ms = SAMPLE_START_MS,
 				    .time_inherited = true, .partition = -1};
-	return judge(t, &t->record);
+	pipeline_read(t->pipeline, t->book, &t->record, &t->reading);
+	apply(t, &t->reading);
+	return t->reading.result;
 }
 
 enum decode_result trial_take(struct trial *t, const struct sample *sample, const struct rule *fit)

@@ -24,8 +24,9 @@ MUST_CHECK int trial_begin(struct trial *t, struct err *err);
 /* Judges one sample; `fit` (or NULL) as in sample_record(). A result other than DECODE_DONE means
  * that the archive would not have taken it. */
 enum decode_result trial_take(struct trial *t, const struct sample *sample, const struct rule *fit);
-/* Judges one record of a long file: what came before stays known, but its events are gone. */
-enum decode_result trial_next(struct trial *t, const struct record *record);
+/* Judges what was read of a long file, by whatever pipeline that reads with these rules: what came
+ * before stays known, but its events are gone. */
+void trial_next(struct trial *t, const struct reading *reading);
 /* Moves the clock of the samples' corp. */
 void trial_clock(struct trial *t, int64_t ms);
 
