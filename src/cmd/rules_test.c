@@ -159,11 +159,12 @@ static void put_changes(struct buf *b, const char *what, const struct tag_change
 		return;
 	buf_printf(b, ", %s: [", what);
 	for (size_t i = 0; i < count; i++)
-		buf_printf(b, "%s%.*s", i ? ", " : "", STR_ARG(changes[i].tag));
+		buf_printf(b, "%s%.*s/%.*s", i ? ", " : "", STR_ARG(changes[i].group),
+			   STR_ARG(changes[i].tag));
 	buf_putc(b, ']');
 }
 
-/* A deed as a test would write it. */
+/* A deed as a test would write it, tags and stages with their group or ladder: two may share a name. */
 static struct str describe(struct testing *t, const struct deed *d)
 {
 	struct buf b = {0};
@@ -174,7 +175,7 @@ static struct str describe(struct testing *t, const struct deed *d)
 		put_changes(&b, "remove", d->tag->remove, d->tag->remove_count);
 	}
 	if (d->stage)
-		buf_printf(&b, ", stage: %.*s",
+		buf_printf(&b, ", stage: %.*s/%.*s", STR_ARG(d->stage->ladder),
 			   STR_ARG(d->stage->to_stage.len ? d->stage->to_stage : STR("none")));
 	if (d->alert)
 		buf_printf(&b, ", alert: {severity: %s, count: %llu}", severities[d->alert->severity],
