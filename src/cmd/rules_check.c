@@ -56,7 +56,7 @@ static int collect(const struct check_options *o, const char *dir, struct findin
 	return findings->errors ? 0 : check_examples(book, findings, err);
 }
 
-/* One object a line, in the order of the files. */
+/* One object a line, in the order of the files, and a last one if there are more than are kept. */
 static void print_json(struct findings *findings)
 {
 	struct buf out = {0};
@@ -71,6 +71,8 @@ static void print_json(struct findings *findings)
 		buf_put_json(&out, it->text);
 		buf_put(&out, STR("}\n"));
 	}
+	if (findings->errors + findings->warnings > findings->count)
+		buf_printf(&out, "{\"more\":%zu}\n", findings->errors + findings->warnings - findings->count);
 	output_put(buf_str(&out));
 	buf_fini(&out);
 }
@@ -101,7 +103,7 @@ static int check(const void *options, const char *const *arguments, int argument
 static const struct option options[] = {
 	{"strict", 0, OPTION_FLAG, NULL, "warnings count as errors",
 	 offsetof(struct check_options, strict)},
-	{"json", 0, OPTION_FLAG, NULL, "one JSON object a line for each finding",
+	{"json", 0, OPTION_FLAG, NULL, "one JSON object a line for each finding; after 1,000 of them {\"more\": N}",
 	 offsetof(struct check_options, json)},
 	OPTION_STAFF(struct check_options),
 	{"cache", 0, OPTION_TEXT, "DIR", "keep compiled rules in DIR between runs",

@@ -49,6 +49,18 @@ def test_explain_finds_the_message_and_says_if_there_are_more(tmp_path):
     assert b"holds no message" in done.stderr
 
 
+def test_check_says_that_there_are_more_findings(tmp_path):
+    """Beyond a thousand they are only counted: the last line says so, for people and for programs."""
+    def check(count, *options):
+        rules = "".join(f"  - {{id: r{i}, mach: 多少钱}}\n" for i in range(count))
+        (tmp_path / "a.yaml").write_text(f"pack: p\nrules:\n{rules}")
+        return chatmill.run("rules", "check", *options, tmp_path, check=65)
+    assert all("text" in finding for finding in chatmill.lines(check(10, "--json")))
+    *found, last = chatmill.lines(check(600, "--json"))
+    assert len(found) == 1000 and all("text" in finding for finding in found)
+    assert last["more"] > 0 and check(600).stdout.decode().splitlines()[-1] == f"… and {last['more']} more"
+
+
 def test_output_that_nobody_takes(tmp_path):
     """A full disk is a failure; a reader that left ends us as it ends every program of Unix."""
     scan = [chatmill.binary(), "scan", "--rules", proc.REPO / "rules", SAMPLE]
