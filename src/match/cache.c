@@ -17,6 +17,7 @@
 static const char magic[] = "chatmill-hs-1\n";
 
 enum { MAGIC_LEN = sizeof magic - 1, HEADER_LEN = MAGIC_LEN + 16, PATH_BYTES_MAX = 4096 };
+#define BESIDE ".XXXXXX" /* behind the name while it is written: mkostemp() */
 enum { NAME_LEN = 64, UNREAD_DAYS = 30 }; /* of a file: hexadecimal, then .hs */
 
 void cache_init(struct cache *c, const char *dir)
@@ -153,9 +154,13 @@ static bool write_file(const struct cache *c, int fd)
 	return good;
 }
 
+/* Of a file, or of what a process left behind that was killed while it wrote one. */
 static bool is_name(const char *name)
 {
-	return strspn(name, "0123456789abcdef") == NAME_LEN && !strcmp(name + NAME_LEN, ".hs");
+	if (strspn(name, "0123456789abcdef") != NAME_LEN || strncmp(name + NAME_LEN, ".hs", 3) != 0)
+		return false;
+	const char *rest = name + NAME_LEN + 3;
+	return !*rest || (*rest == '.' && strlen(rest) == sizeof BESIDE - 1);
 }
 
 /* Rules that were changed leave a file behind, and so do an upgrade and another processor. */
@@ -177,7 +182,7 @@ void cache_write(struct cache *c)
 {
 	char path[PATH_BYTES_MAX], beside[PATH_BYTES_MAX];
 
-	if (!c->dir.data || !path_of(c, "", path) || !path_of(c, ".XXXXXX", beside))
+	if (!c->dir.data || !path_of(c, "", path) || !path_of(c, BESIDE, beside))
 		return;
 	(void)mkdir(c->dir.data, 0700); /* it is NUL-terminated: cache_init() */
 	drop_unread(c->dir.data);

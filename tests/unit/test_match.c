@@ -1218,16 +1218,19 @@ Test(match, cache_files_that_nobody_reads_go, .init = folder_make, .fini = folde
 
 	cr_assert_eq(bench_try(&b, "pack: p\nrules:\n  - {id: a, match: [甲]}\n", folder), 0);
 	bench_fini(&b);
-	/* Old, but read by the next set of the same words; old and unread; old and none of ours. */
+	/* Old, but read by the next set of the same words; old and unread, one of them half written;
+	 * old and none of ours; young, one of them being written. */
 	(void)snprintf(command, sizeof command,
-		       "cd %s && touch -d '40 days ago' *.hs && touch -d '40 days ago' $(printf %%064d 7).hs mine.hs && "
-		       "touch -d '20 days ago' $(printf %%064d 8).hs", folder);
+		       "cd %s && n=$(printf %%064d 7) m=$(printf %%064d 8) && touch -d '40 days ago' *.hs && "
+		       "touch -d '40 days ago' $n.hs $n.hs.a1B2c3 mine.hs $n.hs.mine $n.hs-a1B2c && "
+		       "touch -d '20 days ago' $m.hs $m.hs.a1B2c3", folder);
 	cr_assert_eq(system(command), 0);
 	cr_assert_eq(bench_try(&b, "pack: p\nrules:\n  - {id: a, match: [甲]}\n", folder), 0);
 	bench_fini(&b);
 	cr_assert_eq(bench_try(&b, "pack: p\nrules:\n  - {id: a, match: [乙]}\n", folder), 0);
 	bench_fini(&b);
 	(void)snprintf(command, sizeof command,
-		       "cd %s && [ $(ls *.hs | wc -l) = 4 ] && [ -e mine.hs ] && [ -e $(printf %%064d 8).hs ]", folder);
+		       "cd %s && n=$(printf %%064d 7) m=$(printf %%064d 8) && [ $(ls *.hs* | wc -l) = 7 ] && "
+		       "ls mine.hs $n.hs.mine $n.hs-a1B2c $m.hs $m.hs.a1B2c3 >/dev/null", folder);
 	cr_assert_eq(system(command), 0);
 }
