@@ -35,6 +35,13 @@ int err_wrap(struct err *err, const char *fmt, ...)
 	return -1;
 }
 
+/* The host lacks it now and may have it later; EROFS and EIO: a disk that is being mended. */
+static bool is_passing(int number)
+{
+	return number == ENOSPC || number == EDQUOT || number == EROFS || number == EIO ||
+	       number == EMFILE || number == ENFILE || number == ENOMEM;
+}
+
 int err_errno(struct err *err, enum err_kind kind, const char *fmt, ...)
 {
 	int number = errno;
@@ -42,7 +49,7 @@ int err_errno(struct err *err, enum err_kind kind, const char *fmt, ...)
 		      (kind == ERR_NOINPUT || kind == ERR_CONFIG);
 	va_list args;
 
-	err->kind = denied ? ERR_PERMISSION : kind;
+	err->kind = denied ? ERR_PERMISSION : is_passing(number) ? ERR_OS : kind;
 	va_start(args, fmt);
 	int len = vsnprintf(err->text, sizeof err->text, fmt, args);
 	va_end(args);

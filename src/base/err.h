@@ -38,5 +38,6 @@ int err_set(struct err *err, enum err_kind kind, const char *fmt, ...) PRINTF_LI
 int err_wrap(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* err_set() with ": " and the text of errno behind the sentence. What may not be opened is
- * ERR_PERMISSION where ERR_NOINPUT or ERR_CONFIG was asked for. */
+ * ERR_PERMISSION where ERR_NOINPUT or ERR_CONFIG was asked for; what the host lacks (disk, memory,
+ * descriptors) is ERR_OS, whatever was asked for. */
 int err_errno(struct err *err, enum err_kind kind, const char *fmt, ...) PRINTF_LIKE(3, 4);

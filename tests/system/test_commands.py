@@ -74,6 +74,22 @@ def test_output_that_nobody_takes(tmp_path):
     assert done.returncode == -signal.SIGPIPE and not done.stderr
 
 
+@pytest.mark.parametrize("options", ["size=16k,nr_inodes=1", "ro"], ids=["full", "read-only"])
+def test_a_disk_that_takes_nothing_may_be_mended(tmp_path, options):
+    """A supervisor starts run again after 75, never after 78."""
+    config = tmp_path / "chatmill.yaml"
+    config.write_text(f'kafka: {{bootstrap.servers: "127.0.0.1:1"}}\nstate: {{dir: {tmp_path}/disk/state}}\n')
+    (tmp_path / "disk").mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", tmp_path / "disk"], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no small file system can be mounted here: {done.stderr.strip()}")
+    try:
+        done = chatmill.run("run", "-c", config, check=75)
+    finally:
+        subprocess.run(["umount", "-l", tmp_path / "disk"], check=True)
+    assert b"disk/state cannot be made" in done.stderr
+
+
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["help"], ["version"], ["rules", "--help"],
                                    ["scan", "--help"], ["scan", "--version"], ["config", "show", "-c", os.devnull]])
 @pytest.mark.parametrize("out", [">/dev/full", ">&-"])

@@ -142,7 +142,7 @@ Test(bug, an_abort_of_our_own_is_exit_status_70)
 	cr_expect_str_empty(words);
 }
 
-Test(err, what_may_not_be_opened_is_not_permitted)
+Test(err, the_errno_knows_better_than_who_asks)
 {
 	static const struct {
 		int number;
@@ -151,6 +151,8 @@ Test(err, what_may_not_be_opened_is_not_permitted)
 		{EACCES, ERR_NOINPUT, ERR_PERMISSION}, {EPERM, ERR_NOINPUT, ERR_PERMISSION},
 		{EACCES, ERR_CONFIG, ERR_PERMISSION},  {ENOENT, ERR_NOINPUT, ERR_NOINPUT},
 		{ENOENT, ERR_CONFIG, ERR_CONFIG},      {EPERM, ERR_OS, ERR_OS},
+		{ENOSPC, ERR_CONFIG, ERR_OS},	       {EROFS, ERR_CONFIG, ERR_OS},
+		{EIO, ERR_NOINPUT, ERR_OS},	       {EMFILE, ERR_NOINPUT, ERR_OS},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct err err;
