@@ -35,6 +35,18 @@ say(bool json, const char *what, const char *name, const char *fmt, ...)
 	buf_fini(&line);
 }
 
+/* A topic that takes larger records than we ask for keeps that: somebody sends them. */
+static void keep_larger(struct topic_spec *spec, const struct topic_facts *facts)
+{
+	int64_t have, want;
+
+	for (size_t i = 0; i < spec->config_count; i++)
+		if (!strcmp(spec->configs[i].name, "max.message.bytes") &&
+		    str_to_i64(str_of(facts->values[i]), &have) &&
+		    str_to_i64(str_of(spec->configs[i].value), &want) && have > want)
+			spec->configs[i].value = facts->values[i];
+}
+
 /* What there is to do about a topic; prints one line for each. 1: a difference that apply mends,
  * 2: one that it cannot, 0: none. */
 static int compare(const struct config *c, const struct topic_spec *spec,
@@ -96,6 +108,7 @@ static int go(const struct topics_options *o, bool apply, struct err *err)
 		struct topic_facts facts;
 		if (admin_facts(admin, &specs[i], &facts, err) < 0)
 			return -1;
+		keep_larger(&specs[i], &facts);
 		int found = compare(config, &specs[i], &facts, o->json);
 		worst = MAX(worst, found);
 		if (apply && found == 1 && mend(admin, &specs[i], &facts, err) < 0)

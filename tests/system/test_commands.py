@@ -224,6 +224,23 @@ def test_topics_plan_says_and_apply_makes(tmp_path, kafka):
     assert kafka.topics() == before | made, "a second apply must change nothing"
 
 
+def test_topics_apply_leaves_room_that_somebody_made(tmp_path, kafka):
+    """Larger records than planned stay allowed, smaller ones do not."""
+    setup = chatmill.Setup(tmp_path, kafka)
+    larger, smaller = setup.topic["archive"], setup.topic["tags"]
+    for topic, size in ((larger, 20971520), (smaller, 1000000)):
+        kafka.create_topic(topic, setup.partitions, config={"max.message.bytes": str(size),
+                                                             "retention.ms": "1000"})
+    said = chatmill.run("topics", "apply", "-c", setup.file, check=0).stdout.decode()
+    altered = {tuple(x.split("\t")[1:]) for x in said.splitlines() if x.startswith("alter")}
+    assert {(topic, how) for topic, how in altered if how.startswith("max.")} == {
+        (smaller, "max.message.bytes=10485760, was 1000000")}
+    assert (larger, "retention.ms=-1, was 1000") in altered
+    assert "max.message.bytes=20971520" in kafka.tool("TopicCommand", "--describe", "--topic", larger)
+    assert "max.message.bytes=10485760" in kafka.tool("TopicCommand", "--describe", "--topic", smaller)
+    chatmill.run("topics", "plan", "-c", setup.file, check=0)
+
+
 def test_load_keys_and_stamps_as_run_wants(pipeline):
     """Keys are those that Python works out; the partition is that of Java's hash."""
     done = chatmill.run("load", "-c", pipeline.file, SAMPLE, check=0)
