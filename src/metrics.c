@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 enum kind { COUNTER, GAUGE, HISTOGRAM };
 static const char *const kinds[] = {"counter", "gauge", "histogram"};
@@ -170,14 +171,10 @@ void metrics_free(struct metrics *m)
 
 static void set_label(struct series *s, int i, const char *value)
 {
-	size_t len = value ? strlen(value) : 0;
+	struct str head = utf8_head(str_of(value ? value : ""), METRICS_LABEL_BYTES - 1);
 
-	if (len >= METRICS_LABEL_BYTES) /* cut at a character: the text format is UTF-8 */
-		for (len = METRICS_LABEL_BYTES - 1; len && ((unsigned char)value[len] & 0xc0) == 0x80;)
-			len--;
-	if (len)
-		memcpy(s->labels[i], value, len);
-	s->labels[i][len] = '\0';
+	memcpy(s->labels[i], head.data, head.len);
+	s->labels[i][head.len] = '\0';
 }
 
 static struct series *make(struct metrics *m)

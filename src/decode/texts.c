@@ -36,15 +36,11 @@ static void path_index(struct decoder *d, size_t index)
 
 static struct str path_copy(struct decoder *d)
 {
-	size_t len = d->path.len;
-	if (LIKELY(len <= PATH_BYTES_MAX))
+	if (LIKELY(d->path.len <= PATH_BYTES_MAX))
 		return arena_copy(d->arena, buf_str(&d->path));
 	/* All texts behind the cut have the same path: one copy serves thousands. */
-	if (!d->cut_path.data) {
-		for (len = PATH_BYTES_MAX; ((unsigned char)d->path.data[len] & 0xc0) == 0x80;)
-			len--;
-		d->cut_path = arena_copy(d->arena, (struct str){d->path.data, len});
-	}
+	if (!d->cut_path.data)
+		d->cut_path = arena_copy(d->arena, utf8_head(buf_str(&d->path), PATH_BYTES_MAX));
 	return d->cut_path;
 }
 
