@@ -3,6 +3,7 @@
 #include "meter.h"
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 enum {
 	BOOKS_MAX = 16, /* rule sets counted by rule at once: those in force and a few before them */
@@ -235,7 +236,7 @@ static void gather_hits(struct meter *m, const struct ruleset *set, const struct
 /* The corp's place; those beyond the limit share the last one. */
 static struct corp *find_corp(struct meter *m, struct str corpid)
 {
-	struct str name = {corpid.data, MIN(corpid.len, (size_t)METRICS_LABEL_BYTES - 1)};
+	struct str name = utf8_head(corpid, METRICS_LABEL_BYTES - 1);
 
 	for (size_t i = 0; i < m->corp_count; i++)
 		if (str_eq(str_of(m->corps[i].name), name) || i == CORPS_MAX - 1)

@@ -126,6 +126,21 @@ def test_lag_is_that_of_our_own_position(pipeline, processes):
     assert newest == pytest.approx((make_sample.START_MS + 299) / 1000)
 
 
+def test_a_label_is_cut_at_a_character(pipeline, processes):
+    """Prometheus drops a scrape that is no UTF-8. An id may have 256 bytes, a label has 71."""
+    publish(pipeline)
+    m = {"msgid": "m1", "action": "send", "from": "wm" + "L" * 30, "tolist": ["zhangsan"], "roomid": "",
+         "msgtime": make_sample.START_MS, "msgtype": "text", "text": {"content": "你好"}}
+    (pipeline.folder / "one.jsonl").write_text(json.dumps({"corpid": "ö" * 50, "msgid": "m1", "message": m}) + "\n")
+    pipeline.load(pipeline.folder / "one.jsonl")
+    run, port = start_run(pipeline, processes)
+    pipeline.wait_run(run)
+    newest = "chatmill_newest_message_timestamp_seconds"
+    proc.wait_for(lambda: newest in scrape(port), 60, "the corp's newest message")
+    assert list(scrape(port)[newest]) == ['{corp="%s"}' % ("ö" * 35)]
+    lint(port)
+
+
 def test_servers_that_are_not_verified_are_told(pipeline, processes):
     (port,) = proc.free_ports(1)
     file = pipeline.write("insecure.yaml", http={"listen": f"127.0.0.1:{port}"}, kafka={
