@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "base/zstd.h"
 #include "kafka/producer.h"
 #include "rules_open.h"
@@ -32,12 +33,12 @@ static void who(char *out, size_t size, const char *by)
 	char host[64] = "localhost";
 	const struct passwd *user = getpwuid(geteuid());
 
-	if (by) {
-		(void)snprintf(out, size, "%s", by);
-		return;
-	}
 	(void)gethostname(host, sizeof host - 1); /* the default stands then */
-	(void)snprintf(out, size, "%.60s@%.60s", user ? user->pw_name : "?", host);
+	if (by)
+		(void)snprintf(out, size, "%s", by);
+	else
+		(void)snprintf(out, size, "%.60s@%.60s", user ? user->pw_name : "?", host);
+	out[utf8_valid_len(str_of(out))] = '\0'; /* a character that was cut: it goes into JSON */
 }
 
 /* What is on the topic of this set, and whether it was published last. */

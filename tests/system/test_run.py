@@ -255,6 +255,22 @@ def test_a_set_of_other_semantics_judges_nothing_but_may_be_replaced(pipeline, p
     assert foreign in run.log()
 
 
+def test_who_published_is_cut_at_a_character(pipeline, processes):
+    """127 bytes of --by are kept: half a character would make dead letters of all rules records."""
+    rules = write_rules(pipeline)
+    chatmill.run("rules", "publish", "-c", pipeline.file, "--lead", "0s", "--by", "ö" * 100, rules, check=0)
+    records = pipeline.kafka.read(pipeline.topic["archive"])
+    assert [json.loads(r.value)["by"] for r in records] == ["ö" * 63] * pipeline.partitions
+    listed, = chatmill.lines(chatmill.run("rules", "list", "-c", pipeline.file, "--json", check=0))
+    assert listed["by"] == "ö" * 63
+    run = pipeline.start("run")
+    processes.append(run)
+    rows, path = write_input(pipeline.folder, 1000, seed_of_today())
+    pipeline.load(path)
+    pipeline.wait_run(run)
+    check(pipeline, rules, path)
+
+
 def test_a_rules_record_of_a_set_that_is_not_there_stops_run(pipeline, processes):
     publish(pipeline, write_rules(pipeline))
     record = json.dumps({"ruleset": "sha256:" + 64 * "0", "by": "x", "at": 1700000000000})
