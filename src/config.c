@@ -200,6 +200,24 @@ static void take(struct loader *l, const char *path, const struct yaml_node *nod
 		     node->pairs[i].value);
 }
 
+/* {file: …} and {env: …} mean in a variable what they mean in the file; NULL for any other text. */
+static const struct yaml_node *read_reference(struct loader *l, struct str value)
+{
+	static const struct yaml_node nothing = {.kind = YAML_MAP}; /* read_scalar() says what it must be */
+	struct findings ignored = {0};			      /* they quote the value */
+	struct yaml_node *node = NULL;
+
+	if ((!str_starts(value, STR("{file:")) && !str_starts(value, STR("{env:"))) ||
+	    !str_ends(value, STR("}")))
+		return NULL;
+	bool parsed = yaml_parse(&l->config->arena, STR(""), value, &ignored, &node) == 0;
+	findings_fini(&ignored);
+	if (!parsed || !node || node->kind != YAML_MAP)
+		return &nothing;
+	node->line = node->col = 0; /* a variable has no lines */
+	return node;
+}
+
 /* CHATMILL_INPUT__TOPIC -> input.topic; CHATMILL_KAFKA__BOOTSTRAP_SERVERS -> bootstrap.servers;
  * CHATMILL_CONSENT__wwCorp -> consent.wwCorp. */
 static void take_environment(struct loader *l, const char *name, const char *value)
@@ -217,7 +235,9 @@ static void take_environment(struct loader *l, const char *name, const char *val
 	buf_putc(&path, '\0');
 	buf_putc(&spelled, '\0');
 	/* A text whatever it looks like, but for the word that switches off. */
-	struct yaml_node node = {.kind = YAML_SCALAR, .quoted = strcmp(value, "null") != 0, .text = str_of(value)};
+	struct yaml_node text = {.kind = YAML_SCALAR, .quoted = strcmp(value, "null") != 0, .text = str_of(value)};
+	const struct yaml_node *reference = read_reference(l, text.text);
+	const struct yaml_node *node = reference ? reference : &text;
 	bool done = false;
 	for (size_t i = 0; config_key(i) && !done; i++) {
 		size_t len = strlen(config_key(i)->path);
@@ -231,11 +251,14 @@ static void take_environment(struct loader *l, const char *name, const char *val
 			property = spelled.data + len + 1;
 		for (char *c = property; *c && kafka; c++)
 			*c = *c == '_' ? '.' : *c;
-		put_property(l, i, str_of(property), str_of(value), false, &node);
+		struct str got;
+		bool secret;
+		if (read_scalar(l, property, node, &got, &secret))
+			put_property(l, i, str_of(property), got, secret, node);
 		done = true;
 	}
 	if (!done)
-		take(l, arena_copy(&l->config->arena, str_of(path.data)).data, &node);
+		take(l, arena_copy(&l->config->arena, str_of(path.data)).data, node);
 	buf_fini(&path);
 	buf_fini(&spelled);
 }

@@ -4,7 +4,10 @@ import json
 import os
 import re
 import shutil
+import socket
+import struct
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import yaml
@@ -65,9 +68,35 @@ def test_secrets_of_a_unit_reach_the_program(unit, tmp_path):
         (tmp_path / name).write_text("geheim\n")
     env = dict(value.strip('"').replace("%d", str(tmp_path)).split("=", 1) for key, value in said if key == "Environment")
     shown = chatmill.run("config", "show", "-c", DEPLOY / "chatmill.yaml", check=0, **env).stdout.decode()
-    secrets = [name for name in env if "PASSWORD" in name]
+    secrets = {name: value.removeprefix("{file: ").removesuffix("}") for name, value in env.items() if "PASSWORD" in name}
     assert len(secrets) == (2 if unit.stem == "chatmill-sink" else 1)
     assert shown.count(".password: ***  # environment") == len(secrets) and "geheim" not in shown
+    if "CHATMILL_POSTGRES__PASSWORD" in secrets:
+        assert password_sent(env) == b"geheim"
+    for file in secrets.values():
+        os.unlink(file)
+        lacks = chatmill.run("config", "show", "-c", DEPLOY / "chatmill.yaml", check=78, **env)
+        assert file in lacks.stderr.decode()
+        open(file, "w").close()
+
+
+def password_sent(env):
+    """What the program says to a database that asks for the password in clear text."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        server.settimeout(60)
+
+        def ask():
+            client, _ = server.accept()
+            with client, client.makefile("rb") as said:
+                client.settimeout(60)
+                said.read(int.from_bytes(said.read(4), "big") - 4)
+                client.sendall(b"R" + struct.pack(">ii", 8, 3))
+                assert said.read(1) == b"p"
+                return said.read(int.from_bytes(said.read(4), "big") - 4).rstrip(b"\0")
+        asked = pool.submit(ask)
+        chatmill.run("db", "status", "-c", DEPLOY / "chatmill.yaml", **env, CHATMILL_POSTGRES__HOST="127.0.0.1",
+                     CHATMILL_POSTGRES__PORT=str(server.getsockname()[1]), CHATMILL_POSTGRES__SSLMODE="disable")
+        return asked.result(60)
 
 
 def test_units_are_hardened_alike():

@@ -51,6 +51,14 @@ static char *shown_as(const struct config *c, bool json)
 	return text;
 }
 
+static const char *value_of(const struct properties *p, const char *name)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (!strcmp(p->items[i].name, name))
+			return p->items[i].value;
+	return "(none)";
+}
+
 TestSuite(config, .init = begin, .fini = folder_remove);
 
 Test(config, values_come_from_default_file_and_environment)
@@ -304,6 +312,48 @@ Test(config, values_that_go_together)
 	cr_expect(strstr(wrong, "environment: error: output.tags: is the topic of input.topic too"), "%s", wrong);
 	cr_expect(strstr(wrong, "error: output.alerts: ") == NULL, "%s", wrong);
 	cr_expect(strstr(wrong, "c.yaml:1:18: error: output.stages: is the topic of output.alerts"), "%s", wrong);
+}
+
+Test(config, a_variable_refers_as_the_file_does)
+{
+	static const struct {
+		const char *value, *wrong;
+	} rows[] = {
+		{"{file: nowhere}", "environment: error: input.corpid: "},
+		{"{env: NOT_SET_ANYWHERE}", "the environment has no variable of that name"},
+		{"{file: \"TOPSECRET}", "must be one value, {file: PATH} or {env: NAME}"},
+		{"{file: a, TOPSECRET: b}", "must be one value, {file: PATH} or {env: NAME}"},
+		{"{file:TOPSECRET}", "must be one value, {file: PATH} or {env: NAME}"},
+	};
+	struct config *c;
+	char wrong[512];
+
+	setenv("TEST_SECRET", "TOPSECRET", 1);
+	setenv("CHATMILL_INPUT__CORPID", "{file: corp}", 1);
+	setenv("CHATMILL_POSTGRES__PASSWORD", "{file: corp}", 1);
+	setenv("CHATMILL_POSTGRES__USER", "{filed}", 1); /* any other text is one */
+	setenv("CHATMILL_KAFKA__SASL_PASSWORD", "{env: TEST_SECRET}", 1);
+	folder_write("corp", "TOPSECRET\n");
+	cr_assert_eq(load("", &c, wrong, sizeof wrong), 0, "%s", wrong);
+	cr_expect_str_eq(c->input.corpid, "TOPSECRET");
+	cr_expect_str_eq(value_of(&c->postgres, "password"), "TOPSECRET");
+	cr_expect_str_eq(value_of(&c->postgres, "user"), "{filed}");
+	cr_expect_str_eq(value_of(&c->kafka, "sasl.password"), "TOPSECRET");
+	char *shown = shown_as(c, false);
+	cr_expect(strstr(shown, "input.corpid: ***  # environment\n"), "%s", shown);
+	cr_expect_null(strstr(shown, "TOPSECRET"), "%s", shown);
+	free(shown);
+	config_free(c);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		setenv("CHATMILL_INPUT__CORPID", rows[i].value, 1);
+		cr_expect_eq(load("", &c, wrong, sizeof wrong), -1, "%s", rows[i].value);
+		cr_expect(strstr(wrong, rows[i].wrong), "%s gives\n%s", rows[i].value, wrong);
+		cr_expect_null(strstr(wrong, "TOPSECRET"), "%s", wrong);
+	}
+	unsetenv("CHATMILL_INPUT__CORPID");
+	unsetenv("CHATMILL_POSTGRES__PASSWORD");
+	unsetenv("CHATMILL_POSTGRES__USER");
+	unsetenv("CHATMILL_KAFKA__SASL_PASSWORD");
 }
 
 Test(config, an_unknown_variable_is_no_silent_typing_error)
