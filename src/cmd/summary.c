@@ -135,6 +135,20 @@ void summary_take(struct summary *s, const struct events *events)
 	}
 }
 
+/* Reached as often as it says; docs/semantics.md tells what gives way. */
+static const struct {
+	const char *what;
+	size_t offset;
+} limits[] = {
+	{"limits reached: tags of a customer", offsetof(struct react_counts, tags_full)},
+	{"limits reached: staff of a tag", offsetof(struct react_counts, staff_full)},
+	{"limits reached: windows of a customer", offsetof(struct react_counts, windows_full)},
+	{"limits reached: timers of a customer", offsetof(struct react_counts, timers_full)},
+	{"limits reached: open nears of a customer", offsetof(struct react_counts, nears_full)},
+	{"limits reached: speakers of a customer", offsetof(struct react_counts, speakers_full)},
+	{"limits reached: messages remembered of a customer", offsetof(struct react_counts, memory_full)},
+};
+
 static void print_row(FILE *out, const char *what, uint64_t count)
 {
 	if (count)
@@ -156,6 +170,8 @@ static void print_input(const struct pipeline_counts *c, const struct react_coun
 	print_row(out, "messages without a time", c->no_time);
 	print_row(out, "messages of unknown type, searched all the same", c->unknown_types);
 	print_row(out, "messages with lone surrogates", c->surrogates);
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++)
+		print_row(out, limits[i].what, *(const uint64_t *)((const char *)r + limits[i].offset));
 	for (int i = 0; i < DECODE_RESULT_COUNT; i++)
 		if (c->dead[i])
 			fprintf(out, "  %12llu  dead letters: %s\n", (unsigned long long)c->dead[i],

@@ -458,6 +458,18 @@ def test_a_clock_is_counted_once(tmp_path):
     assert re.search(r"^ +4  records$", said, re.M) and re.search(r"^ +1  clock records$", said, re.M)
 
 
+def test_limits_of_a_customer_are_counted(tmp_path):
+    """64 staff of a tag are kept, and 1,000 messages remembered."""
+    rules = rules_folder(tmp_path, "pack: p\ntags:\n  t: {values: [high]}\n"
+                                   "rules:\n  - {id: a, match: [多少钱], then: [{tag: high}]}\n")
+    file = tmp_path / "a.jsonl"
+    file.write_text("\n".join(json.dumps({**LINE, "msgid": f"m{n}", "msgtime": make_sample.START_MS + n,
+                                          "tolist": [f"staff{min(n, 65)}"]}) for n in range(1001)) + "\n")
+    said = scan("--rules", rules, "--summary", file).stderr.decode()
+    assert re.findall(r"^ +(\d+)  limits reached: (.*)$", said, re.M) == [
+        ("937", "staff of a tag"), ("1", "messages remembered of a customer")], said
+
+
 def test_evidence_of_long_texts_is_cut_and_said(tmp_path):
     """A regex may take in all of a long text: no event grows beyond what a topic takes."""
     rules = rules_folder(tmp_path, ORACLE_RULES % ("none", ", ".join(f"{{regex: '.*{c}.*'}}" for c in "一二三四")))
