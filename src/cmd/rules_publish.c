@@ -6,6 +6,7 @@
 #include "cmd/dry_run.h"
 
 enum { READ_MS = 60000, ENTRIES_MAX = 4096, MINUTES_STANDARD = 60 };
+enum { MINUTES_MAX = 100 * 366 * 24 * 60 }; /* a century: longer than any archive */
 
 struct publish_options {
 	const char *file, *by, *lead;
@@ -39,6 +40,8 @@ static int publish(const void *given, const char *const *arguments, int count, s
 
 	if ((o->minutes || o->json) && !o->dry_run)
 		return err_set(err, ERR_USAGE, "--%s is for --dry-run", o->minutes ? "minutes" : "json");
+	if (o->minutes > MINUTES_MAX)
+		return err_set(err, ERR_USAGE, "--minutes is at most %d", MINUTES_MAX);
 	if ((o->lead && duration_read("--lead", o->lead, &lead_ms, err) < 0) ||
 	    config_open(&config, o->file, err) < 0 ||
 	    brokers_new(&brokers, config, o->insecure, err) < 0)

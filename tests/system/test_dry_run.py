@@ -85,6 +85,8 @@ def test_dry_run_on_the_archive(pipeline, folders):
     assert [setup.kafka.high_watermarks(t) for t in topics] == before
     wrong = chatmill.run("rules", "publish", "-c", setup.file, "--minutes", "5", folders["new"], check=64)
     assert b"--minutes is for --dry-run" in wrong.stderr
+    assert b"--minutes is at most 52704000" in dry("new", 64, "--minutes", 2**62).stderr
+    assert dry("new", 1, "--minutes", 52704000, "--json").stdout == dry("new", 1, "--minutes", 600, "--json").stdout
     assert [setup.kafka.high_watermarks(t) for t in topics] == before
 
 
