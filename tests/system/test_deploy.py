@@ -266,6 +266,7 @@ def test_pods_are_locked_down_and_probed():
     commands = []
     for kind, pod in pods():
         assert pod["securityContext"]["runAsNonRoot"] and not pod["automountServiceAccountToken"]
+        assert pod["enableServiceLinks"] is False, "a Service called chatmill-… would set CHATMILL_…"
         (c,) = pod["containers"]
         assert c["securityContext"] == {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False,
                                         "capabilities": {"drop": ["ALL"]}}
