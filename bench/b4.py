@@ -103,7 +103,7 @@ def by_commit(bench, kafka, archive, count, size=1000):
     source = onkafka.Input(bench, kafka, bench.rules(words), archive)
     rows, payloads = Rows(), {}
     warm_up(source)
-    for i in bench.turns(table=2, seconds=140):
+    for i in bench.turns(seconds=200):
         for ms in (20, 100, 1000):
             ran = onkafka.start_run(source, commit_interval_ms=ms)
             rows.add(f"run, {ms:,} ms", ran.steady())
@@ -126,7 +126,7 @@ def by_commit(bench, kafka, archive, count, size=1000):
 def scenario(bench):
     peers = [p for p in PEERS if bench.has(p.split()[0])]
     sizes = (1000,) if bench.mode == "quick" else (1000, 10000, 100000)
-    count = bench.size(1_000_000, table=600_000, quick=600_000)
+    count = bench.size(1_500_000, table=1_000_000, quick=600_000)
     archive = bench.archive(count)
     tables, targets, pictures = [], [], []
     for size in sizes:
@@ -147,7 +147,7 @@ def scenario(bench):
     if bench.mode != "quick":
         kafka = bench.kafka()
         # Commits of a second need a stream of several: more messages.
-        many = bench.size(2_000_000, table=1_500_000)
+        many = bench.size(4_000_000, table=3_000_000)
         n = len(tables)
         tables.append(by_commit(bench, kafka, bench.archive(many), many))
         kafka.stop()
