@@ -11,7 +11,8 @@
 enum {
 	TOPIC_PLAN_MAX = 8,
 	/* A dead letter holds its record, and some headers more: what fits the archive must fit here. */
-	TOPIC_PLAN_DEAD_BYTES = 10485760 + 65536,
+	TOPIC_PLAN_DEAD_MORE = 65536,
+	TOPIC_PLAN_DEAD_BYTES = 10485760 + TOPIC_PLAN_DEAD_MORE,
 };
 
 /* What to do where the archive has another number of partitions than its state. */

@@ -61,16 +61,16 @@ static void compare_settings(struct check *check, const struct topic_spec *spec,
 /* A dead letter is its record and seven headers; one that does not fit would stop its partition. */
 static void compare_dead(struct check *check, int64_t archive_bytes, int64_t dead_bytes)
 {
-	enum { HEADERS_BYTES = 64 * 1024 };
+	int64_t wanted = archive_bytes + TOPIC_PLAN_DEAD_MORE;
 
-	if (archive_bytes < 0 || dead_bytes < 0 || dead_bytes >= archive_bytes + HEADERS_BYTES)
+	if (archive_bytes < 0 || dead_bytes < 0 || dead_bytes >= wanted)
 		return;
 	CHECK_ADD(check, FINDING_ERROR,
 		  "kafka: topic %s takes records of %lld bytes and %s of %lld: a dead letter is its record "
 		  "and some headers; give %s max.message.bytes=%lld or more",
 		  check->config->input.topic, (long long)archive_bytes, check->config->output.deadletter,
 		  (long long)dead_bytes, check->config->output.deadletter,
-		  (long long)archive_bytes + HEADERS_BYTES);
+		  (long long)wanted);
 }
 
 /* Of the topic's settings as they are; -1: not known. */

@@ -35,16 +35,34 @@ say(bool json, const char *what, const char *name, const char *fmt, ...)
 	buf_fini(&line);
 }
 
-/* A topic that takes larger records than we ask for keeps that: somebody sends them. */
-static void keep_larger(struct topic_spec *spec, const struct topic_facts *facts)
-{
-	int64_t have, want;
+/* How large the records of the archive may be, and by that its dead letters. */
+struct sizes {
+	int64_t archive;
+	char dead[24];
+};
 
-	for (size_t i = 0; i < spec->config_count; i++)
-		if (!strcmp(spec->configs[i].name, "max.message.bytes") &&
-		    str_to_i64(str_of(facts->values[i]), &have) &&
-		    str_to_i64(str_of(spec->configs[i].value), &want) && have > want)
+/* A topic that takes larger records than we ask for keeps that: somebody sends them. If it is the archive,
+ * which is the first, dead letters may be as much larger. */
+static void keep_larger(const struct config *c, struct topic_spec *spec,
+			const struct topic_facts *facts, struct sizes *sizes)
+{
+	for (size_t i = 0; i < spec->config_count; i++) {
+		int64_t have = 0, want = 0;
+		if (strcmp(spec->configs[i].name, "max.message.bytes") != 0)
+			continue;
+		(void)str_to_i64(str_of(facts->values[i]), &have); /* no topic, no value */
+		(void)str_to_i64(str_of(spec->configs[i].value), &want);
+		int64_t dead = sizes->archive + TOPIC_PLAN_DEAD_MORE;
+		if (spec->name == c->output.deadletter && dead > want) {
+			(void)snprintf(sizes->dead, sizeof sizes->dead, "%lld", (long long)dead);
+			spec->configs[i].value = sizes->dead;
+			want = dead;
+		}
+		if (have > want)
 			spec->configs[i].value = facts->values[i];
+		if (spec->name == c->input.topic)
+			sizes->archive = MAX(have, want);
+	}
 }
 
 /* What there is to do about a topic; prints one line for each. 1: a difference that apply mends,
@@ -97,6 +115,7 @@ static int go(const struct topics_options *o, bool apply, struct err *err)
 	OWNED(brokers) *brokers = NULL;
 	OWNED(admin) *admin = NULL;
 	struct topic_spec specs[TOPIC_PLAN_MAX];
+	struct sizes sizes = {0};
 	int worst = 0;
 
 	if (config_open(&config, o->file, err) < 0 ||
@@ -108,7 +127,7 @@ static int go(const struct topics_options *o, bool apply, struct err *err)
 		struct topic_facts facts;
 		if (admin_facts(admin, &specs[i], &facts, err) < 0)
 			return -1;
-		keep_larger(&specs[i], &facts);
+		keep_larger(config, &specs[i], &facts, &sizes);
 		int found = compare(config, &specs[i], &facts, o->json);
 		worst = MAX(worst, found);
 		if (apply && found == 1 && mend(admin, &specs[i], &facts, err) < 0)
